@@ -1,0 +1,22 @@
+/** One figure of a benchmark. */
+export interface BenchRow {
+  /** What was measured, e.g. `XXH64 of 64 KiB`. */
+  name: string;
+  /** Which property of it, e.g. `throughput`. */
+  metric: string;
+  value: number;
+  unit: string;
+  /** What it is compared with, measured in the same run. */
+  rival?: string;
+  /** Times better than the rival: above 1 is ahead, whichever way the unit points. */
+  ratio?: number;
+}
+
+export interface Bench {
+  /** The word that selects it on the command line. */
+  name: string;
+  /** One line for a reader who has not run it. */
+  describe: string;
+  /** `tiny` asks for the smallest run that still goes through every line; its figures mean nothing. */
+  run(o: { tiny: boolean }): Promise<BenchRow[]>;
+}

@@ -1,0 +1,304 @@
+import type { Socket } from 'node:net';
+import { ClosedError, ConnectionLostError, InvalidArgumentError, LonghaulError, ProtocolError } from '../errors.js';
+import { integerOption, KIB, MIB } from '../options.js';
+import { type Clock, systemClock } from './clock.js';
+import {
+  FRAME_BYTES_MAX_BEFORE_HANDSHAKE,
+  FRAME_BYTES_MAX_DEFAULT,
+  FRAME_HEADER_BYTES,
+  FRAME_PING,
+  FRAME_PONG,
+  type Frame,
+} from './frame.js';
+import { Heartbeat } from './heartbeat.js';
+import { Inflow } from './inflow.js';
+import { Outbox } from './outbox.js';
+import type { Shaper } from './shaper.js';
+
+export interface ConnectionOptions {
+  /** Connected, and from now on the connection's alone. */
+  socket: Socket;
+  shaper?: Shaper;
+  /** The largest frame in either direction once established: default 20 MiB. */
+  frameBytesMax?: number;
+  /** Above this, `send` waits until the system has taken some of it: default 4 MiB. */
+  sendBufferBytesMax?: number;
+  /** Default 2000. */
+  heartbeatMs?: number;
+  /** Silence for so long ends the connection: default 15000. */
+  peerTimeoutMs?: number;
+  /** The connection ends when `established` was not called by then: default 10000. */
+  handshakeTimeoutMs?: number;
+  /** How long `end` waits for the other side's end once everything is flushed: default 5000. */
+  endTimeoutMs?: number;
+  /** Gets every frame that is not a heartbeat, in order; the next one comes when its promise has resolved. */
+  onFrame: (frame: Frame) => void | Promise<void>;
+  clock?: Clock;
+  /** The peer's name in messages: default its address. */
+  peer?: string;
+}
+
+export const CONTROL_BODY_BYTES_MAX = 64 * KIB;
+
+/**
+ * Frames over one socket, both ways, with heartbeats.
+ *
+ * `Inflow` has the way in and `Outbox` the way out; this class joins them with the heartbeat and the socket's life.
+ * `end` sends what is queued, then FIN, and waits for the peer's; a peer that ends first is answered in the same way.
+ * `closed` tells how it went, once everything received was handled. An orderly end says nothing about the session
+ * above: a process that is killed ends its sockets in the same way.
+ */
+export class Connection {
+  session = 0n;
+  generation = 0;
+  readonly peer: string;
+  /** Why the connection is over: undefined after an orderly end of both sides. Never rejects. */
+  readonly closed: Promise<LonghaulError | undefined>;
+
+  readonly #socket: Socket;
+  readonly #clock: Clock;
+  readonly #frameBytesMax: number;
+  readonly #endTimeoutMs: number;
+  readonly #inflow: Inflow;
+  readonly #outbox: Outbox;
+  readonly #heartbeat: Heartbeat;
+  readonly #handshakeTimer: unknown;
+  #endTimer: unknown;
+  #settleClosed!: (reason: LonghaulError | undefined) => void;
+
+  #established = false;
+  #peerEnded = false;
+  #allHandled = false;
+  #ending = false;
+  #finSent = false;
+  #socketClosed = false;
+  #over = false;
+  #reason: LonghaulError | undefined;
+  #bytesSent = 0;
+
+  constructor(options: ConnectionOptions) {
+    const { socket, clock = systemClock } = options;
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#frameBytesMax = integerOption('frameBytesMax', options.frameBytesMax, {
+      min: FRAME_BYTES_MAX_BEFORE_HANDSHAKE,
+      max: 1024 * MIB,
+      default: FRAME_BYTES_MAX_DEFAULT,
+    });
+    this.#endTimeoutMs = integerOption('endTimeoutMs', options.endTimeoutMs, { min: 1, max: 600_000, default: 5000 });
+    const sendBufferBytesMax = integerOption('sendBufferBytesMax', options.sendBufferBytesMax, {
+      min: 64 * KIB,
+      max: 1024 * MIB,
+      default: 4 * MIB,
+    });
+    this.peer = options.peer ?? `${socket.remoteAddress}:${socket.remotePort}`;
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve;
+    });
+    this.#outbox = new Outbox(socket, options.shaper, sendBufferBytesMax);
+    this.#heartbeat = new Heartbeat({
+      clock,
+      heartbeatMs: options.heartbeatMs,
+      peerTimeoutMs: options.peerTimeoutMs,
+      ping: (body) => this.#control(FRAME_PING, body, true),
+      lost: (silentMs) => this.destroy(new ConnectionLostError(this.peer, `silent for ${silentMs} ms`)),
+    });
+    this.#inflow = new Inflow({
+      socket,
+      peer: this.peer,
+      onFrame: options.onFrame,
+      onHeartbeat: (frame) => this.#onHeartbeat(frame),
+      onReading: (reading) => {
+        this.#heartbeat.listening = reading;
+      },
+      onEnd: () => this.#onEnd(),
+      onError: (error) => this.#fail(error),
+    });
+    const handshakeTimeoutMs = integerOption('handshakeTimeoutMs', options.handshakeTimeoutMs, {
+      min: 1,
+      max: 600_000,
+      default: 10_000,
+    });
+    this.#handshakeTimer = clock.setTimeout(() => {
+      this.destroy(new ConnectionLostError(this.peer, `no handshake within ${handshakeTimeoutMs} ms`));
+    }, handshakeTimeoutMs);
+    this.#listen();
+  }
+
+  /** Smoothed; undefined until the first heartbeat came back. */
+  get roundTripMs(): number | undefined {
+    return this.#heartbeat.roundTripMs;
+  }
+
+  get roundTripMinMs(): number | undefined {
+    return this.#heartbeat.roundTripMinMs;
+  }
+
+  /** What the socket itself counted; it only grows, and is final once `closed` has resolved. */
+  get wire(): { bytesSent: number; bytesReceived: number } {
+    this.#countSent();
+    return { bytesSent: this.#bytesSent, bytesReceived: this.#socket.bytesRead };
+  }
+
+  /** Bytes of frames handed to the socket; together they are `wire.bytesSent` whenever nothing is in between. */
+  get framesBytes(): { data: { sent: number }; control: { sent: number } } {
+    return { data: { sent: this.#outbox.bytes.data }, control: { sent: this.#outbox.bytes.control } };
+  }
+
+  /** The peer is what it should be: from now on frames may have their full size. */
+  established(): void {
+    if (this.#over || this.#established) return;
+    this.#established = true;
+    this.#clock.clearTimeout(this.#handshakeTimer);
+    this.#inflow.admit(this.#frameBytesMax);
+    this.#heartbeat.beat();
+  }
+
+  /**
+   * Sends one frame after those that wait already. Resolves when the socket has it and has room for more; rejects when
+   * the connection is over first. The body must stay as it is until then, and until the socket is done with it: hand
+   * it over for good. Several parts make one body.
+   */
+  send(type: number, body: Uint8Array | Uint8Array[]): Promise<void> {
+    const sent = this.#send(type, Array.isArray(body) ? body : [body]);
+    // `closed` tells the reason too, so a caller that does not look here is no reason to end its process.
+    sent.catch(() => {});
+    return sent;
+  }
+
+  /**
+   * Sends a small frame ahead of all data that has not begun. With `replace`, it takes the place of one of the same
+   * type that still waits. Without effect once the connection is ending.
+   */
+  sendControl(type: number, body: Uint8Array, { replace = false }: { replace?: boolean } = {}): void {
+    if (body.byteLength > CONTROL_BODY_BYTES_MAX) {
+      throw new InvalidArgumentError('control frame', body, `at most ${CONTROL_BODY_BYTES_MAX} bytes; use send`);
+    }
+    if (!this.#ending) this.#control(type, body, replace);
+  }
+
+  /** Sends what is queued, then ends this side and waits for the other. Resolves with `closed`, however it went. */
+  async end(): Promise<void> {
+    if (!this.#ending && !this.#over) {
+      this.#ending = true;
+      this.#limitEnd(this.wire.bytesSent);
+      // Heartbeats go on until the end, so what was empty may not be any more.
+      while (!this.#outbox.isEmpty) await this.#outbox.untilEmpty();
+      if (!this.#over) this.#sendFin();
+    }
+    await this.closed;
+  }
+
+  /** Ends at once; what is queued is lost. No callback comes after this. */
+  destroy(reason: LonghaulError): void {
+    if (this.#over) return;
+    this.#countSent();
+    this.#over = true;
+    this.#reason = reason;
+    this.#stop(reason);
+    this.#socket.destroy();
+    if (this.#socketClosed) this.#settleClosed(reason);
+  }
+
+  async #send(type: number, parts: Uint8Array[]): Promise<void> {
+    if (this.#over || this.#ending) throw this.#reason ?? new ClosedError(`the connection with ${this.peer}`);
+    const frameBytes = parts.reduce((sum, part) => sum + part.byteLength, FRAME_HEADER_BYTES);
+    if (frameBytes > this.#frameBytesMax) {
+      throw new InvalidArgumentError('bytes of a frame', frameBytes, `at most frameBytesMax (${this.#frameBytesMax})`);
+    }
+    await this.#outbox.data({ type, session: this.session, generation: this.generation, parts });
+  }
+
+  #control(type: number, body: Uint8Array, replace: boolean): void {
+    if (this.#over || this.#finSent) return;
+    const frame = { type, session: this.session, generation: this.generation, parts: [body] };
+    if (this.#outbox.control(frame, replace)) return;
+    this.destroy(new ConnectionLostError(this.peer, 'it does not read, and too many control frames wait for it'));
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    // Ending one direction must not cut the other: what is queued still has to go out.
+    socket.allowHalfOpen = true;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 10_000);
+    socket.on('data', (chunk: Buffer) => {
+      this.#heartbeat.heard();
+      this.#inflow.push(chunk);
+    });
+    socket.on('end', () => {
+      this.#peerEnded = true;
+      this.#inflow.end();
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.destroy(new ConnectionLostError(this.peer, error.code ?? error.message, error));
+    });
+    socket.on('close', () => {
+      this.#socketClosed = true;
+      this.#clock.clearTimeout(this.#endTimer);
+      if (this.#over) this.#settleClosed(this.#reason);
+      else if (this.#allHandled) this.#finish();
+      else if (!this.#peerEnded) this.destroy(new ConnectionLostError(this.peer, 'the socket was closed'));
+    });
+    if (socket.destroyed) {
+      this.#socketClosed = socket.closed;
+      this.destroy(new ConnectionLostError(this.peer, 'it was closed already'));
+    }
+  }
+
+  /** The peer has ended and all that it sent was handled: answer in the same way, or be done. */
+  #onEnd(): void {
+    this.#allHandled = true;
+    if (this.#socketClosed) this.#finish();
+    else void this.end();
+  }
+
+  /** Both sides have ended. */
+  #finish(): void {
+    this.#countSent();
+    this.#over = true;
+    this.#stop(new ClosedError(`the connection with ${this.peer}`));
+    this.#settleClosed(undefined);
+  }
+
+  #onHeartbeat({ type, body }: Frame): void {
+    if (type === FRAME_PONG) this.#heartbeat.answered(body);
+    else if (body.byteLength === 8) this.#control(FRAME_PONG, body, true);
+    else throw new ProtocolError(`PING of ${body.byteLength} bytes`, '8');
+  }
+
+  #fail(error: unknown): void {
+    const known = error instanceof LonghaulError;
+    this.destroy(known ? error : new ConnectionLostError(this.peer, 'handling a frame failed', error));
+  }
+
+  #sendFin(): void {
+    this.#finSent = true;
+    this.#socket.end();
+    this.#limitEnd(0);
+  }
+
+  /** Flushing may take as long as it gets on; the other side's end has one limit. */
+  #limitEnd(bytesSentBefore: number): void {
+    this.#clock.clearTimeout(this.#endTimer);
+    this.#endTimer = this.#clock.setTimeout(() => {
+      const { bytesSent } = this.wire;
+      if (!this.#finSent && bytesSent > bytesSentBefore) this.#limitEnd(bytesSent);
+      else this.destroy(new ConnectionLostError(this.peer, `it did not end within ${this.#endTimeoutMs} ms`));
+    }, this.#endTimeoutMs);
+  }
+
+  #stop(reason: LonghaulError): void {
+    this.#inflow.stop();
+    this.#heartbeat.stop();
+    this.#clock.clearTimeout(this.#handshakeTimer);
+    this.#clock.clearTimeout(this.#endTimer);
+    this.#outbox.close(reason);
+  }
+
+  /** Bytes that the system took: what the socket still holds is not on the wire, and may never be. */
+  #countSent(): void {
+    if (this.#over) return;
+    this.#bytesSent = Math.max(this.#bytesSent, this.#socket.bytesWritten - this.#socket.writableLength);
+  }
+}

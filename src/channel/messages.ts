@@ -1,0 +1,243 @@
+import { ByteReader, ByteWriter } from '../engine/bytes.js';
+import { ProtocolError } from '../errors.js';
+
+/**
+ * The bodies of the frames between two nodes; docs/protocol.md has their tables. PING and PONG (types 1 and 2) belong
+ * to the connection. The head of HELLO (name, version range) stays the same in every version of the protocol, so that
+ * two releases that cannot work together can at least say so.
+ */
+export const FrameType = {
+  hello: 3,
+  welcome: 4,
+  refuse: 5,
+  start: 6,
+  ready: 7,
+  batch: 8,
+  ack: 9,
+  notice: 10,
+  query: 11,
+  reply: 12,
+} as const;
+
+export const PROTOCOL_NAME = 'longhaul';
+export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION_MIN = 1;
+
+/** Node and volume ids: 16 bytes, in memory as 32 hex digits. */
+export const ID_BYTES = 16;
+/** A REPLY carries at most this much. */
+export const REPLY_BYTES_MAX = 256 * 1024;
+export const QUERY_BYTES_MAX = 4 * 1024;
+const TEXT_BYTES_MAX = 1024;
+
+export interface Hello {
+  versionMin: number;
+  versionMax: number;
+  node: string;
+  volume: string;
+  epoch: number;
+  last: number;
+  adopt: boolean;
+}
+
+export interface Welcome {
+  version: number;
+  node: string;
+  /** Absent when the receiver has never held a volume. */
+  volume?: string;
+  epoch: number;
+  last: number;
+  chain: bigint;
+  applied: number;
+  adopt: boolean;
+  /** The replica holds content that no record of this log brought (an adopted directory). */
+  holdsContent: boolean;
+}
+
+export interface Start {
+  from: number;
+  /** Chain before `from`. */
+  chain: bigint;
+  /** The receiver drops its log and begins at `from`. */
+  reset: boolean;
+}
+
+export interface Refusal {
+  code: string;
+  message: string;
+  recoverable: boolean;
+}
+
+export interface Ack {
+  logged: number;
+  applied: number;
+}
+
+export interface Query {
+  id: number;
+  name: string;
+  body: Buffer;
+}
+
+export type ReplyStatus = 'data' | 'end' | 'failed';
+const REPLY_STATUS: readonly ReplyStatus[] = ['data', 'end', 'failed'];
+
+export interface Reply {
+  id: number;
+  status: ReplyStatus;
+  body: Buffer;
+}
+
+export const encodeHello = (m: Hello): Buffer =>
+  new ByteWriter()
+    .text(PROTOCOL_NAME)
+    .u16(m.versionMin)
+    .u16(m.versionMax)
+    .raw(idBytes(m.node))
+    .raw(idBytes(m.volume))
+    .varint(m.epoch)
+    .varint(m.last)
+    .u8(m.adopt ? 1 : 0)
+    .take();
+
+/** The version range alone, which every version of the protocol can read. */
+export function decodeHelloVersions(body: Buffer): { versionMin: number; versionMax: number; rest: ByteReader } {
+  const rest = new ByteReader(body, 'HELLO');
+  const name = rest.text(PROTOCOL_NAME.length);
+  if (name !== PROTOCOL_NAME) throw new ProtocolError(`a greeting from ${JSON.stringify(name)}`, PROTOCOL_NAME);
+  return { versionMin: rest.u16(), versionMax: rest.u16(), rest };
+}
+
+export function decodeHello(body: Buffer): Hello {
+  const { versionMin, versionMax, rest } = decodeHelloVersions(body);
+  const hello = {
+    versionMin,
+    versionMax,
+    node: readId(rest),
+    volume: readId(rest),
+    epoch: rest.varint(),
+    last: rest.varint(),
+    adopt: readFlag(rest),
+  };
+  rest.end();
+  return hello;
+}
+
+export function encodeWelcome(m: Welcome): Buffer {
+  const writer = new ByteWriter()
+    .u16(m.version)
+    .raw(idBytes(m.node))
+    .u8(m.volume === undefined ? 0 : 1);
+  if (m.volume !== undefined) writer.raw(idBytes(m.volume));
+  writer.varint(m.epoch).varint(m.last).u64(m.chain).varint(m.applied);
+  return writer
+    .u8(m.adopt ? 1 : 0)
+    .u8(m.holdsContent ? 1 : 0)
+    .take();
+}
+
+export function decodeWelcome(body: Buffer): Welcome {
+  const reader = new ByteReader(body, 'WELCOME');
+  const version = reader.u16();
+  const node = readId(reader);
+  const volume = readFlag(reader) ? readId(reader) : undefined;
+  const welcome = {
+    version,
+    node,
+    ...(volume === undefined ? {} : { volume }),
+    epoch: reader.varint(),
+    last: reader.varint(),
+    chain: reader.u64(),
+    applied: reader.varint(),
+    adopt: readFlag(reader),
+    holdsContent: readFlag(reader),
+  };
+  reader.end();
+  return welcome;
+}
+
+export const encodeStart = (m: Start): Buffer =>
+  new ByteWriter()
+    .varint(m.from)
+    .u64(m.chain)
+    .u8(m.reset ? 1 : 0)
+    .take();
+
+export function decodeStart(body: Buffer): Start {
+  const reader = new ByteReader(body, 'START');
+  const start = { from: reader.varint(), chain: reader.u64(), reset: readFlag(reader) };
+  reader.end();
+  if (start.from < 1) throw new ProtocolError(`START from ${start.from}`, 'a sequence number from 1');
+  return start;
+}
+
+export const encodeRefusal = (m: Refusal): Buffer =>
+  new ByteWriter()
+    .text(clip(m.code))
+    .text(clip(m.message))
+    .u8(m.recoverable ? 1 : 0)
+    .take();
+
+export function decodeRefusal(body: Buffer): Refusal {
+  const reader = new ByteReader(body, 'REFUSE');
+  const refusal = {
+    code: reader.text(TEXT_BYTES_MAX),
+    message: reader.text(TEXT_BYTES_MAX),
+    recoverable: readFlag(reader),
+  };
+  reader.end();
+  return refusal;
+}
+
+export const encodeAck = (m: Ack): Buffer => new ByteWriter().varint(m.logged).varint(m.applied).take();
+
+export function decodeAck(body: Buffer): Ack {
+  const reader = new ByteReader(body, 'ACK');
+  const ack = { logged: reader.varint(), applied: reader.varint() };
+  reader.end();
+  return ack;
+}
+
+export const encodeQuery = (m: Query): Buffer => new ByteWriter().varint(m.id).text(m.name).bytes(m.body).take();
+
+export function decodeQuery(body: Buffer): Query {
+  const reader = new ByteReader(body, 'QUERY');
+  const query = { id: reader.varint(), name: reader.text(64), body: reader.bytes(QUERY_BYTES_MAX) };
+  reader.end();
+  return query;
+}
+
+export const encodeReply = (m: Reply): Buffer =>
+  new ByteWriter().varint(m.id).u8(REPLY_STATUS.indexOf(m.status)).bytes(m.body).take();
+
+export function decodeReply(body: Buffer): Reply {
+  const reader = new ByteReader(body, 'REPLY');
+  const id = reader.varint();
+  const code = reader.u8();
+  const status = REPLY_STATUS[code];
+  if (status === undefined) throw new ProtocolError(`reply status ${code}`, `0 to ${REPLY_STATUS.length - 1}`);
+  const reply = { id, status, body: reader.bytes(REPLY_BYTES_MAX) };
+  reader.end();
+  return reply;
+}
+
+function idBytes(id: string): Buffer {
+  return Buffer.from(id, 'hex');
+}
+
+function readId(reader: ByteReader): string {
+  return reader.raw(ID_BYTES).toString('hex');
+}
+
+function readFlag(reader: ByteReader): boolean {
+  const value = reader.u8();
+  if (value > 1) throw new ProtocolError(`a flag of ${value}`, '0 or 1');
+  return value === 1;
+}
+
+/** Cuts a text to what its field may carry, whole characters kept. */
+function clip(text: string): string {
+  let cut = text.slice(0, TEXT_BYTES_MAX);
+  while (Buffer.byteLength(cut) > TEXT_BYTES_MAX) cut = cut.slice(0, -1);
+  return cut;
+}

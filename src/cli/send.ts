@@ -1,0 +1,184 @@
+import { InvalidArgumentError, parseAddress, parseDuration, parseSize, Sender, type SyncResult, Volume } from '../index.js';
+import type { OptionTable, Values } from './arguments.js';
+import type { Interrupt } from './interrupt.js';
+import { Notices } from './notices.js';
+import { Progress, type ProgressState } from './progress.js';
+import { printSummary } from './summary.js';
+
+export const sendSummary = `Copies a directory to a receiver and keeps the copy in step.
+With --once it brings the copy to the present state, waits until both ends have been compared, and ends.
+Without it, it looks for changes every --interval until it is interrupted.`;
+
+export const sendOptions: OptionTable = {
+  state: { value: 'DIR', required: true, help: 'where the queue and the catalog are kept; made when missing' },
+  from: { value: 'DIR', required: true, help: 'the directory to copy' },
+  to: { value: 'HOST:PORT', required: true, help: 'the receiver; a loopback address' },
+  rate: { value: 'RATE', help: 'ceiling of all bytes on the wire, such as 20mbit or 2.5MB (default none)' },
+  compress: { value: 'HOW', help: 'auto (default), none or lz4' },
+  history: { value: 'SIZE', help: 'delivered records kept for a peer that comes back older (default 1gib)' },
+  once: { help: 'end when the copy is complete and verified' },
+  interval: { value: 'TIME', help: 'how often to look for changes without --once (default 10s)' },
+  'connect-timeout': { value: 'TIME', help: 'how long to wait for the receiver (default 10s)' },
+  adopt: { help: 'take over a replica of another volume, or another directory as the source' },
+  'allow-mass-delete': { help: "allow deleting more than half of the replica's files" },
+  json: { help: 'the last line of output is one JSON object' },
+  help: { help: 'show this' },
+};
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const INTERVAL_MS = 10_000;
+
+export async function send(values: Values, interrupt: Interrupt): Promise<void> {
+  const run = new SendRun(values, interrupt);
+  try {
+    await interrupt.race(run.open());
+    await interrupt.race(values['once'] === true ? run.once() : run.forever());
+  } finally {
+    await run.close();
+  }
+  run.summarise();
+}
+
+class SendRun {
+  readonly #values: Values;
+  readonly #interrupt: Interrupt;
+  readonly #begun = performance.now();
+  readonly #progress: Progress;
+  readonly #notices: Notices;
+  #sender: Sender | undefined;
+  #volume: Volume | undefined;
+  #phase = 'connecting';
+  #plan = { bytes: 0, bytesTotal: 0 };
+  #synced: SyncResult | undefined;
+  #repaired = 0;
+  #verified = false;
+
+  constructor(values: Values, interrupt: Interrupt) {
+    this.#values = values;
+    this.#interrupt = interrupt;
+    this.#progress = new Progress(() => this.#state(), values['json'] === true);
+    this.#notices = new Notices(this.#progress);
+    this.#notices.watch();
+    this.#notices.on('progress', (event) => {
+      this.#plan = event;
+    });
+    this.#notices.on('peer', ({ state, problem }) => {
+      if (problem !== undefined && state !== 'closed') this.#progress.line(`${state}: ${problem.message}`);
+    });
+  }
+
+  async open(): Promise<void> {
+    const { state, from, to, rate, compress, history, adopt } = this.#values;
+    const { host, port } = parseAddress(String(to));
+    this.#sender = await Sender.open({
+      dir: String(state),
+      peers: [{ name: 'replica', host, port }],
+      compress: compression(compress),
+      adopt: adopt === true,
+      giveUpAfterMs: this.#time('connect-timeout', CONNECT_TIMEOUT_MS),
+      ...(rate === undefined ? {} : { rate: String(rate) }),
+      ...(history === undefined ? {} : { historyBytes: parseSize('--history', String(history)) }),
+    });
+    this.#volume = await Volume.open({
+      root: String(from),
+      sender: this.#sender,
+      adopt: adopt === true,
+      allowMassDelete: this.#values['allow-mass-delete'] === true,
+    });
+    await this.#sender.connected({ signal: this.#interrupt.signal });
+  }
+
+  async once(): Promise<void> {
+    await this.#bringUpToDate();
+    await this.#sender?.finish();
+  }
+
+  async forever(): Promise<void> {
+    const intervalMs = this.#time('interval', INTERVAL_MS);
+    await this.#bringUpToDate();
+    for (;;) {
+      this.#phase = 'in step';
+      await pause(intervalMs, this.#interrupt.signal);
+      this.#phase = 'comparing';
+      await this.#sync();
+      await this.#sender?.drain('applied', { signal: this.#interrupt.signal });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#progress.close();
+    this.#notices.close();
+    await this.#volume?.close();
+    await this.#sender?.close();
+  }
+
+  summarise(): void {
+    const status = this.#sender?.status();
+    if (status === undefined) return;
+    const { sent = 0, moved = 0, removed = 0, touched = 0, filesInSource = 0 } = this.#synced ?? {};
+    const { records, payloadBytesSent, wireBytesSent, wireBytesReceived, stages } = status;
+    printSummary(
+      {
+        records,
+        sourceBytes: payloadBytesSent,
+        wireBytesSent,
+        wireBytesReceived,
+        stages,
+        seconds: (performance.now() - this.#begun) / 1000,
+        verified: this.#verified,
+        files: { inSource: filesInSource, sent, moved, removed, touched, repaired: this.#repaired, skipped: this.#notices.skipped },
+      },
+      this.#values['json'] === true,
+      [`${filesInSource} files in the source: ${sent} sent, ${moved} moved, ${removed} removed, ${touched} with new attributes only`],
+    );
+  }
+
+  async #bringUpToDate(): Promise<void> {
+    this.#phase = 'comparing';
+    await this.#sync();
+    this.#phase = 'verifying';
+    const { repaired } = (await this.#volume?.verify({ signal: this.#interrupt.signal })) ?? { repaired: 0 };
+    this.#repaired += repaired;
+    this.#verified = true;
+  }
+
+  async #sync(): Promise<void> {
+    const result = await this.#volume?.sync({ signal: this.#interrupt.signal });
+    if (result === undefined) return;
+    const before = this.#synced;
+    this.#synced = result;
+    if (before === undefined) return;
+    for (const key of ['sent', 'moved', 'removed', 'touched', 'sourceBytes'] as const) result[key] += before[key];
+  }
+
+  #state(): ProgressState {
+    const status = this.#sender?.status();
+    const { bytes, bytesTotal } = this.#plan;
+    const sourceBytes = status?.payloadBytesSent ?? 0;
+    return {
+      phase: this.#phase,
+      wireBytes: status?.wireBytesSent ?? 0,
+      sourceBytes,
+      queueBytes: status?.queueBytes ?? 0,
+      ...(bytesTotal > 0 ? { fraction: sourceBytes / Math.max(bytesTotal, sourceBytes), bytesLeft: Math.max(0, bytesTotal - bytes) } : {}),
+    };
+  }
+
+  #time(name: string, fallbackMs: number): number {
+    const value = this.#values[name];
+    return value === undefined ? fallbackMs : parseDuration(`--${name}`, String(value));
+  }
+}
+
+function compression(value: string | boolean | undefined): 'auto' | 'none' | 'lz4' {
+  const how = value ?? 'auto';
+  if (how === 'auto' || how === 'none' || how === 'lz4') return how;
+  throw new InvalidArgumentError('--compress', how, 'auto, none or lz4');
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  });
+}

@@ -1,0 +1,22 @@
+import { channel } from 'node:diagnostics_channel';
+
+/** What Longhaul tells the embedder as it happens, on `node:diagnostics_channel` channels named `longhaul:<name>`. */
+export interface Events {
+  /** A peer's link changed state, or has a problem. */
+  peer: { peer: string; state: string; problem?: Error };
+  /** A session at the receiver began, ended, or was finished by a verified sender. */
+  session: { peer: string; state: 'open' | 'closed' | 'finished'; problem?: Error };
+  /** The apply callback failed and is tried again after `retryMs`. */
+  apply: { sequence: number; problem: Error; retryMs: number };
+  /** An entry of the volume that does not cross: a socket, a device, a pipe, an unreadable one. */
+  skipped: { path: string; reason: string };
+  /** A file that changed while it was read, and is read again. */
+  unstable: { path: string; attempt: number };
+  /** How far a synchronisation has come. */
+  progress: { phase: string; files: number; filesTotal: number; bytes: number; bytesTotal: number };
+}
+
+export function publish<K extends keyof Events>(name: K, event: Events[K]): void {
+  const target = channel(`longhaul:${name}`);
+  if (target.hasSubscribers) target.publish(event);
+}

@@ -1,0 +1,474 @@
+/**
+ * Every error that Longhaul raises. One class per cause, each with a stable `code` to branch on, fields that say what
+ * was given and what was expected, and `recoverable`: true when the same call may succeed later without anyone
+ * changing the program.
+ */
+
+export interface ErrorDetails {
+  cause?: unknown;
+  recoverable?: boolean;
+}
+
+export abstract class LonghaulError extends Error {
+  abstract readonly code: string;
+  readonly recoverable: boolean;
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = new.target.name;
+    this.recoverable = details.recoverable ?? false;
+  }
+
+  /** The error as one plain object, for `--json` and for logs: code, message and the class's own fields. */
+  toJSON(): Record<string, unknown> {
+    const { name: _name, ...fields } = this as unknown as Record<string, unknown>;
+    return { code: this.code, message: this.message, ...fields, cause: describeCause(this.cause) };
+  }
+}
+
+function describeCause(cause: unknown): string | undefined {
+  if (cause === undefined) return undefined;
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+// ---- callers -------------------------------------------------------------------------------------------------------
+
+export class InvalidArgumentError extends LonghaulError {
+  readonly code = 'INVALID_ARGUMENT';
+  constructor(
+    readonly argument: string,
+    readonly given: unknown,
+    readonly expected: string,
+  ) {
+    super(`${argument} is ${describe(given)}; expected ${expected}`);
+  }
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (value instanceof Uint8Array) return `${value.byteLength} bytes`;
+  if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no prototype'})`;
+  return String(value);
+}
+
+export class PayloadTooLargeError extends LonghaulError {
+  readonly code = 'PAYLOAD_TOO_LARGE';
+  constructor(
+    readonly payloadBytes: number,
+    readonly payloadBytesMax: number,
+  ) {
+    super(`payload of ${payloadBytes} bytes exceeds payloadBytesMax (${payloadBytesMax}); split it into several records`);
+  }
+}
+
+export class ClosedError extends LonghaulError {
+  readonly code = 'CLOSED';
+  constructor(readonly what: string) {
+    super(`${what} is closed`);
+  }
+}
+
+/** The caller's AbortSignal fired. With `sequence`, the record had its number already and stays in the journal. */
+export class AbortedError extends LonghaulError {
+  readonly code = 'ABORTED';
+  constructor(
+    readonly operation: string,
+    readonly sequence?: number,
+    cause?: unknown,
+  ) {
+    super(
+      sequence === undefined
+        ? `${operation} aborted before anything was written`
+        : `${operation} aborted; record ${sequence} stays in the journal`,
+      { cause, recoverable: true },
+    );
+  }
+}
+
+// ---- storage -------------------------------------------------------------------------------------------------------
+
+export class DiskFullError extends LonghaulError {
+  readonly code = 'DISK_FULL';
+  constructor(
+    readonly operation: string,
+    readonly path: string,
+    cause?: unknown,
+  ) {
+    super(`no space left on the disk of ${path} (${operation}); free space, then start again: nothing acknowledged is lost`, {
+      cause,
+      recoverable: true,
+    });
+  }
+}
+
+export class StorageError extends LonghaulError {
+  readonly code = 'STORAGE_FAILED';
+  constructor(
+    readonly operation: string,
+    readonly path: string,
+    cause: unknown,
+  ) {
+    super(`${operation} failed on ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+export class StateLockedError extends LonghaulError {
+  readonly code = 'STATE_LOCKED';
+  constructor(
+    readonly path: string,
+    readonly pid: number,
+  ) {
+    super(`${path} is in use by process ${pid}; stop that process or give another state directory`, { recoverable: true });
+  }
+}
+
+/** A file of the state directory that is not what Longhaul wrote. */
+export class StateDamagedError extends LonghaulError {
+  readonly code = 'STATE_DAMAGED';
+  constructor(
+    readonly path: string,
+    readonly found: string,
+    readonly remedy: string,
+    cause?: unknown,
+  ) {
+    super(`${path}: ${found}; ${remedy}`, { cause });
+  }
+}
+
+export class FormatVersionError extends LonghaulError {
+  readonly code = 'FORMAT_VERSION';
+  constructor(
+    readonly path: string,
+    readonly found: number,
+    readonly supported: number,
+  ) {
+    super(`${path} has format version ${found}; this release reads version ${supported}: use the release that wrote it`);
+  }
+}
+
+// ---- journal -------------------------------------------------------------------------------------------------------
+
+/** A write or sync failed: the journal takes nothing more until it is opened anew. */
+export class JournalBrokenError extends LonghaulError {
+  readonly code = 'JOURNAL_BROKEN';
+  constructor(
+    readonly path: string,
+    cause: unknown,
+  ) {
+    super(`journal ${path} is broken by an earlier failure (${cause instanceof Error ? cause.message : String(cause)}); open it again`, {
+      cause,
+    });
+  }
+}
+
+export class JournalDamagedError extends LonghaulError {
+  readonly code = 'JOURNAL_DAMAGED';
+  constructor(
+    readonly segment: string,
+    readonly offset: number,
+    readonly fromSequence: number,
+    readonly toSequence: number,
+    readonly found: string,
+  ) {
+    super(
+      `${segment} is damaged at byte ${offset} (${found}); records ${fromSequence} to ${toSequence} were durable and cannot be read: ` +
+        'restore the segment from a copy, or take a full copy from the peer',
+    );
+  }
+}
+
+export class QueueFullError extends LonghaulError {
+  readonly code = 'QUEUE_FULL';
+  constructor(
+    readonly queueBytes: number,
+    readonly queueBytesMax: number,
+  ) {
+    super(`the queue holds ${queueBytes} bytes that peers still need, its limit queueBytesMax is ${queueBytesMax}`, {
+      recoverable: true,
+    });
+  }
+}
+
+export class SequenceGoneError extends LonghaulError {
+  readonly code = 'SEQUENCE_GONE';
+  constructor(
+    readonly sequence: number,
+    readonly first: number,
+    readonly last: number,
+  ) {
+    super(`record ${sequence} is not in the journal, which holds ${first} to ${last}`);
+  }
+}
+
+export class SequenceGapError extends LonghaulError {
+  readonly code = 'SEQUENCE_GAP';
+  constructor(
+    readonly expected: number,
+    readonly given: number,
+  ) {
+    super(`record ${given} does not follow; expected ${expected}`);
+  }
+}
+
+// ---- channel -------------------------------------------------------------------------------------------------------
+
+export class PeerUnreachableError extends LonghaulError {
+  readonly code = 'PEER_UNREACHABLE';
+  constructor(
+    readonly host: string,
+    readonly port: number,
+    readonly waitedMs: number,
+    cause: unknown,
+  ) {
+    super(
+      `no receiver at ${host}:${port} within ${(waitedMs / 1000).toFixed(1)} s (${cause instanceof Error ? cause.message : String(cause)}); ` +
+        'start it, check the address, or raise the connect timeout',
+      { cause, recoverable: true },
+    );
+  }
+}
+
+export class ConnectionLostError extends LonghaulError {
+  readonly code = 'CONNECTION_LOST';
+  constructor(
+    readonly peer: string,
+    readonly found: string,
+    cause?: unknown,
+  ) {
+    super(`connection with ${peer} lost: ${found}`, { cause, recoverable: true });
+  }
+}
+
+export class AddressInUseError extends LonghaulError {
+  readonly code = 'ADDRESS_IN_USE';
+  constructor(
+    readonly host: string,
+    readonly port: number,
+    cause: unknown,
+  ) {
+    super(`cannot listen on ${host}:${port}: the address is in use`, { cause, recoverable: true });
+  }
+}
+
+/** Anything but loopback needs identities on both ends, which this release does not carry. */
+export class IdentityRequiredError extends LonghaulError {
+  readonly code = 'IDENTITY_REQUIRED';
+  constructor(readonly host: string) {
+    super(
+      `${host} is not a loopback address, and this release has no encryption or identities of its own; ` +
+        'use 127.0.0.1, ::1 or localhost, and join two machines with an SSH tunnel or a VPN endpoint on loopback',
+    );
+  }
+}
+
+export class ProtocolVersionError extends LonghaulError {
+  readonly code = 'PROTOCOL_VERSION';
+  constructor(
+    readonly ours: string,
+    readonly theirs: string,
+  ) {
+    super(`the peer speaks protocol ${theirs}, this release speaks ${ours}; update the older end`);
+  }
+}
+
+/** The peer sent what the protocol does not allow. The connection is closed; everything else goes on. */
+export class ProtocolError extends LonghaulError {
+  readonly code = 'PROTOCOL_VIOLATION';
+  constructor(
+    readonly found: string,
+    readonly expected: string,
+  ) {
+    super(`protocol violation: ${found}; expected ${expected}`);
+  }
+}
+
+/** The peer ended the session and said why. */
+export class PeerRefusedError extends LonghaulError {
+  readonly code = 'PEER_REFUSED';
+  constructor(
+    readonly peer: string,
+    readonly peerCode: string,
+    readonly peerMessage: string,
+    recoverable = false,
+  ) {
+    super(`${peer} refused (${peerCode}): ${peerMessage}`, { recoverable });
+  }
+}
+
+// ---- replication ---------------------------------------------------------------------------------------------------
+
+export class VolumeMismatchError extends LonghaulError {
+  readonly code = 'VOLUME_MISMATCH';
+  constructor(
+    readonly ours: string,
+    readonly theirs: string,
+  ) {
+    super(
+      `the receiver's replica belongs to volume ${theirs}, this sender serves volume ${ours}; use the state directory that made ` +
+        'the replica, another replica directory, or --adopt to take that replica over',
+    );
+  }
+}
+
+/** The receiver holds records that this sender never made: this end is the older one and must not overwrite. */
+export class PeerNewerError extends LonghaulError {
+  readonly code = 'PEER_NEWER';
+  constructor(
+    readonly peer: string,
+    readonly peerSequence: number,
+    readonly ourSequence: number,
+  ) {
+    super(
+      `${peer} has records up to ${peerSequence}, this sender only up to ${ourSequence}: this state directory is an older copy. ` +
+        'Use the newer one, or --adopt to start anew from the replica as it is',
+    );
+  }
+}
+
+export class PeerRegressedError extends LonghaulError {
+  readonly code = 'PEER_REGRESSED';
+  constructor(
+    readonly peer: string,
+    readonly peerSequence: number,
+    readonly acknowledgedSequence: number,
+  ) {
+    super(
+      `${peer} has records up to ${peerSequence} but acknowledged ${acknowledgedSequence} before, and the queue no longer holds what ` +
+        'lies between: it needs a full resynchronisation',
+    );
+  }
+}
+
+/** A peer needs records that are gone, and the sender was opened without a `resync` option to supply its state. */
+export class ResyncRequiredError extends LonghaulError {
+  readonly code = 'RESYNC_REQUIRED';
+  constructor(
+    readonly peer: string,
+    readonly reason: string,
+  ) {
+    super(`${peer} needs a full resynchronisation (${reason}); give the Sender a resync option that supplies the records`, {
+      recoverable: true,
+    });
+  }
+}
+
+export class ApplyFailedError extends LonghaulError {
+  readonly code = 'APPLY_FAILED';
+  constructor(
+    readonly sequence: number,
+    cause: unknown,
+  ) {
+    super(`applying record ${sequence} failed: ${cause instanceof Error ? cause.message : String(cause)}; it is tried again`, {
+      cause,
+      recoverable: true,
+    });
+  }
+}
+
+// ---- volume --------------------------------------------------------------------------------------------------------
+
+export class RootMissingError extends LonghaulError {
+  readonly code = 'ROOT_MISSING';
+  constructor(
+    readonly path: string,
+    cause?: unknown,
+  ) {
+    super(`${path} is not a directory that can be read; mount or create it, or correct the path`, { cause, recoverable: true });
+  }
+}
+
+export class RootChangedError extends LonghaulError {
+  readonly code = 'ROOT_CHANGED';
+  constructor(
+    readonly path: string,
+    readonly found: string,
+    readonly expected: string,
+  ) {
+    super(
+      `${path} is another directory (${found}) than the one this state belongs to (${expected}); mount the right one, ` +
+        'or pass --adopt if the change is meant',
+    );
+  }
+}
+
+export class RootEmptyError extends LonghaulError {
+  readonly code = 'ROOT_EMPTY';
+  constructor(
+    readonly path: string,
+    readonly replicaEntries: number,
+  ) {
+    super(
+      `${path} is empty while its replica holds ${replicaEntries} entries: is it mounted? ` +
+        'Pass --allow-mass-delete if the replica should be emptied too',
+    );
+  }
+}
+
+export class MassDeleteError extends LonghaulError {
+  readonly code = 'MASS_DELETE';
+  constructor(
+    readonly deletions: number,
+    readonly replicaFiles: number,
+  ) {
+    super(
+      `this run would delete ${deletions} of the replica's ${replicaFiles} files, more than half; ` +
+        'pass --allow-mass-delete if that is meant',
+    );
+  }
+}
+
+export class ReplicaNotEmptyError extends LonghaulError {
+  readonly code = 'REPLICA_NOT_EMPTY';
+  constructor(readonly path: string) {
+    super(
+      `${path} is not empty and does not belong to this state directory; give an empty directory, ` +
+        'or pass --adopt to take what is there as the start of the replica (what the source lacks will be removed)',
+    );
+  }
+}
+
+export class NestedDirectoriesError extends LonghaulError {
+  readonly code = 'NESTED_DIRECTORIES';
+  constructor(
+    readonly inner: string,
+    readonly outer: string,
+  ) {
+    super(`${inner} lies inside ${outer}; a state directory must lie outside the directory it describes`);
+  }
+}
+
+/** A path that would leave the replica's root, or that no directory entry can have. */
+export class UnsafePathError extends LonghaulError {
+  readonly code = 'UNSAFE_PATH';
+  constructor(
+    readonly path: string,
+    readonly found: string,
+  ) {
+    super(`path ${JSON.stringify(path)} refused: ${found}`);
+  }
+}
+
+export class SourceUnreadableError extends LonghaulError {
+  readonly code = 'SOURCE_UNREADABLE';
+  constructor(
+    readonly paths: string[],
+    readonly count: number,
+  ) {
+    super(`${count} entries of the source cannot be read (${paths.join(', ')}${count > paths.length ? ', …' : ''}); the replica keeps its last copy of them`);
+  }
+}
+
+export class VerifyFailedError extends LonghaulError {
+  readonly code = 'VERIFY_FAILED';
+  constructor(
+    readonly differences: number,
+    readonly examples: string[],
+  ) {
+    super(
+      `source and replica differ in ${differences} entries after the run` +
+        (examples.length > 0 ? ` (${examples.join(', ')})` : '') +
+        '; is something else writing to the replica?',
+      { recoverable: true },
+    );
+  }
+}

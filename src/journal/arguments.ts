@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto';
+import { InvalidArgumentError, PayloadTooLargeError } from '../errors.js';
+import {
+  choiceOption,
+  directoryOption,
+  GIB,
+  integerOption,
+  KEY_BYTES_MAX,
+  KIB,
+  MIB,
+  PAYLOAD_BYTES_MAX,
+} from '../options.js';
+import type { JournalFileSystem } from './disk.js';
+import type { BatchLimits, BatchOptions } from './reader.js';
+import { type Entry, payloadChecksum, recordBytes } from './record.js';
+
+/** What callers pass in, with bounds and defaults; everything is checked before anything happens. */
+
+export interface JournalOptions {
+  /** Made when missing. */
+  dir: string;
+  /** 32 hex digits. Default: the volume that the directory holds, or a random one for a new journal. */
+  volume?: string;
+  /** The epoch of appended records, unless the journal holds a higher one. Default 1. */
+  epoch?: number;
+  /** Size at which a segment is full; a larger record has a segment of its own. Default 64 MiB, 64 KiB to 1 GiB. */
+  segmentBytes?: number;
+  /**
+   * Bytes of records that some cursor has not passed; beyond, appends wait. Without any cursor all of the journal
+   * counts, as nothing of it may be freed. Default 8 GiB, minimum 64 KiB.
+   */
+  queueBytesMax?: number;
+  /** Bytes in memory that are not durable yet; beyond, appends wait. Default 64 MiB, minimum 64 KiB. */
+  pendingBytesMax?: number;
+  /** The newest bytes of the journal that stay though every cursor has passed them. Default 1 GiB, minimum 0. */
+  historyBytes?: number;
+  /**
+   * `group`: an append resolves once synced, together with what else is queued. `none`: once written; a segment is
+   * synced when it is full and when the journal closes, and a power cut may take what came after. Default `group`.
+   */
+  durability?: 'group' | 'none';
+  /** Microseconds since 1970, for the timestamps of appended records. */
+  now?: () => number;
+  /** Replaces functions of `node:fs/promises`, for tests that make them fail. */
+  fs?: JournalFileSystem;
+}
+
+export type CheckedOptions = Required<Omit<JournalOptions, 'volume' | 'fs'>> & Pick<JournalOptions, 'volume' | 'fs'>;
+
+const SEQUENCE_MAX = Number.MAX_SAFE_INTEGER;
+const U64_MAX = 0xffff_ffff_ffff_ffffn;
+
+export function checkOptions(o: JournalOptions): CheckedOptions {
+  const bytes = { max: SEQUENCE_MAX };
+  return {
+    dir: directoryOption('dir', o.dir),
+    ...(o.volume === undefined ? {} : { volume: volumeArgument(o.volume) }),
+    epoch: integerOption('epoch', o.epoch, { min: 1, max: SEQUENCE_MAX, default: 1 }),
+    segmentBytes: integerOption('segmentBytes', o.segmentBytes, { min: 64 * KIB, max: GIB, default: 64 * MIB }),
+    queueBytesMax: integerOption('queueBytesMax', o.queueBytesMax, { ...bytes, min: 64 * KIB, default: 8 * GIB }),
+    pendingBytesMax: integerOption('pendingBytesMax', o.pendingBytesMax, {
+      ...bytes,
+      min: 64 * KIB,
+      default: 64 * MIB,
+    }),
+    historyBytes: integerOption('historyBytes', o.historyBytes, { ...bytes, min: 0, default: GIB }),
+    durability: choiceOption('durability', o.durability, ['group', 'none'], 'group'),
+    now: o.now ?? (() => Date.now() * 1000),
+    ...(o.fs === undefined ? {} : { fs: o.fs }),
+  };
+}
+
+export function volumeArgument(volume: unknown): string {
+  if (typeof volume === 'string' && /^[0-9a-f]{32}$/.test(volume)) return volume;
+  throw new InvalidArgumentError('volume', volume, '32 hex digits in lower case');
+}
+
+export function newVolume(): string {
+  return randomBytes(16).toString('hex');
+}
+
+export interface AppendOptions {
+  /** 0 to 127 are the embedder's, 128 to 255 Longhaul's own. Default 0. */
+  kind?: number;
+  /** A locality hint, at most KEY_BYTES_MAX bytes; a string means UTF-8. */
+  key?: string | Uint8Array;
+  /** Where in the object of that key the payload belongs. */
+  offset?: number;
+  signal?: AbortSignal;
+}
+
+export interface ReplicatedRecord {
+  sequence: number;
+  epoch: number;
+  timestamp: number;
+  kind?: number;
+  key?: string | Uint8Array;
+  offset?: number;
+  payload: Uint8Array;
+  /** XXH64 over key and payload, as the journal it comes from stored it. */
+  checksum: bigint;
+}
+
+/** Turns arguments into an entry that has no number yet. */
+export function newEntry(payload: Uint8Array, o: AppendOptions): Entry {
+  return entryOf('', payload, o);
+}
+
+function entryOf(where: string, payload: Uint8Array, o: Pick<AppendOptions, 'kind' | 'key' | 'offset'>): Entry {
+  if (!(payload instanceof Uint8Array)) throw new InvalidArgumentError(`${where}payload`, payload, 'a Uint8Array');
+  if (payload.byteLength > PAYLOAD_BYTES_MAX) throw new PayloadTooLargeError(payload.byteLength, PAYLOAD_BYTES_MAX);
+  const { kind = 0, offset } = o;
+  if (!Number.isInteger(kind) || kind < 0 || kind > 255) {
+    throw new InvalidArgumentError(`${where}kind`, kind, 'an integer from 0 to 255');
+  }
+  if (offset !== undefined && (!Number.isSafeInteger(offset) || offset < 0)) {
+    throw new InvalidArgumentError(`${where}offset`, offset, 'a safe integer from 0');
+  }
+  const key = o.key === undefined ? undefined : keyBytes(where, o.key);
+  const bytes = recordBytes(key?.byteLength ?? 0, payload.byteLength);
+  return { sequence: 0, epoch: 0, kind, timestamp: 0, key, offset, payload, checksum: 0n, bytes };
+}
+
+function keyBytes(where: string, key: unknown): Uint8Array {
+  const bytes = typeof key === 'string' ? Buffer.from(key, 'utf8') : key;
+  if (bytes instanceof Uint8Array && bytes.byteLength <= KEY_BYTES_MAX) return bytes;
+  throw new InvalidArgumentError(`${where}key`, key, `a string or Uint8Array of at most ${KEY_BYTES_MAX} bytes`);
+}
+
+/** Checks a record that comes from another journal, its content included. */
+export function replicatedEntry(record: ReplicatedRecord, index: number): Entry {
+  const where = `records[${index}].`;
+  const entry = entryOf(where, record.payload, record);
+  entry.sequence = integer(`${where}sequence`, record.sequence, 1);
+  entry.epoch = integer(`${where}epoch`, record.epoch, 0);
+  entry.timestamp = integer(`${where}timestamp`, record.timestamp, 0);
+  entry.checksum = payloadChecksum(entry.key, entry.payload);
+  if (entry.checksum !== record.checksum) {
+    throw new InvalidArgumentError(
+      `${where}checksum`,
+      record.checksum,
+      `${entry.checksum}, the XXH64 of its key and payload`,
+    );
+  }
+  return entry;
+}
+
+export function integer(name: string, value: unknown, min: number): number {
+  if (Number.isSafeInteger(value) && (value as number) >= min) return value as number;
+  throw new InvalidArgumentError(name, value, `a safe integer from ${min}`);
+}
+
+export function chainArgument(chain: unknown): bigint {
+  if (typeof chain === 'bigint' && chain >= 0n && chain <= U64_MAX) return chain;
+  throw new InvalidArgumentError('chain', chain, 'a bigint of 64 bits');
+}
+
+export function batchLimits(o: BatchOptions): BatchLimits {
+  return {
+    bytesMax: integerOption('batchBytesMax', o.batchBytesMax, { min: 1, max: GIB, default: MIB }),
+    recordsMax: integerOption('batchRecordsMax', o.batchRecordsMax, { min: 1, max: 1_000_000, default: 4096 }),
+  };
+}

@@ -1,0 +1,151 @@
+import * as promises from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { isErrno, storageError } from '../engine/files.js';
+
+/**
+ * The file operations that a journal uses. The functions beneath are passed in, so that tests can make any of them
+ * fail; every failure comes back as a StorageError or DiskFullError that names the operation and the path.
+ */
+
+export type JournalFileSystem = Pick<typeof promises, 'open' | 'mkdir' | 'readdir' | 'rename' | 'unlink'>;
+
+const NODE_FILE_SYSTEM: JournalFileSystem = promises;
+
+export class Disk {
+  constructor(private readonly fs: JournalFileSystem = NODE_FILE_SYSTEM) {}
+
+  async open(path: string, flags: 'r' | 'r+' | 'w' | 'wx+'): Promise<DiskFile> {
+    try {
+      return new DiskFile(path, await this.fs.open(path, flags));
+    } catch (error) {
+      throw storageError('opening', path, error);
+    }
+  }
+
+  /** Makes a directory and those above it, durably. */
+  async makeDirectory(path: string): Promise<void> {
+    const highest = await guard('making directory', path, this.fs.mkdir(path, { recursive: true }));
+    if (highest === undefined) return;
+    for (let made = path; made.length >= highest.length; made = dirname(made)) await this.syncDirectory(dirname(made));
+  }
+
+  list(path: string): Promise<string[]> {
+    return guard('listing', path, this.fs.readdir(path));
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return guard('renaming', from, this.fs.rename(from, to));
+  }
+
+  async remove(path: string): Promise<void> {
+    try {
+      await this.fs.unlink(path);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw storageError('removing', path, error);
+    }
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    const directory = await this.open(path, 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  }
+
+  /** Writes a small file beside its place, syncs it and renames it there: it exists whole or not at all. */
+  async placeFile(aside: string, path: string, content: Uint8Array): Promise<void> {
+    const file = await this.open(aside, 'w');
+    try {
+      await file.write([content], 0);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await this.rename(aside, path);
+  }
+}
+
+export class DiskFile {
+  constructor(
+    readonly path: string,
+    private readonly handle: promises.FileHandle,
+  ) {}
+
+  /** Writes all of the buffers, which lie one after the other from `position`. */
+  async write(buffers: Uint8Array[], position: number): Promise<void> {
+    let rest = buffers;
+    let at = position;
+    try {
+      while (rest.length > 0) {
+        const single = rest.length === 1 ? rest[0] : undefined;
+        const { bytesWritten } =
+          single === undefined
+            ? await this.handle.writev(rest, at)
+            : await this.handle.write(single, 0, single.byteLength, at);
+        at += bytesWritten;
+        rest = after(rest, bytesWritten);
+      }
+    } catch (error) {
+      throw storageError('writing', this.path, error);
+    }
+  }
+
+  /** Reads until the buffer is full or the file ends; returns the number of bytes read. */
+  async read(buffer: Uint8Array, position: number): Promise<number> {
+    let filled = 0;
+    try {
+      while (filled < buffer.byteLength) {
+        const { bytesRead } = await this.handle.read(buffer, filled, buffer.byteLength - filled, position + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+    } catch (error) {
+      throw storageError('reading', this.path, error);
+    }
+    return filled;
+  }
+
+  datasync(): Promise<void> {
+    return guard('syncing', this.path, this.handle.datasync());
+  }
+
+  sync(): Promise<void> {
+    return guard('syncing', this.path, this.handle.sync());
+  }
+
+  truncate(bytes: number): Promise<void> {
+    return guard('truncating', this.path, this.handle.truncate(bytes));
+  }
+
+  async size(): Promise<number> {
+    return (await guard('looking at', this.path, this.handle.stat())).size;
+  }
+
+  close(): Promise<void> {
+    return guard('closing', this.path, this.handle.close());
+  }
+}
+
+/** What is left to write after a call that wrote `written` bytes; nothing in all but the rarest cases. */
+function after(buffers: Uint8Array[], written: number): Uint8Array[] {
+  let skip = written;
+  let index = 0;
+  for (const buffer of buffers) {
+    if (skip < buffer.byteLength) break;
+    skip -= buffer.byteLength;
+    index++;
+  }
+  const rest = buffers.slice(index);
+  if (rest[0] !== undefined && skip > 0) rest[0] = rest[0].subarray(skip);
+  return rest;
+}
+
+async function guard<T>(operation: string, path: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw storageError(operation, path, error);
+  }
+}

@@ -1,0 +1,350 @@
+import { join, resolve } from 'node:path';
+import { ClosedError, InvalidArgumentError } from '../errors.js';
+import {
+  type AppendOptions,
+  batchLimits,
+  type CheckedOptions,
+  chainArgument,
+  checkOptions,
+  integer,
+  type JournalOptions,
+  newEntry,
+  newVolume,
+  type ReplicatedRecord,
+  replicatedEntry,
+  volumeArgument,
+} from './arguments.js';
+import type { JournalCursor } from './cursor.js';
+import { CURSOR_DIRECTORY, CursorSet, loadCursors, moveStored, type StoredCursor } from './cursors.js';
+import { Disk } from './disk.js';
+import type { SegmentHeader } from './format.js';
+import { Intake } from './intake.js';
+import { chainAt } from './locate.js';
+import { DirectoryLock } from './lock.js';
+import { type BatchOptions, type ReadOptions, readBatches } from './reader.js';
+import type { Entry, JournalRecord } from './record.js';
+import { decideReset, finishReset, pendingReset } from './reset.js';
+import { type RecoveryReport, type Restored, restore } from './restore.js';
+import { Retention } from './retention.js';
+import { newSegment } from './segment.js';
+import { JournalState } from './state.js';
+import { GroupWriter, randomSalt } from './writer.js';
+
+export type { AppendOptions, JournalOptions, ReplicatedRecord } from './arguments.js';
+export type { JournalCursor } from './cursor.js';
+export type { JournalFileSystem } from './disk.js';
+export { INITIAL_CHAIN } from './format.js';
+export { DirectoryLock } from './lock.js';
+export type { BatchOptions, ReadOptions } from './reader.js';
+export type { JournalRecord } from './record.js';
+export type { RecoveryReport } from './restore.js';
+
+export interface JournalStatus {
+  first: number;
+  last: number;
+  assigned: number;
+  diskBytes: number;
+  /** Durable bytes that some cursor has not passed; all of them without cursors. */
+  queueBytes: number;
+  pendingBytes: number;
+  /** The time of the oldest record that some cursor has not passed, or of one shortly before it. */
+  oldestUnreleasedTimestamp?: number;
+  cursors: { name: string; position: number }[];
+  /** Why the journal takes nothing more. */
+  broken?: string;
+}
+
+/**
+ * An append-only log of numbered records on disk. One journal serves as send queue, receive log or undo log; several
+ * readers and cursors share it. This class puts the parts together: intake gives numbers, the writer commits groups,
+ * readers read, retention frees.
+ */
+export class Journal {
+  private readonly state: JournalState;
+  private readonly writer: GroupWriter;
+  private readonly intake: Intake;
+  private readonly cursorSet: CursorSet;
+  private readonly retention: Retention;
+  private resetting: Promise<void> = Promise.resolve();
+  private closing: Promise<void> | undefined;
+
+  /** What recovery found and did when the journal was opened. */
+  readonly recovery: RecoveryReport;
+
+  static async open(o: JournalOptions): Promise<Journal> {
+    const options = checkOptions(o);
+    const dir = resolve(options.dir);
+    const disk = new Disk(options.fs);
+    await disk.makeDirectory(join(dir, CURSOR_DIRECTORY));
+    const lock = await DirectoryLock.take(dir);
+    try {
+      const stored = await loadCursors(disk, dir);
+      const pending = await pendingReset(disk, dir);
+      if (pending !== undefined) await resumeReset(disk, dir, pending, stored);
+      const restored = await restore(disk, dir, {
+        volume: options.volume,
+        newVolume: options.volume ?? newVolume(),
+        // Without syncs a cursor may have passed records that a power cut took.
+        cursorProof: options.durability === 'none' ? 0 : Math.max(0, ...stored.map((cursor) => cursor.slot.sequence)),
+      });
+      return new Journal(options, restored, stored, lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  private constructor(
+    options: CheckedOptions,
+    restored: Restored,
+    stored: readonly StoredCursor[],
+    private readonly lock: DirectoryLock,
+  ) {
+    const state = new JournalState(restored.durable);
+    const writer = new GroupWriter(state, restored.file, {
+      segmentBytes: options.segmentBytes,
+      sync: options.durability === 'group',
+    });
+    const cursorSet = new CursorSet(
+      state.dir,
+      {
+        disk: state.disk,
+        get last() {
+          return state.last;
+        },
+        get refusal() {
+          return state.refusal;
+        },
+        chainAt: (sequence) => chainAt(state, sequence),
+        moved: () => {
+          this.retention.cursorsMoved();
+          this.intake.pump();
+        },
+        fail: (error) => state.fail(error),
+      },
+      stored,
+    );
+    cursorSet.clampAll(state.last);
+    this.recovery = restored.report;
+    this.state = state;
+    this.writer = writer;
+    this.cursorSet = cursorSet;
+    this.retention = new Retention(state, cursorSet, options.historyBytes);
+    this.intake = new Intake(state, writer, {
+      epoch: options.epoch,
+      now: options.now,
+      full: () =>
+        writer.pendingBytes > options.pendingBytesMax ||
+        this.retention.queueBytes + writer.pendingBytes > options.queueBytesMax,
+    });
+    state.onFailure = (failure) => {
+      writer.rejectQueued(failure);
+      this.intake.rejectWaiting(failure);
+    };
+    state.onDurable(() => {
+      this.retention.collect();
+      this.intake.pump();
+    });
+  }
+
+  /** The oldest record held; last + 1 when the journal is empty. */
+  get first(): number {
+    return this.state.first;
+  }
+
+  /** The newest durable record; 0 when there never was one. */
+  get last(): number {
+    return this.state.last;
+  }
+
+  /** The newest number given, durable or not. */
+  get assigned(): number {
+    return this.intake.assigned;
+  }
+
+  get lastChain(): bigint {
+    return this.state.lastChain;
+  }
+
+  get dir(): string {
+    return this.state.dir;
+  }
+
+  get volume(): string {
+    return this.state.volume;
+  }
+
+  /**
+   * Appends a record and resolves with its number once it is durable. Waits while the queue or the memory is full; the
+   * signal ends the wait, before the number is given or after (then the record stays). The buffers may be reused once
+   * the call has settled without an abort.
+   */
+  async append(payload: Uint8Array, o: AppendOptions = {}): Promise<number> {
+    const entry = newEntry(payload, o);
+    const entered = this.intake.append([entry], o.signal);
+    return (entered instanceof Promise ? await entered : entered).durable;
+  }
+
+  /** Like append, but resolves as soon as the record has its number. `durable` may be ignored. */
+  async assign(payload: Uint8Array, o: AppendOptions = {}): Promise<{ sequence: number; durable: Promise<number> }> {
+    const operation = await this.intake.append([newEntry(payload, o)], o.signal);
+    operation.durable.catch(() => {});
+    return { sequence: operation.last, durable: operation.durable };
+  }
+
+  /** Appends several records that get numbers in a row; resolves with the last number once all are durable. */
+  async appendMany(payloads: readonly Uint8Array[], o: AppendOptions = {}): Promise<number> {
+    if (!Array.isArray(payloads) || payloads.length === 0) {
+      throw new InvalidArgumentError('payloads', payloads, 'an array of at least one Uint8Array');
+    }
+    const entries = payloads.map((payload) => newEntry(payload, o));
+    return (await this.intake.append(entries, o.signal)).durable;
+  }
+
+  /** Resolves once every record that has a number is durable. */
+  async flush(): Promise<void> {
+    const upTo = this.assigned;
+    while (this.last < upTo) {
+      const { failure, closed, changed } = this.state;
+      if (failure !== undefined) throw failure;
+      if (closed) throw new ClosedError(`journal ${this.state.dir}`);
+      await changed.wait();
+    }
+  }
+
+  /** Takes records of another journal as they are, each one following the last; resolves with the last number. */
+  async appendReplicated(records: readonly ReplicatedRecord[]): Promise<number> {
+    if (!Array.isArray(records) || records.length === 0) {
+      throw new InvalidArgumentError('records', records, 'an array of at least one record');
+    }
+    const entries: Entry[] = records.map(replicatedEntry);
+    return (await this.intake.appendReplicated(entries)).durable;
+  }
+
+  /** The records from `from` on, inclusive. */
+  read(from: number, o: ReadOptions = {}): AsyncIterable<JournalRecord> {
+    return flatten(this.readBatches(from, o));
+  }
+
+  /**
+   * The records from `from` on in arrays: what is there, up to the limits. Payloads and keys are views of blocks of
+   * 1 MiB and more; copy what is kept for long.
+   */
+  readBatches(from: number, o: BatchOptions = {}): AsyncIterable<JournalRecord[]> {
+    integer('from', from, 1);
+    const limits = batchLimits(o);
+    if (this.state.closed) throw new ClosedError(`journal ${this.state.dir}`);
+    return readBatches(this.state, from, limits, o);
+  }
+
+  /** The cursor of that name. A new one starts at `at` (default 0) and counts from this call on. */
+  cursor(name: string, o: { at?: number } = {}): JournalCursor {
+    const refusal = this.state.refusal;
+    if (refusal !== undefined) throw refusal;
+    return this.cursorSet.get(name, o.at ?? 0);
+  }
+
+  cursors(): JournalCursor[] {
+    return this.cursorSet.list();
+  }
+
+  /** Removes a cursor; what only it still needed may be freed. */
+  async dropCursor(name: string): Promise<void> {
+    const refusal = this.state.refusal;
+    if (refusal !== undefined) throw refusal;
+    await this.cursorSet.drop(name);
+  }
+
+  /** The chain up to and including a record; undefined when the journal does not hold it. */
+  async chainAt(sequence: number): Promise<bigint | undefined> {
+    integer('sequence', sequence, 0);
+    return chainAt(this.state, sequence);
+  }
+
+  /**
+   * Drops every record: the next one is `base`, and `chain` is the chain before it. Cursors stay, at base - 1. Records
+   * that have a number are written first; appends that still wait for one get it after the reset.
+   */
+  async reset(base: number, chain: bigint, o: { volume?: string } = {}): Promise<void> {
+    integer('base', base, 1);
+    chainArgument(chain);
+    const volume = o.volume === undefined ? this.volume : volumeArgument(o.volume);
+    const run = this.resetting.then(() => this.resetNow(base, chain, volume));
+    this.resetting = run.catch(() => {});
+    await run;
+  }
+
+  status(): JournalStatus {
+    const { state } = this;
+    const status: JournalStatus = {
+      first: state.first,
+      last: state.last,
+      assigned: this.intake.assigned,
+      diskBytes: this.retention.diskBytes,
+      queueBytes: this.retention.queueBytes,
+      pendingBytes: this.writer.pendingBytes,
+      cursors: this.cursorSet.list().map(({ name, position }) => ({ name, position })),
+    };
+    const timestamp = this.retention.oldestTimestamp;
+    if (timestamp !== undefined) status.oldestUnreleasedTimestamp = timestamp;
+    if (state.failure !== undefined) status.broken = state.failure.message;
+    return status;
+  }
+
+  /** Calls the listener with `last` each time it grows; returns the function that ends this. */
+  onDurable(listener: (last: number) => void): () => void {
+    return this.state.onDurable(listener);
+  }
+
+  /** Writes what has a number, ends readers, and lets go of the directory. Waiting appends get ClosedError. */
+  close(): Promise<void> {
+    this.closing ??= this.closeNow();
+    return this.closing;
+  }
+
+  private async resetNow(base: number, chain: bigint, volume: string): Promise<void> {
+    const { state, intake } = this;
+    const { disk, dir } = state;
+    if (state.refusal !== undefined) throw state.refusal;
+    intake.hold();
+    try {
+      await this.writer.idle();
+      await this.retention.idle();
+      if (state.failure !== undefined) throw state.failure;
+      const epoch = volume === this.volume ? state.lastEpoch : 0;
+      const header = { volume, first: base, chain, epoch, previousRecords: 0, salt: randomSalt() };
+      await decideReset(disk, dir, header);
+      state.restart(newSegment(dir, header));
+      const moveCursors = () => this.cursorSet.moveAll(base - 1, chain);
+      await this.writer.replaceFile(await finishReset(disk, dir, header, moveCursors));
+    } catch (error) {
+      state.fail(error);
+      throw state.failure ?? error;
+    }
+    this.retention.cursorsMoved();
+    intake.resume();
+  }
+
+  private async closeNow(): Promise<void> {
+    const { state } = this;
+    await this.resetting;
+    state.closed = true;
+    this.intake.rejectWaiting(new ClosedError(`journal ${state.dir}`));
+    state.changed.notify();
+    const parts = await Promise.allSettled([this.writer.close(), this.cursorSet.close(), this.retention.idle()]);
+    await this.lock.release();
+    if (state.failure !== undefined) return;
+    for (const part of parts) if (part.status === 'rejected') throw part.reason;
+  }
+}
+
+async function* flatten(batches: AsyncIterable<JournalRecord[]>): AsyncGenerator<JournalRecord, void, undefined> {
+  for await (const batch of batches) yield* batch;
+}
+
+async function resumeReset(disk: Disk, dir: string, header: SegmentHeader, stored: StoredCursor[]): Promise<void> {
+  const file = await finishReset(disk, dir, header, async () => {
+    for (const cursor of stored) await moveStored(disk, cursor, header.first - 1, header.chain);
+  });
+  await file.close();
+}

@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import { StateDamagedError } from '../errors.js';
+import type { Disk, DiskFile } from './disk.js';
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  firstOfName,
+  SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
+} from './format.js';
+import { createSegment } from './segment.js';
+
+/**
+ * Dropping everything and starting anew at a given number, safely under a crash. The file `reset` is the decision; it
+ * holds the header of the first segment of the new journal. While it exists, whoever opens the directory carries on:
+ * remove every segment, move the cursors, make the new segment, and only then remove `reset`, which ends the matter.
+ */
+
+const RESET_FILE = 'reset';
+
+export async function decideReset(disk: Disk, dir: string, header: SegmentHeader): Promise<void> {
+  const path = join(dir, RESET_FILE);
+  await disk.placeFile(`${path}.tmp`, path, encodeSegmentHeader(header).bytes);
+  await disk.syncDirectory(dir);
+}
+
+/** The header of a reset that was decided and not finished. */
+export async function pendingReset(disk: Disk, dir: string): Promise<SegmentHeader | undefined> {
+  const names = await disk.list(dir);
+  if (names.includes(`${RESET_FILE}.tmp`)) await disk.remove(join(dir, `${RESET_FILE}.tmp`));
+  if (!names.includes(RESET_FILE)) return undefined;
+  const path = join(dir, RESET_FILE);
+  const file = await disk.open(path, 'r');
+  try {
+    const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
+    await file.read(bytes, 0);
+    const decoded = decodeSegmentHeader(bytes);
+    if (decoded.state === 'valid') return decoded.header;
+  } finally {
+    await file.close();
+  }
+  throw new StateDamagedError(path, 'the decision to reset is damaged', 'remove the whole journal directory');
+}
+
+/** Carries out what was decided; returns the new segment, open for writing. */
+export async function finishReset(
+  disk: Disk,
+  dir: string,
+  header: SegmentHeader,
+  moveCursors: () => Promise<void>,
+): Promise<DiskFile> {
+  for (const name of await disk.list(dir)) {
+    if (firstOfName(name) !== undefined) await disk.remove(join(dir, name));
+  }
+  await moveCursors();
+  const { file } = await createSegment(disk, dir, header);
+  try {
+    await disk.remove(join(dir, RESET_FILE));
+    await disk.syncDirectory(dir);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  return file;
+}

@@ -1,0 +1,93 @@
+import type { CursorSet } from './cursors.js';
+import type { Segment } from './segment.js';
+import type { JournalState } from './state.js';
+
+/**
+ * What the cursors still need, and the freeing of what neither they nor the history need. Without any cursor nothing is
+ * freed: the whole journal is queue then.
+ */
+export class Retention {
+  /** The address up to which every cursor has passed. */
+  private released = 0;
+  private running: Promise<void> | undefined;
+  private freeing: Segment | undefined;
+
+  constructor(
+    private readonly state: JournalState,
+    private readonly cursors: CursorSet,
+    private readonly historyBytes: number,
+  ) {
+    this.cursorsMoved();
+  }
+
+  /** Durable bytes that some cursor has not passed. */
+  get queueBytes(): number {
+    return this.state.segments.active.endAddress - this.released;
+  }
+
+  get diskBytes(): number {
+    return this.state.segments.bytes + (this.freeing?.bytes ?? 0);
+  }
+
+  /** The time of the first record that some cursor has not passed, or of one shortly before it. */
+  get oldestTimestamp(): number | undefined {
+    const { segments, recent, last, first } = this.state;
+    const oldest = Math.max(first, (this.cursors.lowest ?? 0) + 1);
+    if (oldest > last) return undefined;
+    return recent.timestampOf(oldest) ?? segments.holding(oldest)?.near(oldest).timestamp;
+  }
+
+  cursorsMoved(): void {
+    this.released = this.releasedAddress();
+    this.collect();
+  }
+
+  /** Frees what may go, in the background, one segment at a time. */
+  collect(): void {
+    if (this.surplus() === undefined || this.state.refusal !== undefined) return;
+    this.running ??= this.run();
+  }
+
+  async idle(): Promise<void> {
+    while (this.running !== undefined) await this.running;
+  }
+
+  private async run(): Promise<void> {
+    const { disk, dir, segments } = this.state;
+    try {
+      for (let surplus = this.surplus(); surplus !== undefined; surplus = this.surplus()) {
+        segments.shift();
+        this.freeing = surplus;
+        await disk.remove(surplus.path);
+        // Each removal is durable before the next, or a power cut could bring back an older segment but not a newer.
+        await disk.syncDirectory(dir);
+        this.freeing = undefined;
+        if (this.state.refusal !== undefined) return;
+      }
+    } catch (error) {
+      this.state.fail(error);
+    } finally {
+      this.running = undefined;
+    }
+  }
+
+  /** The oldest segment, if nothing needs it. */
+  private surplus(): Segment | undefined {
+    const { segments } = this.state;
+    const { oldest, active } = segments;
+    const lowest = this.cursors.lowest;
+    if (oldest === active || lowest === undefined || oldest.last > lowest) return undefined;
+    return active.endAddress - oldest.endAddress >= this.historyBytes ? oldest : undefined;
+  }
+
+  /** Exact for the newest records; for older ones the nearest known place before, so that the queue is never understated. */
+  private releasedAddress(): number {
+    const { segments, recent, last } = this.state;
+    const lowest = this.cursors.lowest ?? 0;
+    if (lowest >= last) return segments.active.endAddress;
+    const exact = recent.endOf(lowest);
+    if (exact !== undefined) return exact;
+    const segment = segments.holding(lowest + 1);
+    return segment === undefined ? segments.oldest.address : segment.address + segment.near(lowest + 1).offset;
+  }
+}

@@ -1,0 +1,109 @@
+import { ClosedError, DiskFullError, JournalBrokenError, type LonghaulError } from '../errors.js';
+import type { Disk } from './disk.js';
+import { Notifier } from './notifier.js';
+import type { RecentRecords } from './recent.js';
+import type { Segment, SegmentList } from './segment.js';
+
+/** What the parts of one open journal share: what is durable, where it lies, and whether the journal still lives. */
+
+export interface DurableState {
+  dir: string;
+  disk: Disk;
+  segments: SegmentList;
+  recent: RecentRecords;
+  last: number;
+  lastChain: bigint;
+  lastEpoch: number;
+}
+
+export class JournalState {
+  readonly dir: string;
+  readonly disk: Disk;
+  readonly segments: SegmentList;
+  readonly recent: RecentRecords;
+  /** The newest durable record, its chain and epoch. */
+  last: number;
+  lastChain: bigint;
+  lastEpoch: number;
+  /** Counts resets, so that readers notice one. */
+  generation = 0;
+  closed = false;
+  failure: LonghaulError | undefined;
+  /** Told once, when the journal breaks. */
+  onFailure: (failure: LonghaulError) => void = () => {};
+  readonly changed = new Notifier();
+  private readonly listeners = new Set<(last: number) => void>();
+
+  constructor(durable: DurableState) {
+    this.dir = durable.dir;
+    this.disk = durable.disk;
+    this.segments = durable.segments;
+    this.recent = durable.recent;
+    this.last = durable.last;
+    this.lastChain = durable.lastChain;
+    this.lastEpoch = durable.lastEpoch;
+  }
+
+  get volume(): string {
+    return this.segments.active.header.volume;
+  }
+
+  get first(): number {
+    return this.segments.oldest.first;
+  }
+
+  onDurable(listener: (last: number) => void): () => void {
+    // Wrapped, so that one function can listen twice and each registration ends on its own.
+    const own = (last: number) => listener(last);
+    this.listeners.add(own);
+    return () => this.listeners.delete(own);
+  }
+
+  /** A group has become durable. */
+  advance(segment: Segment, bytes: number, last: number, chain: bigint, epoch: number): void {
+    segment.bytes += bytes;
+    segment.last = last;
+    this.last = last;
+    this.lastChain = chain;
+    this.lastEpoch = epoch;
+    this.changed.notify();
+    for (const listener of this.listeners) call(listener, last);
+  }
+
+  /** Everything before `segment` is gone. */
+  restart(segment: Segment): void {
+    this.segments.replace(segment);
+    this.recent.restart(segment.first);
+    this.last = segment.last;
+    this.lastChain = segment.header.chain;
+    this.lastEpoch = segment.header.epoch;
+    this.generation++;
+    this.changed.notify();
+  }
+
+  /** The journal is broken for good. Only the first failure counts; it is what everyone who waits is told. */
+  fail(error: unknown): void {
+    if (this.failure !== undefined) return;
+    this.failure = error instanceof DiskFullError ? error : new JournalBrokenError(this.dir, error);
+    this.onFailure(this.failure);
+    this.changed.notify();
+  }
+
+  /** Why nothing new is taken, if so. */
+  get refusal(): LonghaulError | undefined {
+    if (this.closed) return new ClosedError(`journal ${this.dir}`);
+    if (this.failure === undefined) return undefined;
+    return new JournalBrokenError(this.dir, this.failure instanceof DiskFullError ? this.failure : this.failure.cause);
+  }
+}
+
+/** A listener that throws is its owner's problem, reported as uncaught; the journal has done its work by then. */
+function call(listener: (last: number) => void, last: number): void {
+  try {
+    listener(last);
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
+}

@@ -1,0 +1,29 @@
+import type { JournalRecord } from '../journal/journal.js';
+
+/** Who takes the records out of a receive log: an embedder's `apply` callback, or a replica. */
+export interface Consumer {
+  /**
+   * Makes the effect of consecutive records durable, in order, and reports how far it has come. Called again from the
+   * last reported number after a failure.
+   */
+  apply(records: JournalRecord[], applied: (sequence: number) => void): Promise<void>;
+  /** The log is about to begin anew at `base`: nothing below it will come again. Called while apply stands still. */
+  rebase?(base: number): Promise<void>;
+  /** Answers a question of the sender; undefined when the question is not one of its own. */
+  query?(name: string, body: Buffer): AsyncIterable<Buffer> | undefined;
+  /** Whether the files hold content that no record of the log brought. */
+  readonly holdsContent?: boolean;
+}
+
+export type ApplyCallback = (record: JournalRecord) => Promise<void> | void;
+
+export function callbackConsumer(apply: ApplyCallback): Consumer {
+  return {
+    async apply(records, applied) {
+      for (const record of records) {
+        await apply(record);
+        applied(record.sequence);
+      }
+    },
+  };
+}

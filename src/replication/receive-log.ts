@@ -1,0 +1,124 @@
+import { join } from 'node:path';
+import type { Start } from '../channel/messages.js';
+import { readJson, replaceFile } from '../engine/files.js';
+import { ClosedError, type LonghaulError, ProtocolError, VolumeMismatchError } from '../errors.js';
+import type { Journal, JournalCursor } from '../journal/journal.js';
+import type { Batch } from '../reduce/batch.js';
+import { ApplyLoop } from './apply-loop.js';
+import type { Consumer } from './consumer.js';
+
+/** The passive end's journal, the volume it belongs to, and the apply loop behind it. */
+
+const APPLY_CURSOR = 'apply';
+
+export interface ReceiveLogHooks {
+  onApplied: () => void;
+  onStall: (problem: LonghaulError | undefined) => void;
+}
+
+export class ReceiveLog {
+  readonly journal: Journal;
+  volume: string | undefined;
+  applied: number;
+
+  readonly #path: string;
+  readonly #hooks: ReceiveLogHooks;
+  #cursor: JournalCursor;
+  #consumer: Consumer | undefined;
+  #loop: ApplyLoop | undefined;
+  #closed = false;
+
+  private constructor(path: string, journal: Journal, volume: string | undefined, hooks: ReceiveLogHooks) {
+    this.#path = path;
+    this.journal = journal;
+    this.volume = volume;
+    this.#hooks = hooks;
+    this.#cursor = journal.cursor(APPLY_CURSOR, { at: journal.first - 1 });
+    this.applied = this.#cursor.position;
+  }
+
+  static async open(dir: string, journal: Journal, hooks: ReceiveLogHooks): Promise<ReceiveLog> {
+    const path = join(dir, 'receiver.json');
+    const volume = (await readJson(path))?.['volume'];
+    return new ReceiveLog(path, journal, typeof volume === 'string' ? volume : undefined, hooks);
+  }
+
+  get logged(): number {
+    return this.journal.last;
+  }
+
+  get chain(): bigint {
+    return this.journal.lastChain;
+  }
+
+  get holdsContent(): boolean {
+    return this.#consumer?.holdsContent ?? false;
+  }
+
+  get problem(): LonghaulError | undefined {
+    return this.#loop?.problem;
+  }
+
+  get consumer(): Consumer | undefined {
+    return this.#consumer;
+  }
+
+  attach(consumer: Consumer): void {
+    if (this.#closed) throw new ClosedError('the receiver');
+    this.#consumer = consumer;
+    this.#startLoop();
+  }
+
+  /** Brings the log to where the sender will begin: as it is, or empty at that number. */
+  async begin(start: Start, volume: string, adopt: boolean): Promise<void> {
+    const bound = this.volume;
+    if (bound !== undefined && bound !== volume && !adopt) throw new VolumeMismatchError(volume, bound);
+    if (bound === volume && !start.reset) {
+      if (start.from !== this.logged + 1 || start.chain !== this.chain) {
+        throw new ProtocolError(`START from ${start.from}`, `${this.logged + 1}, on the same chain`);
+      }
+      return;
+    }
+    if (bound === undefined && !start.reset && start.from !== 1) throw new ProtocolError(`START from ${start.from}`, '1');
+    await this.#reset(start, volume);
+  }
+
+  /** Logs a batch; resolves when it is durable. */
+  async append(batch: Batch): Promise<void> {
+    const last = await this.journal.appendReplicated(batch.records);
+    // Equal chains at the start and equal records give equal chains at the end, or one end is broken.
+    if (last === this.journal.last && this.journal.lastChain !== batch.chain) {
+      throw new ProtocolError(`another chain at record ${last}`, "the sender's");
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#loop?.stop();
+  }
+
+  async #reset(start: Start, volume: string): Promise<void> {
+    await this.#loop?.stop();
+    await this.#consumer?.rebase?.(start.from);
+    await this.journal.reset(start.from, start.chain, { volume });
+    this.#cursor = this.journal.cursor(APPLY_CURSOR, { at: start.from - 1 });
+    this.applied = start.from - 1;
+    await replaceFile(this.#path, `${JSON.stringify({ version: 1, volume })}\n`);
+    this.volume = volume;
+    this.#startLoop();
+  }
+
+  #startLoop(): void {
+    if (this.#consumer === undefined || this.#closed) return;
+    this.#loop = new ApplyLoop({
+      journal: this.journal,
+      cursor: this.#cursor,
+      consumer: this.#consumer,
+      onApplied: (sequence) => {
+        this.applied = sequence;
+        this.#hooks.onApplied();
+      },
+      onStall: this.#hooks.onStall,
+    });
+  }
+}

@@ -1,0 +1,296 @@
+import { mkdir } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { requireLoopback } from '../channel/address.js';
+import { Connection } from '../channel/connection.js';
+import { Listener } from '../channel/listener.js';
+import { publish } from '../engine/events.js';
+import { storageError } from '../engine/files.js';
+import { ClosedError, ConnectionLostError, InvalidArgumentError, type LonghaulError, PeerRefusedError } from '../errors.js';
+import { DirectoryLock, Journal, type JournalRecord } from '../journal/journal.js';
+import { directoryOption, integerOption } from '../options.js';
+import { Decoder } from '../reduce/decoder.js';
+import { type StageCounts, Stages } from '../reduce/stages.js';
+import { type ApplyCallback, callbackConsumer, type Consumer } from './consumer.js';
+import { nodeId } from './node-id.js';
+import { ReceiveLog } from './receive-log.js';
+import { HEARTBEAT_MS, HISTORY_BYTES, PEER_TIMEOUT_MS, PENDING_BYTES, QUEUE_BYTES, SEGMENT_BYTES } from './sender-options.js';
+import { Session } from './session.js';
+import { Traffic } from './traffic.js';
+
+export interface ReceiverOptions {
+  /** State directory, made when missing; holds the receive log. One process at a time. */
+  dir: string;
+  /** Where to listen; a loopback host. Port 0 takes a free one, see `port`. */
+  listen: { host: string; port: number };
+  /**
+   * Takes each record, in order, at least once: its effect must be durable when it returns. A throw stalls, is reported
+   * and tried again. Without it records are only logged, until a Replica is opened on this receiver.
+   */
+  apply?: ApplyCallback;
+  /** Take over a log that belongs to another volume, or an existing replica directory (default false). */
+  adopt?: boolean;
+  /** Disk for records that are logged but not applied, in bytes, 16 MiB to 1 PiB (default 8 GiB). */
+  queueBytesMax?: number;
+  /** Memory for records that are not durable yet, in bytes (default 64 MiB). */
+  pendingBytesMax?: number;
+  /** Applied records kept, in bytes (default 1 GiB). */
+  historyBytes?: number;
+  /** Size of a log segment in bytes (default 64 MiB). */
+  segmentBytes?: number;
+  /** Silence after which a sender counts as gone, in milliseconds, 500 to 600,000 (default 15,000). */
+  peerTimeoutMs?: number;
+  /** Interval of heartbeats in milliseconds, 50 to 60,000 (default 2,000). */
+  heartbeatMs?: number;
+}
+
+export interface ReceiverStatus {
+  /** Volume whose records the log holds; absent before the first session. */
+  volume?: string;
+  connected: boolean;
+  /** Highest sequence numbers that are durable in the log, and applied. */
+  logged: number;
+  applied: number;
+  /** Disk that holds records not applied yet. */
+  queueBytes: number;
+  /** Age of the oldest record that is logged but not applied. */
+  oldestUnappliedMs: number;
+  records: number;
+  payloadBytesReceived: number;
+  wireBytesSent: number;
+  wireBytesReceived: number;
+  sourceBytesPerSecond: number;
+  wireBytesPerSecond: number;
+  roundTripMs?: number;
+  stages: StageCounts;
+  problem?: { code: string; message: string };
+}
+
+/**
+ * The passive end: listens for one sender, logs what it receives, acknowledges it, and hands it on in order.
+ *
+ * Errors of `open`: INVALID_ARGUMENT, IDENTITY_REQUIRED, ADDRESS_IN_USE, STATE_LOCKED, STATE_DAMAGED, JOURNAL_DAMAGED,
+ * DISK_FULL.
+ */
+export class Receiver {
+  readonly #lock: DirectoryLock;
+  readonly #log: ReceiveLog;
+  readonly #node: string;
+  readonly #options: ReceiverOptions;
+  readonly #stages = new Stages();
+  readonly #traffic = new Traffic();
+  readonly #openedAt = performance.now();
+  readonly #finished = new Set<{ resolve: () => void; reject: (error: Error) => void }>();
+  #failure: LonghaulError | undefined;
+  #listener: Listener | undefined;
+  #session: Session | undefined;
+  #records = 0;
+  #payloadBytes = 0;
+  #closed = false;
+
+  private constructor(options: ReceiverOptions, lock: DirectoryLock, log: ReceiveLog, node: string) {
+    this.#options = options;
+    this.#lock = lock;
+    this.#log = log;
+    this.#node = node;
+  }
+
+  static async open(options: ReceiverOptions): Promise<Receiver> {
+    const journalOptions = resolveReceiverOptions(options);
+    const dir = directoryOption('dir', options.dir);
+    await mkdir(dir, { recursive: true }).catch((error: unknown) => {
+      throw storageError('creating', dir, error);
+    });
+    const lock = await DirectoryLock.take(dir);
+    let journal: Journal | undefined;
+    try {
+      const node = await nodeId(dir);
+      journal = await Journal.open({ dir: join(dir, 'log'), ...journalOptions });
+      let receiver: Receiver | undefined;
+      const log = await ReceiveLog.open(dir, journal, {
+        onApplied: () => receiver?.current?.acknowledge(),
+        onStall: (problem) => {
+          if (problem !== undefined) receiver?.current?.notify(problem);
+        },
+      });
+      receiver = new Receiver(options, lock, log, node);
+      if (options.apply !== undefined) log.attach(callbackConsumer(options.apply));
+      await receiver.#listen();
+      return receiver;
+    } catch (error) {
+      await journal?.close();
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /** The port it listens on. */
+  get port(): number {
+    return this.#listener?.port ?? 0;
+  }
+
+  /** The records in the log from a sequence number on; ends at the tail unless `follow`. */
+  records(from: number, options: { follow?: boolean; signal?: AbortSignal } = {}): AsyncIterable<JournalRecord> {
+    return this.#log.journal.read(from, options);
+  }
+
+  status(): ReceiverStatus {
+    const { queueBytes, oldestUnreleasedTimestamp } = this.#log.journal.status();
+    const openMs = performance.now() - this.#openedAt;
+    const { logged, applied, volume, problem } = this.#log;
+    const roundTripMs = this.#session?.connection.roundTripMs;
+    const behind = applied < logged && oldestUnreleasedTimestamp !== undefined;
+    const stages = this.#stages.counts();
+    stages['frame'] = { bytesIn: 0, bytesOut: this.#traffic.dataBytes, milliseconds: 0 };
+    stages['control'] = { bytesIn: 0, bytesOut: this.#traffic.controlBytes, milliseconds: 0 };
+    return {
+      ...(volume === undefined ? {} : { volume }),
+      connected: this.#session !== undefined,
+      logged,
+      applied,
+      queueBytes,
+      oldestUnappliedMs: behind ? Math.max(0, Date.now() - oldestUnreleasedTimestamp / 1000) : 0,
+      records: this.#records,
+      payloadBytesReceived: this.#payloadBytes,
+      wireBytesSent: this.#traffic.bytesSent,
+      wireBytesReceived: this.#traffic.bytesReceived,
+      sourceBytesPerSecond: Math.round((this.#payloadBytes * 1000) / openMs),
+      wireBytesPerSecond: Math.round((this.#traffic.bytesReceived * 1000) / openMs),
+      ...(roundTripMs === undefined ? {} : { roundTripMs }),
+      stages,
+      ...(problem === undefined ? {} : { problem: { code: problem.code, message: problem.message } }),
+    };
+  }
+
+  /**
+   * Resolves when a sender has said that it is done and has compared both ends; rejects when the receive log has failed
+   * and nothing more can be received (DISK_FULL, JOURNAL_BROKEN).
+   */
+  finished(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure === undefined) this.#finished.add({ resolve, reject });
+      else reject(this.#failure);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#session?.connection.end();
+    await this.#listener?.close();
+    await this.#session?.idle();
+    await this.#log.close();
+    try {
+      await this.#log.journal.close();
+    } finally {
+      await this.#lock.release();
+    }
+  }
+
+  /** @internal The replica takes the records from here on. */
+  attach(consumer: Consumer): void {
+    this.#log.attach(consumer);
+    if (consumer.holdsContent) this.#session?.connection.destroy(new ConnectionLostError('the sender', 'the replica was opened'));
+  }
+
+  /** @internal */
+  get current(): Session | undefined {
+    return this.#session;
+  }
+
+  /** @internal */
+  get log(): ReceiveLog {
+    return this.#log;
+  }
+
+  async #listen(): Promise<void> {
+    const { host, port } = this.#options.listen;
+    this.#listener = await Listener.open({ host, port }, (socket) => this.#onSocket(socket));
+  }
+
+  #onSocket(socket: Socket): void {
+    const { heartbeatMs, peerTimeoutMs } = this.#options;
+    const decoder = new Decoder(this.#stages);
+    const connection: Connection = new Connection({
+      socket,
+      peer: 'the sender',
+      heartbeatMs: heartbeatMs ?? HEARTBEAT_MS.default,
+      peerTimeoutMs: peerTimeoutMs ?? PEER_TIMEOUT_MS.default,
+      onFrame: (frame) => session.onFrame(frame),
+    });
+    const session = new Session(connection, {
+      node: this.#node,
+      adopt: this.#options.adopt ?? false,
+      log: this.#log,
+      decoder,
+      claim: (claimant, node) => this.#claim(claimant, node),
+      query: (name, body) => this.#query(name, body),
+      onOpen: (opened) => this.#onOpen(opened),
+      onFailure: (failure) => this.#onFailure(failure),
+      onBatch: (records, bytes) => {
+        this.#records += records;
+        this.#payloadBytes += bytes;
+      },
+    });
+    this.#traffic.attach(connection);
+    void connection.closed.then((problem) => this.#onClosed(session, problem));
+  }
+
+  /** One sender at a time; a new connection of the same one takes the place of its old, half-dead one. */
+  async #claim(claimant: Session, node: string): Promise<void> {
+    if (this.#closed) throw new ClosedError('the receiver');
+    const holder = this.#session;
+    if (holder !== undefined && holder.node !== node) {
+      throw new PeerRefusedError('the receiver', 'BUSY', 'another sender has a session', true);
+    }
+    this.#session = claimant;
+    claimant.node = node;
+    if (holder === undefined) return;
+    holder.connection.destroy(new ConnectionLostError('the sender', 'it connected anew'));
+    await holder.idle();
+  }
+
+  #onOpen(session: Session): void {
+    publish('session', { peer: session.node ?? '', state: 'open' });
+    if (this.#log.problem !== undefined) session.notify(this.#log.problem);
+  }
+
+  #onFailure(failure: LonghaulError): void {
+    this.#failure ??= failure;
+    for (const { reject } of this.#finished) reject(failure);
+    this.#finished.clear();
+  }
+
+  #onClosed(session: Session, problem: LonghaulError | undefined): void {
+    this.#traffic.detach(session.connection);
+    if (this.#session === session) this.#session = undefined;
+    const details = problem === undefined ? {} : { problem };
+    publish('session', { peer: session.node ?? '', state: 'closed', ...details });
+  }
+
+  async *#query(name: string, body: Buffer): AsyncGenerator<Buffer> {
+    if (name === 'session.finish') {
+      publish('session', { peer: this.#session?.node ?? '', state: 'finished' });
+      for (const { resolve } of this.#finished) resolve();
+      this.#finished.clear();
+      return;
+    }
+    const answer = this.#log.consumer?.query?.(name, body);
+    if (answer === undefined) throw new InvalidArgumentError('query', name, 'a question this receiver can answer');
+    yield* answer;
+  }
+}
+
+function resolveReceiverOptions(options: ReceiverOptions): Record<string, number> {
+  if (typeof options.listen?.host !== 'string') throw new InvalidArgumentError('listen', options.listen, '{ host, port }');
+  integerOption('listen.port', options.listen.port, { min: 0, max: 65_535, default: 0 });
+  integerOption('peerTimeoutMs', options.peerTimeoutMs, PEER_TIMEOUT_MS);
+  integerOption('heartbeatMs', options.heartbeatMs, HEARTBEAT_MS);
+  requireLoopback(options.listen.host);
+  return {
+    queueBytesMax: integerOption('queueBytesMax', options.queueBytesMax, QUEUE_BYTES),
+    pendingBytesMax: integerOption('pendingBytesMax', options.pendingBytesMax, PENDING_BYTES),
+    historyBytes: integerOption('historyBytes', options.historyBytes, HISTORY_BYTES),
+    segmentBytes: integerOption('segmentBytes', options.segmentBytes, SEGMENT_BYTES),
+  };
+}

@@ -1,0 +1,93 @@
+import { InvalidArgumentError } from '../errors.js';
+import { choiceOption, type Compression, GIB, integerOption, MIB, parseRate } from '../options.js';
+import type { LinkContext, PeerAddress } from './link.js';
+
+/** One record of a full resynchronisation. */
+export interface ResyncRecord {
+  payload: Uint8Array;
+  kind?: number;
+  key?: string | Uint8Array;
+  offset?: number;
+}
+
+export interface SenderOptions {
+  /** State directory, made when missing; holds the queue and what is known of the peers. One process at a time. */
+  dir: string;
+  /** The receivers, 1 to 16, each with a name of its own that `status()` and errors use. */
+  peers: PeerAddress[];
+  /** Ceiling of all bytes on the wire together: bytes per second or text such as `20mbit` (default none). */
+  rate?: number | string;
+  /** `auto` (default) compresses with LZ4 what gains from it, `lz4` always tries, `none` never. */
+  compress?: Compression;
+  /** Disk that the queue may take for what peers still need, in bytes, 16 MiB to 1 PiB (default 8 GiB). */
+  queueBytesMax?: number;
+  /** Memory for records that are not durable yet, in bytes, 1 MiB to 1 GiB (default 64 MiB). */
+  pendingBytesMax?: number;
+  /** Delivered records kept for peers that come back with an older state, in bytes (default 1 GiB). */
+  historyBytes?: number;
+  /** Size of a queue segment in bytes (default 64 MiB). */
+  segmentBytes?: number;
+  /** Take over whatever a receiver has, instead of refusing one that served another volume or is ahead (default false). */
+  adopt?: boolean;
+  /** Supplies the whole state as records when a peer needs a full resynchronisation; a Volume brings its own. */
+  resync?: (peer: string) => AsyncIterable<ResyncRecord> | Iterable<ResyncRecord>;
+  /** Tell waiting callers after this many milliseconds without a session (default: they wait as long as it takes). */
+  giveUpAfterMs?: number;
+  /** Silence after which a peer counts as gone, in milliseconds, 500 to 600,000 (default 15,000). */
+  peerTimeoutMs?: number;
+  /** Interval of heartbeats in milliseconds, 50 to 60,000 (default 2,000). */
+  heartbeatMs?: number;
+}
+
+export interface ResolvedSenderOptions {
+  rate: number | undefined;
+  journal: { queueBytesMax: number; pendingBytesMax: number; historyBytes: number; segmentBytes: number };
+  link: Pick<LinkContext, 'compression' | 'adopt' | 'giveUpAfterMs' | 'peerTimeoutMs' | 'heartbeatMs'>;
+}
+
+const PIB = 1024 * 1024 * GIB;
+export const QUEUE_BYTES = { min: 16 * MIB, max: PIB, default: 8 * GIB };
+export const HISTORY_BYTES = { min: 0, max: PIB, default: GIB };
+export const PENDING_BYTES = { min: MIB, max: GIB, default: 64 * MIB };
+export const SEGMENT_BYTES = { min: 64 * 1024, max: GIB, default: 64 * MIB };
+export const PEER_TIMEOUT_MS = { min: 500, max: 600_000, default: 15_000 };
+export const HEARTBEAT_MS = { min: 50, max: 60_000, default: 2000 };
+const PEERS_MAX = 16;
+
+export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOptions {
+  checkPeers(options.peers);
+  const { giveUpAfterMs } = options;
+  return {
+    rate: options.rate === undefined ? undefined : parseRate('rate', options.rate),
+    journal: {
+      queueBytesMax: integerOption('queueBytesMax', options.queueBytesMax, QUEUE_BYTES),
+      pendingBytesMax: integerOption('pendingBytesMax', options.pendingBytesMax, PENDING_BYTES),
+      historyBytes: integerOption('historyBytes', options.historyBytes, HISTORY_BYTES),
+      segmentBytes: integerOption('segmentBytes', options.segmentBytes, SEGMENT_BYTES),
+    },
+    link: {
+      compression: choiceOption('compress', options.compress, ['auto', 'none', 'lz4'], 'auto'),
+      adopt: options.adopt ?? false,
+      giveUpAfterMs:
+        giveUpAfterMs === undefined ? undefined : integerOption('giveUpAfterMs', giveUpAfterMs, { min: 0, max: 2 ** 31 - 1, default: 0 }),
+      peerTimeoutMs: integerOption('peerTimeoutMs', options.peerTimeoutMs, PEER_TIMEOUT_MS),
+      heartbeatMs: integerOption('heartbeatMs', options.heartbeatMs, HEARTBEAT_MS),
+    },
+  };
+}
+
+function checkPeers(peers: unknown): void {
+  if (!Array.isArray(peers) || peers.length < 1 || peers.length > PEERS_MAX) {
+    throw new InvalidArgumentError('peers', peers, `an array of 1 to ${PEERS_MAX} objects { name, host, port }`);
+  }
+  const names = new Set<string>();
+  for (const peer of peers as PeerAddress[]) {
+    if (typeof peer?.name !== 'string' || peer.name === '' || names.has(peer.name)) {
+      throw new InvalidArgumentError('peers[].name', peer?.name, 'a name of its own for each peer');
+    }
+    names.add(peer.name);
+    if (typeof peer.host !== 'string' || peer.host === '') throw new InvalidArgumentError('peers[].host', peer.host, 'a host');
+    integerOption('peers[].port', peer.port, { min: 1, max: 65_535, default: 0 });
+    if (peer.port === undefined) throw new InvalidArgumentError('peers[].port', peer.port, 'a port');
+  }
+}

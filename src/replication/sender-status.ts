@@ -1,0 +1,97 @@
+import type { Journal } from '../journal/journal.js';
+import type { StageCounts } from '../reduce/stages.js';
+import type { LinkState, PeerLink } from './link.js';
+
+export interface SenderPeerStatus {
+  name: string;
+  /** Node id, known after the first handshake. */
+  id?: string;
+  state: LinkState;
+  /** Highest sequence numbers that this peer holds at each level. */
+  logged: number;
+  applied: number;
+  roundTripMs?: number;
+  problem?: { code: string; message: string };
+}
+
+export interface SenderStatus {
+  /** Highest sequence number that is durable here, and the lowest that all peers have logged and applied. */
+  appended: number;
+  logged: number;
+  applied: number;
+  /** Disk that holds records some peer still needs. */
+  queueBytes: number;
+  pendingBytes: number;
+  /** Age of the oldest record that some peer has not logged: what would be lost if this node vanished now. */
+  oldestUnacknowledgedMs: number;
+  records: number;
+  payloadBytesSent: number;
+  wireBytesSent: number;
+  wireBytesReceived: number;
+  /** Averages since `open`, in bytes per second. */
+  sourceBytesPerSecond: number;
+  wireBytesPerSecond: number;
+  stages: StageCounts;
+  peers: SenderPeerStatus[];
+}
+
+export function senderStatus(journal: Journal, links: readonly PeerLink[], openMs: number): SenderStatus {
+  const { queueBytes, pendingBytes, oldestUnreleasedTimestamp } = journal.status();
+  const total = (of: (link: PeerLink) => number): number => links.reduce((sum, link) => sum + of(link), 0);
+  const lowest = (of: (link: PeerLink) => number): number => Math.min(...links.map(of));
+  const logged = lowest((link) => link.logged);
+  const wireBytesSent = total((link) => link.traffic.bytesSent);
+  const payloadBytesSent = total((link) => link.payloadBytesSent);
+  const behind = logged < journal.last && oldestUnreleasedTimestamp !== undefined;
+  return {
+    appended: journal.last,
+    logged,
+    applied: lowest((link) => link.applied),
+    queueBytes,
+    pendingBytes,
+    oldestUnacknowledgedMs: behind ? Math.max(0, Date.now() - oldestUnreleasedTimestamp / 1000) : 0,
+    records: total((link) => link.recordsSent),
+    payloadBytesSent,
+    wireBytesSent,
+    wireBytesReceived: total((link) => link.traffic.bytesReceived),
+    sourceBytesPerSecond: perSecond(payloadBytesSent, openMs),
+    wireBytesPerSecond: perSecond(wireBytesSent, openMs),
+    stages: sumStages(links),
+    peers: links.map(peerStatus),
+  };
+}
+
+function peerStatus(link: PeerLink): SenderPeerStatus {
+  const { problem, roundTripMs, id } = link;
+  return {
+    name: link.address.name,
+    state: link.state,
+    logged: link.logged,
+    applied: link.applied,
+    ...(id === undefined ? {} : { id }),
+    ...(roundTripMs === undefined ? {} : { roundTripMs }),
+    ...(problem === undefined ? {} : { problem: { code: problem.code, message: problem.message } }),
+  };
+}
+
+/** The stages of all peers together; `frame` and `control` are what went on the wire. */
+function sumStages(links: readonly PeerLink[]): StageCounts {
+  const sum: StageCounts = {};
+  for (const link of links) {
+    const own = link.stages.counts();
+    const bodyBytes = own['compress']?.bytesOut ?? 0;
+    own['frame'] = { bytesIn: bodyBytes, bytesOut: link.traffic.dataBytes, milliseconds: 0 };
+    own['control'] = { bytesIn: 0, bytesOut: link.traffic.controlBytes, milliseconds: 0 };
+    for (const [name, count] of Object.entries(own)) {
+      const into = (sum[name] ??= { bytesIn: 0, bytesOut: 0, milliseconds: 0 });
+      into.bytesIn += count.bytesIn;
+      into.bytesOut += count.bytesOut;
+      into.milliseconds += count.milliseconds;
+    }
+  }
+  return sum;
+}
+
+function perSecond(bytes: number, ms: number): number {
+  return ms > 0 ? Math.round((bytes * 1000) / ms) : 0;
+}

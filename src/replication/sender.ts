@@ -1,0 +1,249 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { requireLoopback } from '../channel/address.js';
+import { Shaper } from '../channel/shaper.js';
+import { storageError } from '../engine/files.js';
+import { AbortedError, ClosedError, DiskFullError, InvalidArgumentError, JournalBrokenError, type LonghaulError } from '../errors.js';
+import { type AppendOptions, DirectoryLock, Journal } from '../journal/journal.js';
+import { type AckLevel, choiceOption, directoryOption, integerOption } from '../options.js';
+import { AckWaiters, type RemoteLevel } from './ack-waiters.js';
+import { type LinkContext, PeerLink } from './link.js';
+import { nodeId } from './node-id.js';
+import { PeerBook } from './peers.js';
+import { resolveSenderOptions, type ResyncRecord, type SenderOptions } from './sender-options.js';
+import { type SenderStatus, senderStatus } from './sender-status.js';
+
+/** `kind` 0 to 127 is the embedder's; the rest is Longhaul's own. */
+export const KIND_MAX = 127;
+
+export interface SenderAppendOptions {
+  /** Locality hint, at most 4,352 bytes; a string means UTF-8. */
+  key?: string | Uint8Array;
+  /** Locality hint: where in the object named by `key` the payload belongs, in bytes. */
+  offset?: number;
+  /** The embedder's record kind, 0 to 127 (default 0). */
+  kind?: number;
+  /** How far the record must have come before the call resolves (default `local`). */
+  ack?: AckLevel;
+  /** How many peers must reach `ack`, 1 to the number of peers (default all). */
+  quorum?: number;
+  /** Ends the wait; the error carries `sequence` if the record had its number already and stays in the queue. */
+  signal?: AbortSignal;
+}
+
+/**
+ * The active end: an ordered, durable queue of records and a link to each peer.
+ *
+ * Errors of `open`: INVALID_ARGUMENT, IDENTITY_REQUIRED, STATE_LOCKED, STATE_DAMAGED, JOURNAL_DAMAGED, DISK_FULL.
+ */
+export class Sender {
+  readonly #journal: Journal;
+  readonly #lock: DirectoryLock;
+  readonly #links: PeerLink[];
+  readonly #waiters = new AckWaiters();
+  readonly #openedAt = performance.now();
+  #resync: ((link: PeerLink) => Promise<void>) | undefined;
+  #watchers = new Set<(problem?: LonghaulError) => void>();
+  #closed = false;
+
+  private constructor(journal: Journal, lock: DirectoryLock, context: Omit<LinkContext, SenderHooks>, options: SenderOptions) {
+    this.#journal = journal;
+    this.#lock = lock;
+    const supply = options.resync;
+    if (supply !== undefined) this.#resync = (link) => this.#appendAll(supply(link.address.name));
+    const hooks: Pick<LinkContext, SenderHooks> = {
+      resync: (link) => this.#resync?.(link),
+      onProgress: () => this.#settle(),
+      onProblem: (_link, problem) => this.#fail(problem),
+    };
+    this.#links = options.peers.map((address) => new PeerLink(address, { ...context, ...hooks }));
+  }
+
+  static async open(options: SenderOptions): Promise<Sender> {
+    const resolved = resolveSenderOptions(options);
+    const dir = directoryOption('dir', options.dir);
+    for (const peer of options.peers) requireLoopback(peer.host);
+    await mkdir(dir, { recursive: true }).catch((error: unknown) => {
+      throw storageError('creating', dir, error);
+    });
+    const lock = await DirectoryLock.take(dir);
+    let journal: Journal | undefined;
+    try {
+      const node = await nodeId(dir);
+      const book = await PeerBook.open(dir);
+      journal = await Journal.open({ dir: join(dir, 'queue'), ...resolved.journal });
+      const shaper = resolved.rate === undefined ? undefined : new Shaper({ rateBytesPerSecond: resolved.rate });
+      const sender = new Sender(journal, lock, { journal, book, node, shaper, ...resolved.link }, options);
+      for (const link of sender.#links) link.start();
+      return sender;
+    } catch (error) {
+      await journal?.close();
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Adds a record of 0 to 16 MiB and resolves with its sequence number once it has reached `ack`. Records keep the
+   * order of the calls. Waits while the queue is full (`queueBytesMax`) or too much is not yet durable
+   * (`pendingBytesMax`). The caller may reuse `payload` when the call has resolved.
+   *
+   * Errors: INVALID_ARGUMENT, PAYLOAD_TOO_LARGE, ABORTED, CLOSED, DISK_FULL, JOURNAL_BROKEN, and for `logged` and
+   * `applied` what keeps a peer from getting there (PEER_REFUSED, VOLUME_MISMATCH, RESYNC_REQUIRED, ...).
+   */
+  async append(payload: Uint8Array, options: SenderAppendOptions = {}): Promise<number> {
+    const { key, offset, signal } = options;
+    const kind = integerOption('kind', options.kind, { min: 0, max: KIND_MAX, default: 0 });
+    const ack = choiceOption('ack', options.ack, ['local', 'logged', 'applied'], 'local');
+    const quorum = this.#quorum(options.quorum);
+    const sequence = await this.#journal.append(payload, {
+      kind,
+      ...(key === undefined ? {} : { key }),
+      ...(offset === undefined ? {} : { offset }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (ack !== 'local') await this.#reach(ack, quorum, sequence, signal);
+    return sequence;
+  }
+
+  /** Waits until everything appended so far has reached `level` on every peer. */
+  async drain(level: AckLevel, options: { signal?: AbortSignal } = {}): Promise<void> {
+    choiceOption('level', level, ['local', 'logged', 'applied'], 'local');
+    if (this.#closed) throw new ClosedError('the sender');
+    await this.#journal.flush();
+    if (level === 'local') return;
+    await Promise.all(this.#links.map((link) => link.resyncing));
+    const sequence = this.#journal.last;
+    if (sequence > 0) await this.#reach(level, this.#links.length, sequence, options.signal);
+  }
+
+  /** Resolves once every peer has a session; rejects with what stands in the way. */
+  connected(options: { signal?: AbortSignal } = {}): Promise<void> {
+    return this.#until(() => this.#links.every((link) => link.state === 'streaming'), options.signal);
+  }
+
+  /** Tells every receiver that this run is complete and both ends have been compared; `receive --once` ends on it. */
+  async finish(): Promise<void> {
+    await Promise.all(
+      this.#links.map(async (link) => {
+        for await (const _part of link.query('session.finish', Buffer.alloc(0)));
+      }),
+    );
+  }
+
+  status(): SenderStatus {
+    return senderStatus(this.#journal, this.#links, performance.now() - this.#openedAt);
+  }
+
+  /** Ends the links, makes what is pending durable and closes the queue. Undelivered records stay in it. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#fail(new ClosedError('the sender'));
+    await Promise.allSettled(this.#links.map((link) => link.close()));
+    try {
+      await this.#journal.close();
+    } finally {
+      await this.#lock.release();
+    }
+  }
+
+  /** @internal The send queue, for the volume that folds its catalog from it. */
+  get journal(): Journal {
+    return this.#journal;
+  }
+
+  /** @internal A record of Longhaul's own kinds; resolves with its number before it is durable. */
+  async assign(payload: Uint8Array, options: AppendOptions): Promise<number> {
+    try {
+      return (await this.#journal.assign(payload, options)).sequence;
+    } catch (error) {
+      // Nobody waits for these records one by one, so the first one after the failure tells its cause.
+      throw error instanceof JournalBrokenError && error.cause instanceof DiskFullError ? error.cause : error;
+    }
+  }
+
+  /** @internal The volume supplies what a peer needs when it must start over. */
+  attachResync(resync: (peer: string) => Promise<void>): void {
+    this.#resync = (link) => resync(link.address.name);
+  }
+
+  /** @internal Asks a peer something outside the stream. */
+  query(peer: string, name: string, body: Buffer = Buffer.alloc(0)): AsyncGenerator<Buffer> {
+    return this.#link(peer).query(name, body);
+  }
+
+  /** @internal */
+  get peerNames(): string[] {
+    return this.#links.map((link) => link.address.name);
+  }
+
+  /** @internal Resolves when one peer has a session. */
+  peerConnected(peer: string, signal?: AbortSignal): Promise<void> {
+    const link = this.#link(peer);
+    return this.#until(() => link.state === 'streaming', signal);
+  }
+
+  #link(peer: string): PeerLink {
+    const link = this.#links.find((candidate) => candidate.address.name === peer);
+    if (link === undefined) throw new InvalidArgumentError('peer', peer, `one of ${this.peerNames.join(', ')}`);
+    return link;
+  }
+
+  #quorum(value: number | undefined): number {
+    const peers = this.#links.length;
+    return integerOption('quorum', value, { min: Math.min(1, peers), max: peers, default: peers });
+  }
+
+  async #reach(level: RemoteLevel, quorum: number, sequence: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) throw new AbortedError('append', sequence, signal.reason);
+    const refused = this.#links.find((link) => link.state === 'refused')?.problem;
+    if (refused !== undefined && quorum === this.#links.length) throw refused;
+    const reached = this.#waiters.wait(level, quorum, sequence, signal);
+    this.#settle();
+    await reached.catch((error: unknown) => {
+      throw signal?.aborted ? new AbortedError('append', sequence, signal.reason) : error;
+    });
+  }
+
+  #settle(): void {
+    this.#waiters.settle(this.#links);
+    for (const watcher of [...this.#watchers]) watcher();
+  }
+
+  #fail(problem: LonghaulError): void {
+    this.#waiters.fail(problem);
+    for (const watcher of [...this.#watchers]) watcher(problem);
+  }
+
+  #until(condition: () => boolean, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const finish = (settle: () => void): void => {
+        this.#watchers.delete(watcher);
+        signal?.removeEventListener('abort', onAbort);
+        settle();
+      };
+      const watcher = (problem?: LonghaulError): void => {
+        if (problem !== undefined) finish(() => reject(problem));
+        else if (condition()) finish(resolve);
+      };
+      const onAbort = (): void => finish(() => reject(new AbortedError('waiting for a peer', undefined, signal?.reason)));
+      this.#watchers.add(watcher);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const refused = this.#links.find((link) => link.state === 'refused')?.problem;
+      if (this.#closed) watcher(new ClosedError('the sender'));
+      else if (signal?.aborted) onAbort();
+      else watcher(refused);
+    });
+  }
+
+  async #appendAll(records: AsyncIterable<ResyncRecord> | Iterable<ResyncRecord>): Promise<void> {
+    for await (const { payload, ...options } of records) {
+      integerOption('kind', options.kind, { min: 0, max: KIND_MAX, default: 0 });
+      await this.#journal.assign(payload, options);
+    }
+    await this.#journal.flush();
+  }
+}
+
+type SenderHooks = 'resync' | 'onProgress' | 'onProblem';

@@ -1,0 +1,197 @@
+import type { Connection } from '../channel/connection.js';
+import {
+  decodeHello,
+  decodeHelloVersions,
+  decodeQuery,
+  decodeRefusal,
+  decodeStart,
+  encodeAck,
+  encodeRefusal,
+  encodeReply,
+  encodeWelcome,
+  FrameType,
+  type Hello,
+  ID_BYTES,
+  PROTOCOL_VERSION,
+  PROTOCOL_VERSION_MIN,
+  REPLY_BYTES_MAX,
+  type Start,
+} from '../channel/messages.js';
+import { ClosedError, LonghaulError, ProtocolError, ProtocolVersionError, StorageError } from '../errors.js';
+import type { Batch } from '../reduce/batch.js';
+import type { Decoder } from '../reduce/decoder.js';
+import { refusalError } from './greeting.js';
+import { encodeFailure } from './queries.js';
+import type { ReceiveLog } from './receive-log.js';
+
+/** One connection of a sender at a receiver: greeting, start, then batches in and acknowledgements out. */
+
+/** Records taken off the wire that are not durable yet; beyond this the socket is left unread. */
+const UNLOGGED_BYTES_MAX = 16 * 1024 * 1024;
+
+export interface SessionHost {
+  readonly node: string;
+  readonly adopt: boolean;
+  readonly log: ReceiveLog;
+  readonly decoder: Decoder;
+  /** Makes this the receiver's one session; refuses when another node has it. */
+  claim(session: Session, node: string): Promise<void>;
+  query(name: string, body: Buffer): AsyncIterable<Buffer>;
+  onOpen(session: Session): void;
+  onBatch(records: number, payloadBytes: number): void;
+  /** The log takes no more. */
+  onFailure(failure: LonghaulError): void;
+}
+
+type State = 'new' | 'greeted' | 'streaming';
+
+export class Session {
+  node: string | undefined;
+
+  readonly connection: Connection;
+  readonly #host: SessionHost;
+  #state: State = 'new';
+  #hello: Hello | undefined;
+  #unloggedBytes = 0;
+  #unlogged = 0;
+  #room: (() => void) | undefined;
+  #drained: (() => void) | undefined;
+  #ackQueued = false;
+
+  constructor(connection: Connection, host: SessionHost) {
+    this.connection = connection;
+    this.#host = host;
+  }
+
+  async onFrame(frame: { type: number; body: Buffer }): Promise<void> {
+    try {
+      if (frame.type === FrameType.refuse) throw refusalError(decodeRefusal(frame.body), 'the sender');
+      if (this.#state === 'new' && frame.type === FrameType.hello) await this.#onHello(frame.body);
+      else if (this.#state === 'greeted' && frame.type === FrameType.start) await this.#onStart(decodeStart(frame.body));
+      else if (this.#state === 'streaming' && frame.type === FrameType.batch) await this.#onBatch(frame.body);
+      else if (this.#state === 'streaming' && frame.type === FrameType.query) this.#onQuery(frame.body);
+      else throw new ProtocolError(`frame type ${frame.type}`, `what follows state ${this.#state}`);
+    } catch (error) {
+      if (frame.type !== FrameType.refuse) this.refuse(error);
+      throw error;
+    }
+  }
+
+  /** Says why before the connection goes. */
+  refuse(error: unknown): void {
+    const known = error instanceof LonghaulError ? error : new StorageError('receiving', 'the receive log', error);
+    const message = known instanceof ProtocolVersionError ? `${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}` : known.message;
+    this.connection.sendControl(FrameType.refuse, encodeRefusal({ code: known.code, message, recoverable: known.recoverable }));
+  }
+
+  notify(problem: LonghaulError): void {
+    if (this.#state !== 'streaming') return;
+    const { code, message, recoverable } = problem;
+    this.connection.sendControl(FrameType.notice, encodeRefusal({ code, message, recoverable }));
+  }
+
+  /** Sends one acknowledgement for everything that happened in this turn of the event loop. */
+  acknowledge(): void {
+    if (this.#ackQueued || this.#state !== 'streaming') return;
+    this.#ackQueued = true;
+    setImmediate(() => {
+      this.#ackQueued = false;
+      const { logged, applied } = this.#host.log;
+      this.connection.sendControl(FrameType.ack, encodeAck({ logged, applied: Math.min(applied, logged) }));
+    });
+  }
+
+  /** Resolves when nothing that this session took in is still on its way to the log. */
+  async idle(): Promise<void> {
+    while (this.#unlogged > 0) await new Promise<void>((drained) => (this.#drained = drained));
+  }
+
+  async #onHello(body: Buffer): Promise<void> {
+    const { versionMin, versionMax } = decodeHelloVersions(body);
+    if (versionMin > PROTOCOL_VERSION || versionMax < PROTOCOL_VERSION_MIN) {
+      throw new ProtocolVersionError(`${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}`, `${versionMin} to ${versionMax}`);
+    }
+    const hello = decodeHello(body);
+    await this.#host.claim(this, hello.node);
+    this.node = hello.node;
+    this.#hello = hello;
+    const { log, node, adopt } = this.#host;
+    this.#state = 'greeted';
+    this.connection.sendControl(
+      FrameType.welcome,
+      encodeWelcome({
+        version: Math.min(versionMax, PROTOCOL_VERSION),
+        node,
+        ...(log.volume === undefined ? {} : { volume: log.volume }),
+        epoch: 1,
+        last: log.logged,
+        chain: log.chain,
+        applied: log.applied,
+        adopt,
+        holdsContent: log.holdsContent,
+      }),
+    );
+  }
+
+  async #onStart(start: Start): Promise<void> {
+    const hello = this.#hello;
+    if (hello === undefined || hello.volume.length !== 2 * ID_BYTES) throw new ProtocolError('START before HELLO', 'HELLO');
+    const adopt = this.#host.adopt || hello.adopt;
+    await this.#host.log.begin(start, hello.volume, adopt);
+    this.connection.established();
+    this.#state = 'streaming';
+    this.connection.sendControl(FrameType.ready, Buffer.alloc(0));
+    this.#host.onOpen(this);
+    this.acknowledge();
+  }
+
+  /** Counted as unlogged from here on, so that whoever takes over waits for a batch still being decoded. */
+  async #onBatch(body: Buffer): Promise<void> {
+    this.#unlogged++;
+    this.#unloggedBytes += body.byteLength;
+    const done = (): void => {
+      this.#unlogged--;
+      this.#unloggedBytes -= body.byteLength;
+      this.#room?.();
+      if (this.#unlogged === 0) this.#drained?.();
+    };
+    let batch: Batch;
+    try {
+      batch = await this.#host.decoder.decode(body);
+    } catch (error) {
+      done();
+      throw error;
+    }
+    const payloadBytes = batch.records.reduce((sum, record) => sum + record.payload.byteLength, 0);
+    this.#host.onBatch(batch.records.length, payloadBytes);
+    const logged = this.#host.log.append(batch).finally(done);
+    logged.then(
+      () => this.acknowledge(),
+      (error: unknown) => {
+        const failure = error instanceof LonghaulError ? error : new StorageError('receiving', 'the receive log', error);
+        if (!(failure instanceof ClosedError || failure instanceof ProtocolError)) this.#host.onFailure(failure);
+        this.refuse(failure);
+        this.connection.destroy(failure);
+      },
+    );
+    while (this.#unloggedBytes > UNLOGGED_BYTES_MAX) await new Promise<void>((room) => (this.#room = room));
+  }
+
+  #onQuery(frame: Buffer): void {
+    const { id, name, body } = decodeQuery(frame);
+    void this.#answer(id, name, body).catch((error: unknown) => {
+      const failure = encodeFailure(error instanceof Error ? error : new Error(String(error)));
+      this.connection.sendControl(FrameType.reply, encodeReply({ id, status: 'failed', body: failure }));
+    });
+  }
+
+  async #answer(id: number, name: string, body: Buffer): Promise<void> {
+    for await (const part of this.#host.query(name, body)) {
+      for (let at = 0; at < part.byteLength; at += REPLY_BYTES_MAX) {
+        const slice = part.subarray(at, at + REPLY_BYTES_MAX);
+        await this.connection.send(FrameType.reply, encodeReply({ id, status: 'data', body: slice }));
+      }
+    }
+    await this.connection.send(FrameType.reply, encodeReply({ id, status: 'end', body: Buffer.alloc(0) }));
+  }
+}

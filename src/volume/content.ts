@@ -1,0 +1,216 @@
+import { constants, type BigIntStats } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { publish } from '../engine/events.js';
+import { Digest } from '../engine/digest.js';
+import { isErrno } from '../engine/files.js';
+import { attributesFromStats, type Entry, type Signature, signatureFromStats } from './entry.js';
+import type { Operation } from './operation.js';
+import { displayPath, type VolumePath } from './path.js';
+import { filledStretches } from './sparse.js';
+import type { Root } from './walk.js';
+import type { Transfer } from './catalog.js';
+
+/** Reads files of the source for the stream, and notices when one changes meanwhile. */
+
+/** A file up to this size is one record; a larger one goes in parts of this size. */
+export const PART_BYTES = 1024 * 1024;
+/** A hole is looked for in steps of this size; smaller zero runs travel as data and become holes again over there. */
+const HOLE_STEP_BYTES = 64 * 1024;
+const ATTEMPTS_MAX = 4;
+/**
+ * A file changed less than this before it was read could change again within the same tick of its file system's clock:
+ * its signature proves nothing, so it is not kept. Two seconds is the coarsest tick in use (FAT).
+ */
+const CLOCK_TICK_MS = 2000;
+
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+
+/** Takes the operations of one file; parts may be many. */
+export type Emit = (operation: Operation, entry?: Entry) => Promise<void>;
+
+export type ContentResult =
+  /** The content crossed; unstable: it still changed at the last attempt. */
+  | { outcome: 'sent'; unstable: boolean }
+  /** The file has gone, or is no file any more. */
+  | { outcome: 'gone' }
+  | { outcome: 'unreadable'; detail: string };
+
+/** The digest of a file as it is now, with the entry it belongs to; undefined when it is gone or will not hold still. */
+export async function digestFile(root: Root, path: VolumePath): Promise<Entry | undefined> {
+  const handle = await openFile(root, path);
+  if (handle === undefined) return undefined;
+  try {
+    const readAtMs = Date.now();
+    const before = await handle.stat({ bigint: true });
+    if (!before.isFile()) return undefined;
+    const digest = new Digest();
+    const buffer = Buffer.allocUnsafeSlow(Math.min(PART_BYTES, Math.max(1, Number(before.size))));
+    for (let at = 0; ; ) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.byteLength, at);
+      if (bytesRead === 0) break;
+      digest.update(buffer.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+    const after = await handle.stat({ bigint: true });
+    return unchanged(before, after) ? contentEntry(path, after, readAtMs, digest.finish()) : undefined;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Sends the content of a file, again while it changes, and at last as it was found. */
+export async function sendFile(root: Root, path: VolumePath, emit: Emit, resume: Transfer | undefined): Promise<ContentResult> {
+  for (let attempt = 1; ; attempt++) {
+    let handle: FileHandle | undefined;
+    try {
+      handle = await openFile(root, path);
+    } catch (error) {
+      return { outcome: 'unreadable', detail: error instanceof Error ? error.message : String(error) };
+    }
+    if (handle === undefined) return { outcome: 'gone' };
+    try {
+      const stats = await handle.stat({ bigint: true });
+      if (!stats.isFile()) return { outcome: 'gone' };
+      const source = new FileSource(path, handle, stats, emit, attempt === ATTEMPTS_MAX);
+      const steady = stats.size <= PART_BYTES ? await source.sendWhole() : await source.sendParts(attempt === 1 ? resume : undefined);
+      if (steady || attempt === ATTEMPTS_MAX) return { outcome: 'sent', unstable: !steady };
+      publish('unstable', { path: displayPath(path), attempt });
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+class FileSource {
+  readonly #path: VolumePath;
+  readonly #handle: FileHandle;
+  readonly #stats: BigIntStats;
+  readonly #emit: Emit;
+  readonly #readAtMs = Date.now();
+  /** No further attempt: what was read crosses even if it changed meanwhile. */
+  readonly #last: boolean;
+
+  constructor(path: VolumePath, handle: FileHandle, stats: BigIntStats, emit: Emit, last: boolean) {
+    this.#path = path;
+    this.#handle = handle;
+    this.#stats = stats;
+    this.#emit = emit;
+    this.#last = last;
+  }
+
+  /** Sends the file as one record; false when it changed, and then nothing was sent unless this was the last attempt. */
+  async sendWhole(): Promise<boolean> {
+    const content = await this.#read(0, Number(this.#stats.size));
+    const steady = await this.#isSteady(content.byteLength === Number(this.#stats.size));
+    if (!steady && !this.#last) return false;
+    const { attributes } = this.#entry(Buffer.alloc(0), steady);
+    const operation: Operation = { type: 'file', path: this.#path, attributes, sparse: this.#isSparse, content };
+    await this.#emit(operation, this.#entry(new Digest().update(content).finish(), steady, content.byteLength));
+    return steady;
+  }
+
+  /** Sends the file in parts, from where an earlier run stopped if the file is still the same. */
+  async sendParts(resume: Transfer | undefined): Promise<boolean> {
+    const size = Number(this.#stats.size);
+    const from = this.#resumeAt(resume);
+    if (from === 0) await this.#begin(size);
+    const digest = new Digest();
+    let at = 0;
+    while (at < size) {
+      const part = await this.#read(at, Math.min(PART_BYTES, size - at));
+      if (part.byteLength === 0) break;
+      digest.update(part);
+      // What lies below the resumption point is read for the digest alone.
+      if (at >= from) await this.#sendPart(at, part);
+      at += part.byteLength;
+    }
+    const steady = await this.#isSteady(at === size);
+    if (!steady && !this.#last) {
+      await this.#emit({ type: 'discard' });
+      return false;
+    }
+    const entry = this.#entry(digest.finish(), steady, at);
+    await this.#emit(
+      { type: 'commit', path: this.#path, attributes: entry.attributes, size: at, digest: entry.digest ?? Buffer.alloc(0) },
+      entry,
+    );
+    return steady;
+  }
+
+  async #begin(size: number): Promise<void> {
+    const { inode, changed } = signatureFromStats(this.#stats);
+    const { mtime } = attributesFromStats(this.#stats);
+    await this.#emit({ type: 'begin', path: this.#path, size, sparse: this.#isSparse, inode, changed, mtime });
+  }
+
+  #resumeAt(resume: Transfer | undefined): number {
+    if (resume === undefined || resume.path !== this.#path || resume.size !== Number(this.#stats.size)) return 0;
+    const { inode, changed } = signatureFromStats(this.#stats);
+    const same = resume.inode === inode && resume.changed === changed && resume.mtime === attributesFromStats(this.#stats).mtime;
+    return same ? resume.offset - (resume.offset % PART_BYTES) : 0;
+  }
+
+  /** Sends a part; of a file with holes only the stretches that hold something. */
+  async #sendPart(at: number, part: Buffer): Promise<void> {
+    if (!this.#isSparse) return this.#emit({ type: 'part', path: this.#path, offset: at, content: part });
+    for (const [from, to] of filledStretches(part, HOLE_STEP_BYTES)) {
+      await this.#emit({ type: 'part', path: this.#path, offset: at + from, content: part.subarray(from, to) });
+    }
+  }
+
+  get #isSparse(): boolean {
+    return this.#stats.blocks * 512n < this.#stats.size;
+  }
+
+  async #read(at: number, length: number): Promise<Buffer> {
+    const buffer = Buffer.allocUnsafeSlow(length);
+    let filled = 0;
+    while (filled < length) {
+      const { bytesRead } = await this.#handle.read(buffer, filled, length - filled, at + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return buffer.subarray(0, filled);
+  }
+
+  async #isSteady(complete: boolean): Promise<boolean> {
+    return complete && unchanged(this.#stats, await this.#handle.stat({ bigint: true }));
+  }
+
+  #entry(digest: Buffer, steady: boolean, size = Number(this.#stats.size)): Entry {
+    const entry = contentEntry(this.#path, this.#stats, this.#readAtMs, digest);
+    entry.size = size;
+    if (!steady) delete entry.signature;
+    return entry;
+  }
+}
+
+function contentEntry(path: VolumePath, stats: BigIntStats, readAtMs: number, digest: Buffer): Entry {
+  const signature = settledSignature(stats, readAtMs);
+  return {
+    path,
+    kind: 'file',
+    attributes: attributesFromStats(stats),
+    size: Number(stats.size),
+    digest,
+    ...(signature === undefined ? {} : { signature }),
+  };
+}
+
+function settledSignature(stats: BigIntStats, readAtMs: number): Signature | undefined {
+  const ageMs = readAtMs - Number(stats.ctimeNs / 1_000_000n);
+  return ageMs > CLOCK_TICK_MS ? signatureFromStats(stats) : undefined;
+}
+
+function unchanged(before: BigIntStats, after: BigIntStats): boolean {
+  return before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs;
+}
+
+async function openFile(root: Root, path: VolumePath): Promise<FileHandle | undefined> {
+  try {
+    return await open(root.at(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EISDIR')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,210 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { storageError } from '../engine/files.js';
+import { ReplicaNotEmptyError } from '../errors.js';
+import type { JournalCursor, JournalRecord } from '../journal/journal.js';
+import { directoryOption } from '../options.js';
+import type { Consumer } from '../replication/consumer.js';
+import type { Receiver } from '../replication/receiver.js';
+import { Applier } from './applier.js';
+import { Aside } from './aside.js';
+import { Catalog } from './catalog.js';
+import { fold } from './fold.js';
+import { listingChunks } from './listing.js';
+import { decodeOperation } from './operation.js';
+import { displayPath } from './path.js';
+import { encodeReport, LISTING_QUESTION, type ReplicaReport, VERIFY_QUESTION } from './questions.js';
+import { rootDigest } from './root-digest.js';
+import { identify, refuseNesting, type RootIdentity, RootMarker, sameIdentity } from './root-identity.js';
+import { fillDigests, scan } from './scan.js';
+import { Tree } from './tree.js';
+import { Root } from './walk.js';
+
+export interface ReplicaOptions {
+  /** The directory that becomes the copy, made when missing. It belongs to the replica alone. */
+  root: string;
+  /** Where the changes come from; opened without `apply`. A receiver serves one replica. */
+  receiver: Receiver;
+  /** Take a directory that is not empty as the start: what differs is sent, what the source lacks is removed. */
+  adopt?: boolean;
+}
+
+export interface ReplicaVerifyResult {
+  entries: number;
+  files: number;
+  bytes: number;
+  /** Entries that are not as the stream left them; the sender's next verification brings them back. */
+  drifted: number;
+  examples: string[];
+}
+
+/** Log bytes after which the catalog is checkpointed, so that its cursor does not hold the log for long. */
+const CHECKPOINT_BYTES = 256 * 1024 * 1024;
+
+/**
+ * The copy of a volume: takes the records of a receiver and applies them to a directory.
+ *
+ * Errors of `open`: INVALID_ARGUMENT, REPLICA_NOT_EMPTY, ROOT_MISSING, NESTED_DIRECTORIES, STATE_DAMAGED, DISK_FULL.
+ */
+export class Replica {
+  readonly #parts: Parts;
+  #queue: Promise<unknown> = Promise.resolve();
+  #uncheckpointedBytes = 0;
+  #holdsContent: boolean;
+
+  private constructor(parts: Parts, holdsContent: boolean) {
+    this.#parts = parts;
+    this.#holdsContent = holdsContent;
+  }
+
+  static async open(options: ReplicaOptions): Promise<Replica> {
+    const root = directoryOption('root', options.root);
+    const { log } = options.receiver;
+    const stateDir = join(log.journal.dir, '..');
+    await mkdir(root, { recursive: true }).catch((error: unknown) => {
+      throw storageError('creating', root, error);
+    });
+    const identity = await identify(root);
+    await refuseNesting(root, stateDir);
+    const marker = await RootMarker.open(stateDir, 'replica.json');
+    const taken = await takeRoot(root, identity, marker, options.adopt ?? false);
+    const catalog = await Catalog.open(join(stateDir, 'catalog'));
+    if (taken !== 'ours') await catalog.clear(log.applied);
+    const aside = await Aside.open(stateDir, root, marker.mark ?? '');
+    const tree = new Tree(new Root(root));
+    const cursor = log.journal.cursor('catalog', { at: Math.min(catalog.through, log.journal.last) });
+    const parts: Parts = { receiver: options.receiver, catalog, aside, tree, cursor, applier: new Applier(tree, aside, catalog) };
+    const replica = new Replica(parts, taken === 'adopted');
+    await replica.#catchUp();
+    await aside.clear(true);
+    await aside.prepare();
+    if (taken === 'adopted') await scan(tree.root, aside.ignored, catalog, false);
+    options.receiver.attach(replica.#consumer());
+    return replica;
+  }
+
+  /** Compares the files with what the stream left. `deep` rereads the content of every file. */
+  async verify(options: { deep?: boolean } = {}): Promise<ReplicaVerifyResult> {
+    const report = await this.#exclusively(() => this.#report(options.deep ?? false));
+    const { entries, files, bytes, drifted, examples } = report;
+    return { entries, files, bytes, drifted, examples: examples.map(displayPath) };
+  }
+
+  /** Makes the catalog durable and leaves nothing of its own in the root. Close the receiver first. */
+  async close(): Promise<void> {
+    await this.#exclusively(async () => {
+      const { receiver, applier, aside } = this.#parts;
+      await applier.close();
+      if (this.#parts.catalog.isChanged) await this.#checkpoint(receiver.log.applied);
+      await aside.close();
+    });
+  }
+
+  #consumer(): Consumer {
+    const replica = this;
+    return {
+      apply: (records, applied) => replica.#exclusively(() => replica.#apply(records, applied)),
+      rebase: (base) => replica.#exclusively(() => replica.#rebase(base)),
+      query: (name, body) => replica.#answer(name, body),
+      get holdsContent() {
+        return replica.#holdsContent;
+      },
+    };
+  }
+
+  async #apply(records: JournalRecord[], applied: (sequence: number) => void): Promise<void> {
+    const { applier, catalog } = this.#parts;
+    await applier.apply(records, applied);
+    for (const record of records) this.#uncheckpointedBytes += record.payload.byteLength;
+    if (!catalog.wantsFlush && this.#uncheckpointedBytes < CHECKPOINT_BYTES) return;
+    await this.#checkpoint(records[records.length - 1]?.sequence ?? catalog.through);
+  }
+
+  async #checkpoint(through: number): Promise<void> {
+    const { catalog, cursor } = this.#parts;
+    await catalog.flush(Math.max(through, catalog.through));
+    await cursor.advance(catalog.through);
+    this.#uncheckpointedBytes = 0;
+  }
+
+  /** The log begins anew: what it brought so far stays in files and catalog, what was half there goes. */
+  async #rebase(base: number): Promise<void> {
+    const { catalog, applier } = this.#parts;
+    await applier.discard();
+    catalog.transfer = undefined;
+    catalog.stashed = 0;
+    await catalog.flush(base - 1);
+    this.#holdsContent = false;
+  }
+
+  /** Folds what was applied after the catalog was last made durable. */
+  async #catchUp(): Promise<void> {
+    const { catalog, receiver, cursor } = this.#parts;
+    const { journal, applied } = receiver.log;
+    if (catalog.through > journal.last || catalog.through < journal.first - 1) {
+      // Not the log that this catalog was folded from: the sender has to compare with what is here.
+      this.#holdsContent = true;
+      await catalog.flush(applied);
+    }
+    for await (const record of journal.read(catalog.through + 1)) {
+      if (record.sequence > applied) break;
+      fold(catalog, decodeOperation(record));
+      if (catalog.wantsFlush) await catalog.flush(record.sequence);
+    }
+    if (catalog.through < applied) await catalog.flush(applied);
+    await cursor.advance(catalog.through);
+  }
+
+  #answer(name: string, body: Buffer): AsyncIterable<Buffer> | undefined {
+    if (name === VERIFY_QUESTION) return this.#answerVerify(body[0] === 1);
+    return name === LISTING_QUESTION ? this.#answerListing() : undefined;
+  }
+
+  async *#answerVerify(deep: boolean): AsyncGenerator<Buffer> {
+    yield encodeReport(await this.#exclusively(() => this.#report(deep)));
+  }
+
+  async *#answerListing(): AsyncGenerator<Buffer> {
+    const { tree, catalog } = this.#parts;
+    await this.#exclusively(() => fillDigests(tree.root, catalog));
+    yield* listingChunks(catalog.entries());
+  }
+
+  async #report(deep: boolean): Promise<ReplicaReport> {
+    const { tree, aside, catalog, receiver } = this.#parts;
+    const drift = await scan(tree.root, aside.ignored, catalog, deep);
+    const said = await rootDigest(catalog.entries());
+    await this.#checkpoint(receiver.log.applied);
+    return { ...said, ...drift };
+  }
+
+  /** Applying and looking at the files take turns. */
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#queue.catch(() => {}).then(work);
+    this.#queue = run.catch(() => {});
+    return run;
+  }
+}
+
+interface Parts {
+  receiver: Receiver;
+  catalog: Catalog;
+  aside: Aside;
+  tree: Tree;
+  cursor: JournalCursor;
+  applier: Applier;
+}
+
+/** Whether the directory is the one this state belongs to, an empty one, or one that is taken over as it is. */
+async function takeRoot(
+  root: string,
+  identity: RootIdentity,
+  marker: RootMarker,
+  adopt: boolean,
+): Promise<'ours' | 'empty' | 'adopted'> {
+  if (marker.kept !== undefined && sameIdentity(marker.kept, identity)) return 'ours';
+  const isEmpty = (await readdir(root)).length === 0;
+  if (!isEmpty && !adopt) throw new ReplicaNotEmptyError(root);
+  await marker.bind(identity);
+  return isEmpty ? 'empty' : 'adopted';
+}

@@ -1,0 +1,292 @@
+import { setMaxListeners } from 'node:events';
+import { dirname, join } from 'node:path';
+import { publish } from '../engine/events.js';
+import { AbortedError, ClosedError, ConnectionLostError, SourceUnreadableError, VerifyFailedError } from '../errors.js';
+import type { JournalCursor } from '../journal/journal.js';
+import { directoryOption } from '../options.js';
+import type { Sender } from '../replication/sender.js';
+import { Catalog } from './catalog.js';
+import { Emitter } from './emitter.js';
+import { fold } from './fold.js';
+import { Listing } from './listing.js';
+import { decodeOperation } from './operation.js';
+import { Pass, type PassResult } from './pass.js';
+import { displayPath } from './path.js';
+import { compare } from './planner.js';
+import { decodeReport, encodeVerifyQuestion, type ReplicaReport, VERIFY_QUESTION } from './questions.js';
+import { rootDigest } from './root-digest.js';
+import { identify, refuseNesting, RootMarker } from './root-identity.js';
+import { Root, walk } from './walk.js';
+
+export interface VolumeOptions {
+  /** The directory to replicate. */
+  root: string;
+  /** Carries the changes; a sender serves one volume. */
+  sender: Sender;
+  /** Accept that `root` is another directory than last time, as the same volume (default false). */
+  adopt?: boolean;
+  /** Allow a run that empties the replica or deletes more than half of its files (default false). */
+  allowMassDelete?: boolean;
+}
+
+export interface SyncResult extends Omit<PassResult, 'unreadable'> {
+  /** Files and links in the source. */
+  filesInSource: number;
+}
+
+export interface VerifyResult {
+  /** Entries, files and content bytes that both ends agree on. */
+  entries: number;
+  files: number;
+  bytes: number;
+  /** Entries of replicas that were not as left, and have been brought back. */
+  repaired: number;
+}
+
+/** A file that keeps changing is tried again in this many passes; then it crosses as it was read. */
+const PASSES_MAX = 3;
+/** A replica that differs is brought in line this many times before the run fails. */
+const REPAIRS_MAX = 2;
+
+/**
+ * A directory tree whose changes go into a send queue.
+ *
+ * Errors of `open`: INVALID_ARGUMENT, ROOT_MISSING, ROOT_CHANGED, NESTED_DIRECTORIES, STATE_DAMAGED.
+ */
+export class Volume {
+  readonly #sender: Sender;
+  readonly #options: VolumeOptions;
+  readonly #rootPath: string;
+  readonly #marker: RootMarker;
+  readonly #catalog: Catalog;
+  readonly #cursor: JournalCursor;
+  readonly #stateDir: string;
+  /** Peers whose replica does not follow our catalog, until a pass has compared their own listing. */
+  readonly #strangers = new Set<string>();
+  #queue: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  private constructor(options: VolumeOptions, stateDir: string, marker: RootMarker, catalog: Catalog, cursor: JournalCursor) {
+    this.#sender = options.sender;
+    this.#options = options;
+    this.#rootPath = options.root;
+    this.#stateDir = stateDir;
+    this.#marker = marker;
+    this.#catalog = catalog;
+    this.#cursor = cursor;
+  }
+
+  static async open(options: VolumeOptions): Promise<Volume> {
+    const root = directoryOption('root', options.root);
+    const { sender } = options;
+    const stateDir = dirname(sender.journal.dir);
+    const identity = await identify(root);
+    await refuseNesting(root, stateDir);
+    const marker = await RootMarker.open(stateDir, 'root.json');
+    if (!options.adopt) marker.check(root, identity);
+    await marker.bind(identity);
+    const catalog = await Catalog.open(join(stateDir, 'catalog'));
+    const cursor = sender.journal.cursor('catalog');
+    const volume = new Volume(options, stateDir, marker, catalog, cursor);
+    await volume.#catchUp();
+    sender.attachResync((peer) => volume.#resync(peer));
+    return volume;
+  }
+
+  /**
+   * Brings the queue to the directory's present state: walks it, compares it with what the replica holds, and appends
+   * what differs. Resolves when that is durable in the queue; `Sender.drain` waits for the replica.
+   *
+   * Errors: ROOT_MISSING, ROOT_CHANGED, ROOT_EMPTY, MASS_DELETE, SOURCE_UNREADABLE (after everything else has crossed),
+   * ABORTED, and those of `Sender.append`.
+   */
+  sync(options: { signal?: AbortSignal } = {}): Promise<SyncResult> {
+    return this.#exclusively(() => this.#syncNow(options.signal));
+  }
+
+  /**
+   * Waits until every replica has applied everything, then compares both ends: each replica looks at its files and says
+   * one digest over all it holds. A replica that is not as it should be is brought in line. `deep` rereads the content
+   * of every file on both ends.
+   *
+   * Errors: VERIFY_FAILED when a replica still differs afterwards, and those of `sync`.
+   */
+  verify(options: { deep?: boolean; signal?: AbortSignal } = {}): Promise<VerifyResult> {
+    return this.#exclusively(() => this.#verifyNow(options.deep ?? false, options.signal));
+  }
+
+  /** Ends what is running and makes the catalog durable. The sender stays open. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#queue.catch(() => {});
+  }
+
+  /** One at a time, in the order of the calls. */
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#queue
+      .catch(() => {})
+      .then(() => {
+        if (this.#closed) throw new ClosedError('the volume');
+        return work();
+      });
+    this.#queue = run.catch(() => {});
+    return run;
+  }
+
+  /** Folds what the queue holds beyond the catalog: the operations that a crash left out of it. */
+  async #catchUp(): Promise<void> {
+    const { journal } = this.#sender;
+    const catalog = this.#catalog;
+    if (catalog.through > journal.last || catalog.through < journal.first - 1) {
+      // Another queue than the one this catalog was folded from: only the replica itself knows what it holds.
+      await catalog.clear(journal.last);
+      for (const peer of this.#sender.peerNames) this.#strangers.add(peer);
+    }
+    for await (const record of journal.read(catalog.through + 1)) {
+      if (record.kind >= 128) fold(catalog, decodeOperation(record));
+      if (catalog.wantsFlush) await catalog.flush(record.sequence);
+    }
+    if (catalog.through < journal.last) await catalog.flush(journal.last);
+    await this.#cursor.advance(catalog.through);
+  }
+
+  /**
+   * Not waited for by the link: a verification that is under way, and waits for the link itself, takes it in too. What
+   * keeps it from working shows again in the next `sync` or `verify`.
+   */
+  #resync(peer: string): Promise<void> {
+    this.#strangers.add(peer);
+    void this.#exclusively(async () => {
+      if (this.#strangers.has(peer)) await this.#syncNow(undefined);
+    }).catch((problem: unknown) => {
+      if (problem instanceof Error && !this.#closed) publish('peer', { peer, state: 'resync failed', problem });
+    });
+    return Promise.resolve();
+  }
+
+  async #syncNow(signal: AbortSignal | undefined): Promise<SyncResult> {
+    const total: SyncResult = { sent: 0, moved: 0, removed: 0, touched: 0, sourceBytes: 0, unstable: 0, filesInSource: 0 };
+    for (const peer of [...this.#strangers]) {
+      const listing = await this.#fetchListing(peer, signal);
+      try {
+        await this.#pass(total, listing, signal);
+      } finally {
+        await listing.remove();
+      }
+      this.#strangers.delete(peer);
+    }
+    for (let pass = 1; pass <= PASSES_MAX; pass++) {
+      const { unstable } = await this.#pass(total, undefined, signal);
+      if (unstable === 0) break;
+    }
+    return total;
+  }
+
+  async #pass(total: SyncResult, listing: Listing | undefined, signal: AbortSignal | undefined): Promise<PassResult> {
+    if (signal?.aborted) throw new AbortedError('sync', undefined, signal.reason);
+    await this.#checkRoot();
+    const root = new Root(this.#rootPath);
+    const comparison = await compare({
+      planPath: join(this.#stateDir, 'plan'),
+      rootPath: this.#rootPath,
+      catalog: this.#catalog,
+      found: abortable(walk(root), signal),
+      listing: listing?.entries(),
+      allowMassDelete: this.#options.allowMassDelete ?? false,
+    });
+    try {
+      // A root that was unmounted during the walk has shown a tree with its files gone.
+      await this.#checkRoot();
+      const emitter = new Emitter(this.#sender, this.#catalog, this.#cursor, manyListeners(signal));
+      const result = await new Pass(root, this.#catalog, emitter, comparison).run();
+      addUp(total, result, comparison.filesInSource);
+      if (result.unreadable.length > 0) throw unreadable(result.unreadable);
+      return result;
+    } finally {
+      await comparison.plan.remove();
+    }
+  }
+
+  async #checkRoot(): Promise<void> {
+    this.#marker.check(this.#rootPath, await identify(this.#rootPath));
+  }
+
+  async #fetchListing(peer: string, signal: AbortSignal | undefined): Promise<Listing> {
+    const path = join(this.#stateDir, 'listing');
+    return this.#withSession(peer, signal, () => Listing.fetch(this.#sender, peer, path));
+  }
+
+  async #verifyNow(deep: boolean, signal: AbortSignal | undefined): Promise<VerifyResult> {
+    let repaired = 0;
+    for (let repairs = 0; ; repairs++) {
+      if (this.#strangers.size > 0) await this.#syncNow(signal);
+      await this.#sender.drain('applied', signal === undefined ? {} : { signal });
+      const ours = await rootDigest(this.#catalog.entries());
+      const differing: ReplicaReport[] = [];
+      for (const peer of this.#sender.peerNames) {
+        const report = await this.#askReport(peer, deep, signal);
+        if (report.digest.equals(ours.digest)) continue;
+        differing.push(report);
+        this.#strangers.add(peer);
+      }
+      const { entries, files, bytes } = ours;
+      if (differing.length === 0) return { entries, files, bytes, repaired };
+      if (repairs === REPAIRS_MAX) throw verifyFailed(differing);
+      repaired += differing.reduce((sum, report) => sum + report.drifted, 0);
+      await this.#syncNow(signal);
+    }
+  }
+
+  async #askReport(peer: string, deep: boolean, signal: AbortSignal | undefined): Promise<ReplicaReport> {
+    return this.#withSession(peer, signal, async () => {
+      const parts: Buffer[] = [];
+      for await (const part of this.#sender.query(peer, VERIFY_QUESTION, encodeVerifyQuestion(deep))) parts.push(part);
+      return decodeReport(Buffer.concat(parts));
+    });
+  }
+
+  /** Asks again when the connection breaks before the answer is complete. */
+  async #withSession<T>(peer: string, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      await this.#sender.peerConnected(peer, signal);
+      try {
+        return await ask();
+      } catch (error) {
+        if (!(error instanceof ConnectionLostError)) throw error;
+      }
+    }
+  }
+}
+
+function addUp(total: SyncResult, result: PassResult, filesInSource: number): void {
+  for (const key of ['sent', 'moved', 'removed', 'touched', 'sourceBytes'] as const) total[key] += result[key];
+  total.unstable = result.unstable;
+  total.filesInSource = filesInSource;
+}
+
+function unreadable(paths: string[]): SourceUnreadableError {
+  return new SourceUnreadableError(paths.slice(0, 8).map(displayPath), paths.length);
+}
+
+function verifyFailed(reports: ReplicaReport[]): VerifyFailedError {
+  return new VerifyFailedError(
+    reports.reduce((sum, report) => sum + Math.max(1, report.drifted), 0),
+    reports.flatMap((report) => report.examples),
+  );
+}
+
+/** Many records wait under one signal: a signal of our own, so that the caller's keeps its own limit of listeners. */
+function manyListeners(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined) return undefined;
+  const own = AbortSignal.any([signal]);
+  setMaxListeners(0, own);
+  return own;
+}
+
+async function* abortable<T>(items: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
+  for await (const item of items) {
+    if (signal?.aborted) throw new AbortedError('sync', undefined, signal.reason);
+    yield item;
+  }
+}

@@ -1,0 +1,115 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach } from 'vitest';
+import { RECORD, RECORD_HEADER_BYTES, SEGMENT, SEGMENT_HEADER_BYTES } from '../../src/journal/format.js';
+import { Journal, type JournalOptions, type JournalRecord } from '../../src/journal/journal.js';
+
+/** Journals in directories of their own, closed and removed after each test, whatever its outcome. */
+
+const opened = new Set<Journal>();
+const directories = new Set<string>();
+
+afterEach(async () => {
+  for (const journal of opened) await journal.close().catch(() => {});
+  opened.clear();
+  for (const dir of directories) rmSync(dir, { recursive: true, force: true });
+  directories.clear();
+});
+
+export function newDirectory(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'longhaul-journal-'));
+  directories.add(dir);
+  return dir;
+}
+
+export const VOLUME = '00112233445566778899aabbccddeeff';
+export const SEGMENT_BYTES_MIN = 64 * 1024;
+
+/** A clock that only the number of calls moves. */
+export function counterClock(): () => number {
+  let now = 1_700_000_000_000_000;
+  return () => ++now;
+}
+
+export async function openJournal(o: Partial<JournalOptions> & { dir: string }): Promise<Journal> {
+  const journal = await Journal.open({ segmentBytes: SEGMENT_BYTES_MIN, now: counterClock(), ...o });
+  opened.add(journal);
+  return journal;
+}
+
+/** Opens a journal in a new directory. */
+export async function newJournal(o: Partial<JournalOptions> = {}): Promise<{ journal: Journal; dir: string }> {
+  const dir = o.dir ?? newDirectory();
+  return { journal: await openJournal({ ...o, dir }), dir };
+}
+
+export async function collect(records: AsyncIterable<JournalRecord>): Promise<JournalRecord[]> {
+  const all: JournalRecord[] = [];
+  for await (const record of records) all.push(record);
+  return all;
+}
+
+export async function contents(journal: Journal, from = journal.first): Promise<string[]> {
+  return (await collect(journal.read(from))).map((record) => record.payload.toString());
+}
+
+/** The next value of an iterator that has not ended. */
+export async function nextOf<T>(iterator: AsyncIterator<T>): Promise<T> {
+  const result = await iterator.next();
+  if (result.done) throw new Error('the iterator has ended');
+  return result.value;
+}
+
+export function segmentFiles(dir: string): string[] {
+  return readdirSync(dir)
+    .filter((name) => name.endsWith('.log'))
+    .sort()
+    .map((name) => join(dir, name));
+}
+
+export function lastSegment(dir: string): string {
+  const path = segmentFiles(dir).at(-1);
+  if (path === undefined) throw new Error(`${dir} has no segment`);
+  return path;
+}
+
+export interface FoundRecord {
+  sequence: number;
+  offset: number;
+  keyLength: number;
+  payloadLength: number;
+  bytes: number;
+}
+
+/** The records of an undamaged segment file, found without the code under test. */
+export function recordsOf(path: string): FoundRecord[] {
+  const bytes = readFileSync(path);
+  const found: FoundRecord[] = [];
+  for (let offset = SEGMENT_HEADER_BYTES; offset < bytes.length; ) {
+    const keyField = bytes.readUInt16LE(offset + RECORD.keyLength);
+    const keyLength = keyField === 0xffff ? 0 : keyField;
+    const payloadLength = bytes.readUInt32LE(offset + RECORD.payloadLength);
+    const size = Math.ceil((RECORD_HEADER_BYTES + keyLength + payloadLength) / 8) * 8;
+    const sequence = Number(bytes.readBigUInt64LE(offset + RECORD.sequence));
+    found.push({ sequence, offset, keyLength, payloadLength, bytes: size });
+    offset += size;
+  }
+  return found;
+}
+
+/** Changes a file in place. */
+export function patch(path: string, change: (bytes: Buffer) => Buffer | undefined): void {
+  const bytes = readFileSync(path);
+  writeFileSync(path, change(bytes) ?? bytes);
+}
+
+export function flipBit(path: string, offset: number, bit = 0): void {
+  patch(path, (bytes) => {
+    bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
+    return undefined;
+  });
+}
+
+export const SEGMENT_FIELDS = Object.entries(SEGMENT) as [keyof typeof SEGMENT, number][];
+export const RECORD_FIELDS = Object.entries(RECORD) as [keyof typeof RECORD, number][];
