@@ -21,7 +21,21 @@ interface Waiter {
 }
 
 /** A named, persisted position: everything up to it is no longer needed by whoever owns the cursor. */
-export class JournalCursor {
+export interface JournalCursor {
+  readonly name: string;
+  /** The newest sequence number that the cursor has durably passed. */
+  readonly position: number;
+  /** The chain at the position, if it was known when the cursor got there. */
+  readonly chain: bigint | undefined;
+  /**
+   * Moves the cursor up to and including `sequence`; durable when resolved. Calls made while the disk is busy share the
+   * next write. A cursor never moves back: a lower number is ignored.
+   */
+  advance(sequence: number): Promise<void>;
+}
+
+/** A cursor of an open journal. */
+export class OpenCursor implements JournalCursor {
   private slot: CursorSlot;
   private target: number;
   private waiters: Waiter[] = [];
@@ -29,7 +43,6 @@ export class JournalCursor {
   private dropped = false;
   private readonly file: Promise<DiskFile>;
 
-  /** @internal Cursors come from `journal.cursor(name)`. */
   constructor(
     readonly name: string,
     private readonly path: string,
@@ -47,20 +60,14 @@ export class JournalCursor {
     this.file.catch((error: unknown) => home.fail(error));
   }
 
-  /** The newest sequence number that the cursor has durably passed. */
   get position(): number {
     return this.slot.sequence;
   }
 
-  /** The chain at the position, if it was known when the cursor got there. */
   get chain(): bigint | undefined {
     return this.slot.chain;
   }
 
-  /**
-   * Moves the cursor up to and including `sequence`; durable when resolved. Calls made while the disk is busy share the
-   * next write. A cursor never moves back: a lower number is ignored.
-   */
   async advance(sequence: number): Promise<void> {
     this.refuse();
     if (!Number.isSafeInteger(sequence) || sequence < 0 || sequence > this.home.last) {
@@ -77,7 +84,7 @@ export class JournalCursor {
     });
   }
 
-  /** @internal Part of a reset: the one way back. */
+  /** Part of a reset: the one way back. */
   async moveTo(sequence: number, chain: bigint): Promise<void> {
     await this.idle();
     this.target = sequence;
@@ -85,21 +92,19 @@ export class JournalCursor {
     await this.write(this.slot);
   }
 
-  /** @internal A position that the journal no longer reaches, after a power cut with durability 'none'. */
+  /** A position that the journal no longer reaches, after a power cut with durability 'none'. */
   clamp(last: number): void {
     if (this.slot.sequence <= last) return;
     this.slot = { ...this.slot, sequence: last, chain: undefined };
     this.target = last;
   }
 
-  /** @internal */
   async close(): Promise<void> {
     await this.idle();
     const file = await this.file.catch(() => undefined);
     await file?.close();
   }
 
-  /** @internal */
   async drop(): Promise<void> {
     this.dropped = true;
     await this.close();

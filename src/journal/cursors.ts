@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { FormatVersionError, InvalidArgumentError, StateDamagedError } from '../errors.js';
-import { type CursorHome, JournalCursor } from './cursor.js';
+import { type CursorHome, OpenCursor } from './cursor.js';
 import {
   CURSOR_FILE_BYTES,
   CURSOR_VERSION,
@@ -67,7 +67,7 @@ export async function moveStored(disk: Disk, cursor: StoredCursor, sequence: num
 
 /** The cursors of an open journal. */
 export class CursorSet {
-  private readonly cursors = new Map<string, JournalCursor>();
+  private readonly cursors = new Map<string, OpenCursor>();
 
   constructor(
     private readonly dir: string,
@@ -75,12 +75,12 @@ export class CursorSet {
     stored: readonly StoredCursor[],
   ) {
     for (const { name, path, slot } of stored) {
-      this.cursors.set(name, new JournalCursor(name, path, home, { loaded: slot }));
+      this.cursors.set(name, new OpenCursor(name, path, home, { loaded: slot }));
     }
   }
 
   /** The cursor of that name, made at `at` if there is none yet. */
-  get(name: string, at: number): JournalCursor {
+  get(name: string, at: number): OpenCursor {
     const existing = this.cursors.get(name);
     if (existing !== undefined) return existing;
     if (!isCursorName(name)) {
@@ -90,13 +90,13 @@ export class CursorSet {
       throw new InvalidArgumentError('at', at, `an integer from 0 to ${this.home.last}, the newest record`);
     }
     const path = join(this.dir, CURSOR_DIRECTORY, cursorFileName(name));
-    const cursor = new JournalCursor(name, path, this.home, { at });
+    const cursor = new OpenCursor(name, path, this.home, { at });
     this.cursors.set(name, cursor);
     this.home.moved();
     return cursor;
   }
 
-  list(): JournalCursor[] {
+  list(): OpenCursor[] {
     return [...this.cursors.values()];
   }
 

@@ -1,4 +1,5 @@
 import { AbortedError, InvalidArgumentError, SequenceGapError } from '../errors.js';
+import { onAbort } from './abort.js';
 import { Operation } from './operation.js';
 import { type Entry, payloadChecksum } from './record.js';
 import type { JournalState } from './state.js';
@@ -115,10 +116,9 @@ export class Intake {
     if (signal?.aborted) throw new AbortedError(what, undefined, signal.reason);
     if (this.waiting.size === 0 && !this.held && !this.limits.full()) return take();
     return new Promise((resolve, reject) => {
-      const leave = () => signal?.removeEventListener('abort', abort);
       const waiter: Waiter = {
         enter: () => {
-          leave();
+          leave?.();
           try {
             resolve(take());
           } catch (error) {
@@ -126,17 +126,17 @@ export class Intake {
           }
         },
         reject: (error) => {
-          leave();
+          leave?.();
           reject(error);
         },
       };
       const abort = () => {
         this.waiting.delete(waiter);
-        reject(new AbortedError(what, undefined, signal?.reason));
-        // Whoever stood behind may fit now: a replicated call that no longer has a gap before it, for one.
+        waiter.reject(new AbortedError(what, undefined, signal?.reason));
+        // Whoever stands behind may be let in now that nobody stands before.
         this.pump();
       };
-      signal?.addEventListener('abort', abort, { once: true });
+      const leave = signal === undefined ? undefined : onAbort(signal, abort);
       this.waiting.add(waiter);
     });
   }

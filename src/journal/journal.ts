@@ -15,19 +15,19 @@ import {
   volumeArgument,
 } from './arguments.js';
 import type { JournalCursor } from './cursor.js';
-import { CURSOR_DIRECTORY, CursorSet, loadCursors, moveStored, type StoredCursor } from './cursors.js';
+import { CURSOR_DIRECTORY, CursorSet, loadCursors, type StoredCursor } from './cursors.js';
 import { Disk } from './disk.js';
-import type { SegmentHeader } from './format.js';
 import { Intake } from './intake.js';
 import { chainAt } from './locate.js';
 import { DirectoryLock } from './lock.js';
 import { type BatchOptions, type ReadOptions, readBatches } from './reader.js';
 import type { Entry, JournalRecord } from './record.js';
-import { decideReset, finishReset, pendingReset } from './reset.js';
+import { decideReset, finishReset, resumeReset } from './reset.js';
 import { type RecoveryReport, type Restored, restore } from './restore.js';
 import { Retention } from './retention.js';
 import { newSegment } from './segment.js';
 import { JournalState } from './state.js';
+import { describeJournal, type JournalStatus } from './status.js';
 import { GroupWriter, randomSalt } from './writer.js';
 
 export type { AppendOptions, JournalOptions, ReplicatedRecord } from './arguments.js';
@@ -38,21 +38,7 @@ export { DirectoryLock } from './lock.js';
 export type { BatchOptions, ReadOptions } from './reader.js';
 export type { JournalRecord } from './record.js';
 export type { RecoveryReport } from './restore.js';
-
-export interface JournalStatus {
-  first: number;
-  last: number;
-  assigned: number;
-  diskBytes: number;
-  /** Durable bytes that some cursor has not passed; all of them without cursors. */
-  queueBytes: number;
-  pendingBytes: number;
-  /** The time of the oldest record that some cursor has not passed, or of one shortly before it. */
-  oldestUnreleasedTimestamp?: number;
-  cursors: { name: string; position: number }[];
-  /** Why the journal takes nothing more. */
-  broken?: string;
-}
+export type { JournalStatus } from './status.js';
 
 /**
  * An append-only log of numbered records on disk. One journal serves as send queue, receive log or undo log; several
@@ -79,8 +65,7 @@ export class Journal {
     const lock = await DirectoryLock.take(dir);
     try {
       const stored = await loadCursors(disk, dir);
-      const pending = await pendingReset(disk, dir);
-      if (pending !== undefined) await resumeReset(disk, dir, pending, stored);
+      await resumeReset(disk, dir, stored);
       const restored = await restore(disk, dir, {
         volume: options.volume,
         newVolume: options.volume ?? newVolume(),
@@ -275,20 +260,7 @@ export class Journal {
   }
 
   status(): JournalStatus {
-    const { state } = this;
-    const status: JournalStatus = {
-      first: state.first,
-      last: state.last,
-      assigned: this.intake.assigned,
-      diskBytes: this.retention.diskBytes,
-      queueBytes: this.retention.queueBytes,
-      pendingBytes: this.writer.pendingBytes,
-      cursors: this.cursorSet.list().map(({ name, position }) => ({ name, position })),
-    };
-    const timestamp = this.retention.oldestTimestamp;
-    if (timestamp !== undefined) status.oldestUnreleasedTimestamp = timestamp;
-    if (state.failure !== undefined) status.broken = state.failure.message;
-    return status;
+    return describeJournal(this.state, this.intake, this.writer, this.retention, this.cursorSet);
   }
 
   /** Calls the listener with `last` each time it grows; returns the function that ends this. */
@@ -340,11 +312,4 @@ export class Journal {
 
 async function* flatten(batches: AsyncIterable<JournalRecord[]>): AsyncGenerator<JournalRecord, void, undefined> {
   for await (const batch of batches) yield* batch;
-}
-
-async function resumeReset(disk: Disk, dir: string, header: SegmentHeader, stored: StoredCursor[]): Promise<void> {
-  const file = await finishReset(disk, dir, header, async () => {
-    for (const cursor of stored) await moveStored(disk, cursor, header.first - 1, header.chain);
-  });
-  await file.close();
 }

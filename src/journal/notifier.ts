@@ -1,24 +1,24 @@
+import { onAbort } from './abort.js';
+
 /** Wakes whoever waits for the journal to change. */
 export class Notifier {
-  private waiting: (() => void)[] = [];
+  private readonly waiting = new Set<() => void>();
 
   /** Resolves at the next change, or when the signal fires. */
   wait(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
       const wake = () => {
-        signal?.removeEventListener('abort', wake);
+        this.waiting.delete(wake);
+        end?.();
         resolve();
       };
-      signal?.addEventListener('abort', wake);
-      this.waiting.push(wake);
+      const end = signal === undefined ? undefined : onAbort(signal, wake);
+      this.waiting.add(wake);
     });
   }
 
   notify(): void {
-    if (this.waiting.length === 0) return;
-    const woken = this.waiting;
-    this.waiting = [];
-    for (const wake of woken) wake();
+    for (const wake of [...this.waiting]) wake();
   }
 }

@@ -1,4 +1,5 @@
 import { AbortedError } from '../errors.js';
+import { onAbort } from './abort.js';
 
 /** One call that put records into the journal, until its last record is durable. */
 export class Operation {
@@ -18,9 +19,7 @@ export class Operation {
       this.reject = reject;
     });
     if (signal === undefined) return;
-    const abort = () => this.fail(new AbortedError(what, last, signal.reason));
-    signal.addEventListener('abort', abort, { once: true });
-    this.release = () => signal.removeEventListener('abort', abort);
+    this.release = onAbort(signal, () => this.fail(new AbortedError(what, last, signal.reason)));
   }
 
   succeed(): void {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { StateDamagedError } from '../errors.js';
+import { moveStored, type StoredCursor } from './cursors.js';
 import type { Disk, DiskFile } from './disk.js';
 import {
   decodeSegmentHeader,
@@ -24,8 +25,17 @@ export async function decideReset(disk: Disk, dir: string, header: SegmentHeader
   await disk.syncDirectory(dir);
 }
 
-/** The header of a reset that was decided and not finished. */
-export async function pendingReset(disk: Disk, dir: string): Promise<SegmentHeader | undefined> {
+/** Carries on with a reset that was decided and not finished, if there is one. */
+export async function resumeReset(disk: Disk, dir: string, cursors: readonly StoredCursor[]): Promise<void> {
+  const header = await pendingReset(disk, dir);
+  if (header === undefined) return;
+  const file = await finishReset(disk, dir, header, async () => {
+    for (const cursor of cursors) await moveStored(disk, cursor, header.first - 1, header.chain);
+  });
+  await file.close();
+}
+
+async function pendingReset(disk: Disk, dir: string): Promise<SegmentHeader | undefined> {
   const names = await disk.list(dir);
   if (names.includes(`${RESET_FILE}.tmp`)) await disk.remove(join(dir, `${RESET_FILE}.tmp`));
   if (!names.includes(RESET_FILE)) return undefined;

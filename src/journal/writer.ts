@@ -87,7 +87,8 @@ export class GroupWriter {
   private async run(): Promise<void> {
     try {
       this.begin();
-      for (;;) {
+      // What a group took before the journal broke is not written any more either.
+      while (this.state.failure === undefined) {
         this.fill();
         if (!this.filling.empty) await this.commit();
         else if (this.queue.length > 0) await this.startSegment();
@@ -96,8 +97,8 @@ export class GroupWriter {
     } catch (error) {
       this.state.fail(error);
     } finally {
-      this.running = undefined;
       this.begun = false;
+      this.running = undefined;
     }
   }
 

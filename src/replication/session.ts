@@ -43,6 +43,9 @@ export interface SessionHost {
   onFailure(failure: LonghaulError): void;
 }
 
+/** Under load acknowledgements are at least this far apart. */
+const ACK_INTERVAL_MS = 5;
+
 type State = 'new' | 'greeted' | 'streaming';
 
 export class Session {
@@ -56,7 +59,8 @@ export class Session {
   #unlogged = 0;
   #room: (() => void) | undefined;
   #drained: (() => void) | undefined;
-  #ackQueued = false;
+  #ackTimer: NodeJS.Timeout | undefined;
+  #ackedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(connection: Connection, host: SessionHost) {
     this.connection = connection;
@@ -90,15 +94,19 @@ export class Session {
     this.connection.sendControl(FrameType.notice, encodeRefusal({ code, message, recoverable }));
   }
 
-  /** Sends one acknowledgement for everything that happened in this turn of the event loop. */
+  /** Acknowledges at once when little happens, and otherwise for everything of the last few milliseconds together. */
   acknowledge(): void {
-    if (this.#ackQueued || this.#state !== 'streaming') return;
-    this.#ackQueued = true;
-    setImmediate(() => {
-      this.#ackQueued = false;
-      const { logged, applied } = this.#host.log;
-      this.connection.sendControl(FrameType.ack, encodeAck({ logged, applied: Math.min(applied, logged) }));
-    });
+    if (this.#ackTimer !== undefined || this.#state !== 'streaming') return;
+    const waitMs = ACK_INTERVAL_MS - (performance.now() - this.#ackedAtMs);
+    if (waitMs <= 0) this.#sendAck();
+    else this.#ackTimer = setTimeout(() => this.#sendAck(), waitMs);
+  }
+
+  #sendAck(): void {
+    this.#ackTimer = undefined;
+    this.#ackedAtMs = performance.now();
+    const { logged, applied } = this.#host.log;
+    this.connection.sendControl(FrameType.ack, encodeAck({ logged, applied: Math.min(applied, logged) }));
   }
 
   /** Resolves when nothing that this session took in is still on its way to the log. */

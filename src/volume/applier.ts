@@ -1,15 +1,15 @@
-import { open } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { isErrno } from '../engine/files.js';
 import type { JournalRecord } from '../journal/journal.js';
 import type { Aside } from './aside.js';
-import { setFileAttributes } from './attributes.js';
 import type { Catalog } from './catalog.js';
 import { digestFile } from './content.js';
+import { Descriptor } from './descriptor.js';
 import { fold } from './fold.js';
 import { Incoming } from './incoming.js';
 import type { OperationOf } from './operation.js';
 import { parentOf, type VolumePath } from './path.js';
-import { writeAll, writeSparse } from './sparse.js';
+import { writeSparse } from './sparse.js';
 import type { Tree } from './tree.js';
 import { type Step, windows } from './window.js';
 
@@ -53,12 +53,12 @@ export class Applier {
 
   /** Gives up what lies aside. */
   async discard(): Promise<void> {
-    await this.#incoming.close();
+    this.#incoming.close();
     await this.#aside.clear(false);
   }
 
-  async close(): Promise<void> {
-    await this.#incoming.close();
+  close(): void {
+    this.#incoming.close();
   }
 
   /** Writes contents aside: whole files side by side, the parts of the large one in order. */
@@ -73,16 +73,16 @@ export class Applier {
 
   async #writeFile(sequence: number, operation: OperationOf<'file'>): Promise<void> {
     const { content, sparse, attributes } = operation;
-    const handle = await open(this.#aside.fileAt(sequence), 'w', 0o600);
+    const file = await Descriptor.open(this.#aside.fileAt(sequence), 'w');
     try {
       if (sparse) {
-        await writeSparse(handle, content, 0);
-        await handle.truncate(content.byteLength);
-      } else if (content.byteLength > 0) await writeAll(handle, content, 0);
-      await setFileAttributes(handle, attributes);
-      await handle.sync();
+        await writeSparse(file, content, 0);
+        await file.truncate(content.byteLength);
+      } else await file.write(content, 0);
+      file.setAttributes(attributes);
+      await file.sync();
     } finally {
-      await handle.close();
+      file.close();
     }
   }
 
@@ -190,9 +190,8 @@ export class Applier {
   }
 
   async #isAside(id: number): Promise<boolean> {
-    const path = this.#aside.stashAt(id);
     try {
-      await (await open(path, 'r')).close();
+      await access(this.#aside.stashAt(id));
       return true;
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return false;

@@ -1,6 +1,7 @@
-import { mkdir, open, readdir, rename, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno, storageError } from '../engine/files.js';
+import { keepingTime } from './attributes.js';
 
 /**
  * Where content is written before it gets its name in the replica. Putting it in place must be a rename, so it lies in
@@ -16,9 +17,11 @@ export class Aside {
   readonly dir: string;
   /** The name that a walk of the root must overlook, when the directory is in it. */
   readonly ignored: ReadonlySet<string>;
+  readonly #root: string;
 
-  private constructor(dir: string, ignored: string | undefined) {
+  private constructor(dir: string, root: string, ignored: string | undefined) {
     this.dir = dir;
+    this.#root = root;
     this.ignored = new Set(ignored === undefined ? [] : [ignored]);
   }
 
@@ -29,14 +32,13 @@ export class Aside {
       throw storageError('creating', outside, error);
     });
     if (await canRename(outside, root, `.longhaul-probe-${mark}`)) {
-      await rm(join(root, name), { recursive: true, force: true });
-      return new Aside(outside, undefined);
+      return new Aside(outside, root, undefined);
     }
-    return new Aside(join(root, name), name);
+    return new Aside(join(root, name), root, name);
   }
 
   async prepare(): Promise<void> {
-    await mkdir(this.dir, { recursive: true, mode: 0o700 });
+    await this.#quietly(() => mkdir(this.dir, { recursive: true, mode: 0o700 }));
   }
 
   fileAt(sequence: number): string {
@@ -61,8 +63,14 @@ export class Aside {
 
   /** Leaves nothing in the replica's root; an unfinished transfer is given up with it. */
   async close(): Promise<void> {
-    if (this.ignored.size > 0) await rm(this.dir, { recursive: true, force: true });
+    if (this.ignored.size > 0) await this.#quietly(() => rm(this.dir, { recursive: true, force: true }));
     else await rmdir(this.dir).catch(() => {});
+  }
+
+  /** Inside the root the directory comes and goes without a trace in the root's time. */
+  async #quietly(work: () => Promise<unknown>): Promise<void> {
+    if (this.ignored.size === 0) await work();
+    else await keepingTime(this.#root, async () => void (await work()));
   }
 
   async #names(): Promise<string[]> {
@@ -75,29 +83,20 @@ export class Aside {
   }
 }
 
-/** Tries it: one device number does not mean one mount. The root's times stay as they were. */
+/** Tries it: one device number does not mean one mount. */
 async function canRename(from: string, root: string, name: string): Promise<boolean> {
   const probe = join(from, name);
   const target = join(root, name);
-  const before = await stat(root);
   await writeFile(probe, '');
   try {
-    await rename(probe, target);
-    await rm(target, { force: true });
-    await utimes(root, before.atime, before.mtimeMs / 1000);
+    await keepingTime(root, async () => {
+      await rename(probe, target);
+      await rm(target, { force: true });
+    });
     return true;
   } catch (error) {
     await rm(probe, { force: true });
     if (isErrno(error, 'EXDEV')) return false;
     throw storageError('moving a file into', root, error);
-  }
-}
-
-export async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -1,6 +1,5 @@
-import type { FileHandle } from 'node:fs/promises';
-import { chmod, lchown, lutimes, utimes } from 'node:fs/promises';
-import { type Attributes, type EntryKind, sameAttributes } from './entry.js';
+import { chmod, lchown, lutimes, stat, utimes } from 'node:fs/promises';
+import { type Attributes, attributesFromStats, type EntryKind, sameAttributes } from './entry.js';
 
 /**
  * Owners and the bits that lend an owner's rights (set-user-id, set-group-id) are set only where this process may give
@@ -10,14 +9,6 @@ import { type Attributes, type EntryKind, sameAttributes } from './entry.js';
 const LENDING_BITS = 0o6000;
 
 export const mayGiveAway = process.geteuid?.() === 0;
-
-export async function setFileAttributes(handle: FileHandle, attributes: Attributes): Promise<void> {
-  // The owner first: a change of owner clears the lending bits.
-  if (mayGiveAway) await handle.chown(attributes.uid, attributes.gid);
-  await handle.chmod(effectiveMode(attributes));
-  const time = seconds(attributes.mtime);
-  await handle.utimes(time, time);
-}
 
 export async function setPathAttributes(path: Buffer, kind: EntryKind, attributes: Attributes): Promise<void> {
   const time = seconds(attributes.mtime);
@@ -47,6 +38,14 @@ function sameOwner(a: Attributes, b: Attributes): boolean {
  * microsecond, towards 1970: half a microsecond away from it keeps the cut inside the right one. It takes negative
  * numbers for "now", but not negative numbers in a string.
  */
-function seconds(microseconds: number): number | string {
+export function seconds(microseconds: number): number | string {
   return microseconds < 0 ? String((microseconds - 0.5) / 1e6) : (microseconds + 0.5) / 1e6;
+}
+
+/** Does something in a directory and gives it its modification time back. */
+export async function keepingTime(directory: string, work: () => Promise<void>): Promise<void> {
+  const before = await stat(directory, { bigint: true });
+  await work();
+  const time = seconds(attributesFromStats(before).mtime);
+  await utimes(directory, time, time);
 }

@@ -1,9 +1,10 @@
-import { constants, type BigIntStats } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type BigIntStats, constants } from 'node:fs';
 import { publish } from '../engine/events.js';
-import { Digest } from '../engine/digest.js';
+import { Digest, digestOf } from '../engine/digest.js';
 import { isErrno } from '../engine/files.js';
 import { attributesFromStats, type Entry, type Signature, signatureFromStats } from './entry.js';
+import { Descriptor } from './descriptor.js';
+import { digestHandle } from './digest-file.js';
 import type { Operation } from './operation.js';
 import { displayPath, type VolumePath } from './path.js';
 import { filledStretches } from './sparse.js';
@@ -41,27 +42,45 @@ export async function digestFile(root: Root, path: VolumePath): Promise<Entry | 
   if (handle === undefined) return undefined;
   try {
     const readAtMs = Date.now();
-    const before = await handle.stat({ bigint: true });
+    const before = handle.stat();
     if (!before.isFile()) return undefined;
-    const digest = new Digest();
-    const buffer = Buffer.allocUnsafeSlow(Math.min(PART_BYTES, Math.max(1, Number(before.size))));
-    for (let at = 0; ; ) {
-      const { bytesRead } = await handle.read(buffer, 0, buffer.byteLength, at);
-      if (bytesRead === 0) break;
-      digest.update(buffer.subarray(0, bytesRead));
-      at += bytesRead;
-    }
-    const after = await handle.stat({ bigint: true });
-    return unchanged(before, after) ? contentEntry(path, after, readAtMs, digest.finish()) : undefined;
+    const digest = await digestHandle(handle, Number(before.size));
+    const after = handle.stat();
+    return unchanged(before, after) ? contentEntry(path, after, readAtMs, digest) : undefined;
   } finally {
-    await handle.close();
+    handle.close();
   }
+}
+
+/** A small file as it was read, in one piece and unchanged. */
+export interface WholeFile {
+  entry: Entry;
+  sparse: boolean;
+  content: Buffer;
+}
+
+/** Undefined when the file is too large for one record, or is not there to be read calmly: `sendFile` finds out which. */
+export async function readWhole(root: Root, path: VolumePath): Promise<WholeFile | undefined> {
+  const handle = await openFile(root, path);
+  if (handle === undefined) return undefined;
+  try {
+    const stats = handle.stat();
+    if (!stats.isFile() || stats.size > PART_BYTES) return undefined;
+    const { steady, ...whole } = await new FileSource(path, handle, stats).readWhole();
+    return steady ? whole : undefined;
+  } finally {
+    handle.close();
+  }
+}
+
+export function wholeOperation({ entry, sparse, content }: WholeFile): Operation {
+  return { type: 'file', path: entry.path, attributes: entry.attributes, sparse, content };
 }
 
 /** Sends the content of a file, again while it changes, and at last as it was found. */
 export async function sendFile(root: Root, path: VolumePath, emit: Emit, resume: Transfer | undefined): Promise<ContentResult> {
   for (let attempt = 1; ; attempt++) {
-    let handle: FileHandle | undefined;
+    let handle: Descriptor | undefined;
     try {
       handle = await openFile(root, path);
     } catch (error) {
@@ -69,51 +88,53 @@ export async function sendFile(root: Root, path: VolumePath, emit: Emit, resume:
     }
     if (handle === undefined) return { outcome: 'gone' };
     try {
-      const stats = await handle.stat({ bigint: true });
+      const stats = handle.stat();
       if (!stats.isFile()) return { outcome: 'gone' };
-      const source = new FileSource(path, handle, stats, emit, attempt === ATTEMPTS_MAX);
-      const steady = stats.size <= PART_BYTES ? await source.sendWhole() : await source.sendParts(attempt === 1 ? resume : undefined);
-      if (steady || attempt === ATTEMPTS_MAX) return { outcome: 'sent', unstable: !steady };
+      const source = new FileSource(path, handle, stats);
+      const last = attempt === ATTEMPTS_MAX;
+      const steady =
+        stats.size <= PART_BYTES
+          ? await source.sendWhole(emit, last)
+          : await source.sendParts(emit, last, attempt === 1 ? resume : undefined);
+      if (steady || last) return { outcome: 'sent', unstable: !steady };
       publish('unstable', { path: displayPath(path), attempt });
     } finally {
-      await handle.close();
+      handle.close();
     }
   }
 }
 
 class FileSource {
   readonly #path: VolumePath;
-  readonly #handle: FileHandle;
+  readonly #handle: Descriptor;
   readonly #stats: BigIntStats;
-  readonly #emit: Emit;
   readonly #readAtMs = Date.now();
-  /** No further attempt: what was read crosses even if it changed meanwhile. */
-  readonly #last: boolean;
 
-  constructor(path: VolumePath, handle: FileHandle, stats: BigIntStats, emit: Emit, last: boolean) {
+  constructor(path: VolumePath, handle: Descriptor, stats: BigIntStats) {
     this.#path = path;
     this.#handle = handle;
     this.#stats = stats;
-    this.#emit = emit;
-    this.#last = last;
   }
 
-  /** Sends the file as one record; false when it changed, and then nothing was sent unless this was the last attempt. */
-  async sendWhole(): Promise<boolean> {
+  async readWhole(): Promise<WholeFile & { steady: boolean }> {
     const content = await this.#read(0, Number(this.#stats.size));
-    const steady = await this.#isSteady(content.byteLength === Number(this.#stats.size));
-    if (!steady && !this.#last) return false;
-    const { attributes } = this.#entry(Buffer.alloc(0), steady);
-    const operation: Operation = { type: 'file', path: this.#path, attributes, sparse: this.#isSparse, content };
-    await this.#emit(operation, this.#entry(new Digest().update(content).finish(), steady, content.byteLength));
+    const steady = this.#isSteady(content.byteLength === Number(this.#stats.size));
+    const entry = this.#entry(digestOf(content), steady, content.byteLength);
+    return { steady, entry, sparse: this.#isSparse, content };
+  }
+
+  /** Sends the file as one record; false when it changed, and then nothing was sent unless it is the last attempt. */
+  async sendWhole(emit: Emit, last: boolean): Promise<boolean> {
+    const { steady, ...whole } = await this.readWhole();
+    if (steady || last) await emit(wholeOperation(whole), whole.entry);
     return steady;
   }
 
   /** Sends the file in parts, from where an earlier run stopped if the file is still the same. */
-  async sendParts(resume: Transfer | undefined): Promise<boolean> {
+  async sendParts(emit: Emit, last: boolean, resume: Transfer | undefined): Promise<boolean> {
     const size = Number(this.#stats.size);
     const from = this.#resumeAt(resume);
-    if (from === 0) await this.#begin(size);
+    if (from === 0) await this.#begin(emit, size);
     const digest = new Digest();
     let at = 0;
     while (at < size) {
@@ -121,26 +142,26 @@ class FileSource {
       if (part.byteLength === 0) break;
       digest.update(part);
       // What lies below the resumption point is read for the digest alone.
-      if (at >= from) await this.#sendPart(at, part);
+      if (at >= from) await this.#sendPart(emit, at, part);
       at += part.byteLength;
     }
-    const steady = await this.#isSteady(at === size);
-    if (!steady && !this.#last) {
-      await this.#emit({ type: 'discard' });
+    const steady = this.#isSteady(at === size);
+    if (!steady && !last) {
+      await emit({ type: 'discard' });
       return false;
     }
     const entry = this.#entry(digest.finish(), steady, at);
-    await this.#emit(
+    await emit(
       { type: 'commit', path: this.#path, attributes: entry.attributes, size: at, digest: entry.digest ?? Buffer.alloc(0) },
       entry,
     );
     return steady;
   }
 
-  async #begin(size: number): Promise<void> {
+  async #begin(emit: Emit, size: number): Promise<void> {
     const { inode, changed } = signatureFromStats(this.#stats);
     const { mtime } = attributesFromStats(this.#stats);
-    await this.#emit({ type: 'begin', path: this.#path, size, sparse: this.#isSparse, inode, changed, mtime });
+    await emit({ type: 'begin', path: this.#path, size, sparse: this.#isSparse, inode, changed, mtime });
   }
 
   #resumeAt(resume: Transfer | undefined): number {
@@ -151,10 +172,10 @@ class FileSource {
   }
 
   /** Sends a part; of a file with holes only the stretches that hold something. */
-  async #sendPart(at: number, part: Buffer): Promise<void> {
-    if (!this.#isSparse) return this.#emit({ type: 'part', path: this.#path, offset: at, content: part });
+  async #sendPart(emit: Emit, at: number, part: Buffer): Promise<void> {
+    if (!this.#isSparse) return emit({ type: 'part', path: this.#path, offset: at, content: part });
     for (const [from, to] of filledStretches(part, HOLE_STEP_BYTES)) {
-      await this.#emit({ type: 'part', path: this.#path, offset: at + from, content: part.subarray(from, to) });
+      await emit({ type: 'part', path: this.#path, offset: at + from, content: part.subarray(from, to) });
     }
   }
 
@@ -164,17 +185,12 @@ class FileSource {
 
   async #read(at: number, length: number): Promise<Buffer> {
     const buffer = Buffer.allocUnsafeSlow(length);
-    let filled = 0;
-    while (filled < length) {
-      const { bytesRead } = await this.#handle.read(buffer, filled, length - filled, at + filled);
-      if (bytesRead === 0) break;
-      filled += bytesRead;
-    }
+    const filled = await this.#handle.read(buffer, at);
     return buffer.subarray(0, filled);
   }
 
-  async #isSteady(complete: boolean): Promise<boolean> {
-    return complete && unchanged(this.#stats, await this.#handle.stat({ bigint: true }));
+  #isSteady(complete: boolean): boolean {
+    return complete && unchanged(this.#stats, this.#handle.stat());
   }
 
   #entry(digest: Buffer, steady: boolean, size = Number(this.#stats.size)): Entry {
@@ -206,9 +222,9 @@ function unchanged(before: BigIntStats, after: BigIntStats): boolean {
   return before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs;
 }
 
-async function openFile(root: Root, path: VolumePath): Promise<FileHandle | undefined> {
+async function openFile(root: Root, path: VolumePath): Promise<Descriptor | undefined> {
   try {
-    return await open(root.at(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    return await Descriptor.open(root.at(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EISDIR')) return undefined;
     throw error;

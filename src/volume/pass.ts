@@ -1,6 +1,7 @@
 import { publish } from '../engine/events.js';
+import { ahead } from './ahead.js';
 import type { Catalog } from './catalog.js';
-import { type ContentResult, digestFile, sendFile } from './content.js';
+import { type ContentResult, digestFile, PART_BYTES, readWhole, sendFile, type WholeFile, wholeOperation } from './content.js';
 import type { Emitter } from './emitter.js';
 import { type Entry, sameAttributes } from './entry.js';
 import { type Move, Moves } from './moves.js';
@@ -24,6 +25,8 @@ import type { Root } from './walk.js';
 
 /** Directories in which something happened are remembered up to this number; beyond it all count as touched. */
 const TOUCHED_MAX = 100_000;
+/** Small files read before their turn; together they take at most this many MiB. */
+const READ_AHEAD = 16;
 
 export interface PassResult {
   /** Files and links that crossed, were moved, were removed, or got new attributes only. */
@@ -66,7 +69,8 @@ export class Pass {
       for await (const item of this.#plan.items()) await this.#makeDirectory(item);
       for (const move of this.#moves.all) await this.#move(move);
       await this.#removeAll(true);
-      for await (const item of this.#plan.items()) await this.#bring(item);
+      const items = ahead(this.#plan.items(), READ_AHEAD, (item) => this.#readAhead(item));
+      for await (const { item, done } of items) await this.#bring(item, done);
       await this.#removeAll(false);
       await this.#finishDirectories();
     }
@@ -140,13 +144,19 @@ export class Pass {
     if (kind !== 'directory') this.result.removed++;
   }
 
-  async #bring(item: PlanItem): Promise<void> {
+  /** Reads a small file before its turn; what goes wrong shows again when it is its turn. */
+  async #readAhead({ path, found }: PlanItem): Promise<WholeFile | undefined> {
+    if (found?.kind !== 'file' || found.size > PART_BYTES || this.#moves.arriving(path) !== undefined) return undefined;
+    return readWhole(this.#root, path).catch(() => undefined);
+  }
+
+  async #bring(item: PlanItem, whole: WholeFile | undefined): Promise<void> {
     const { path, found } = item;
     if (found === undefined || found.kind === 'directory') return;
     const arriving = this.#moves.arriving(path);
     if (arriving?.state === 'stashed') await this.#unstash(arriving);
     else if (arriving === undefined && found.kind === 'symlink') await this.#bringLink(found);
-    else if (arriving === undefined) await this.#bringFile(item, found);
+    else if (arriving === undefined) await this.#bringFile(item, found, whole);
     this.#files++;
     this.#bytes += found.size;
     const { files, bytes } = this.#plan.totals;
@@ -159,20 +169,20 @@ export class Pass {
     this.result.sent++;
   }
 
-  async #bringFile({ path, known }: PlanItem, found: Entry): Promise<void> {
+  async #bringFile({ path, known }: PlanItem, found: Entry, whole: WholeFile | undefined): Promise<void> {
     const there = this.#moves.leaving(path) === undefined ? known : undefined;
-    if (there !== undefined && (await this.#isThereAlready(found, there))) return;
+    if (there !== undefined && (await this.#isThereAlready(found, there, whole?.entry))) return;
+    const emit = (operation: Operation, entry?: Entry): Promise<void> => {
+      if (operation.type === 'file' || operation.type === 'part') this.result.sourceBytes += operation.content.byteLength;
+      return this.#emit(operation, entry);
+    };
+    if (whole !== undefined) {
+      await emit(wholeOperation(whole), whole.entry);
+      this.result.sent++;
+      return;
+    }
     const resume = this.#catalog.transfer?.path === path ? this.#catalog.transfer : undefined;
-    const result = await sendFile(
-      this.#root,
-      path,
-      (operation, entry) => {
-        if (operation.type === 'file' || operation.type === 'part') this.result.sourceBytes += operation.content.byteLength;
-        return this.#emit(operation, entry);
-      },
-      resume,
-    );
-    this.#count(path, result);
+    this.#count(path, await sendFile(this.#root, path, emit, resume));
   }
 
   #count(path: VolumePath, result: ContentResult): void {
@@ -186,9 +196,10 @@ export class Pass {
   }
 
   /** When the replica has this very content at this path, at most its attributes have to cross. */
-  async #isThereAlready(found: Entry, there: Entry): Promise<boolean> {
+  async #isThereAlready(found: Entry, there: Entry, read: Entry | undefined): Promise<boolean> {
     if (there.kind !== 'file' || there.digest === undefined || there.size !== found.size) return false;
-    const now = found.digest === undefined ? await digestFile(this.#root, found.path).catch(() => undefined) : found;
+    const known = read ?? (found.digest === undefined ? undefined : found);
+    const now = known ?? (await digestFile(this.#root, found.path).catch(() => undefined));
     if (now?.digest === undefined || !now.digest.equals(there.digest)) return false;
     if (sameAttributes(now.attributes, there.attributes)) {
       this.#catalog.put(now);

@@ -94,7 +94,7 @@ export class Replica {
   async close(): Promise<void> {
     await this.#exclusively(async () => {
       const { receiver, applier, aside } = this.#parts;
-      await applier.close();
+      applier.close();
       if (this.#parts.catalog.isChanged) await this.#checkpoint(receiver.log.applied);
       await aside.close();
     });

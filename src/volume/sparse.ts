@@ -1,22 +1,14 @@
-import type { FileHandle } from 'node:fs/promises';
+import type { Descriptor } from './descriptor.js';
 
 /** Writes that leave zeros out, so that holes stay holes. */
 
 const BLOCK_BYTES = 4096;
 const ZEROS = Buffer.alloc(BLOCK_BYTES);
 
-export async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  let written = 0;
-  while (written < bytes.byteLength) {
-    const result = await handle.write(bytes, written, bytes.byteLength - written, position + written);
-    written += result.bytesWritten;
-  }
-}
-
 /** Writes only the blocks that hold something; the caller sets the file's length afterwards. */
-export async function writeSparse(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
+export async function writeSparse(file: Descriptor, bytes: Buffer, position: number): Promise<void> {
   for (const [from, to] of filledStretches(bytes, BLOCK_BYTES)) {
-    await writeAll(handle, bytes.subarray(from, to), position + from);
+    await file.write(bytes.subarray(from, to), position + from);
   }
 }
 

@@ -119,6 +119,24 @@ describe('abort', () => {
     ]);
   });
 
+  test('many calls may share one signal', async () => {
+    const warnings: Error[] = [];
+    const listen = (warning: Error) => warnings.push(warning);
+    process.on('warning', listen);
+    const { journal } = await newJournal({ pendingBytesMax: SEGMENT_BYTES_MIN });
+    const controller = new AbortController();
+    const append = () => journal.append(Buffer.alloc(10 * KIB), { signal: controller.signal });
+    const calls = Promise.allSettled(Array.from({ length: 40 }, append));
+    const follower = collect(journal.read(1, { follow: true, signal: controller.signal }));
+    controller.abort();
+    for (const call of await calls) expect(call).toMatchObject({ status: 'rejected', reason: { code: 'ABORTED' } });
+    await expect(follower).rejects.toMatchObject({ code: 'ABORTED' });
+    await journal.close();
+    expect(journal.last).toBe(7);
+    process.off('warning', listen);
+    expect(warnings).toEqual([]);
+  });
+
   test('after it is durable: nothing changes', async () => {
     const { journal } = await newJournal();
     const controller = new AbortController();

@@ -1,9 +1,10 @@
+import { appendFileSync, readFileSync, statSync } from 'node:fs';
 import * as promises from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { DiskFullError, JournalBrokenError, LonghaulError } from '../../src/errors.js';
 import { Journal, type JournalFileSystem } from '../../src/journal/journal.js';
 import { type FaultCode, FaultyFileSystem } from './faults.js';
-import { collect, contents, newDirectory, openJournal, SEGMENT_BYTES_MIN } from './harness.js';
+import { collect, contents, lastSegment, newDirectory, openJournal, SEGMENT_BYTES_MIN } from './harness.js';
 
 /** Appends enough for several segments, moves a cursor so that some are freed; tells what was acknowledged. */
 async function work(
@@ -139,6 +140,49 @@ describe('a failed write or sync', () => {
     await expect(journal.append(Buffer.from('b'))).rejects.toBeInstanceOf(JournalBrokenError);
     expect(cursor.position).toBe(0);
   });
+
+  test('what was queued when something else broke the journal is not written any more', async () => {
+    const faulty = new FaultyFileSystem();
+    const dir = newDirectory();
+    const journal = await openJournal({ dir, fs: faulty.fs });
+    await journal.append(Buffer.from('a'));
+    const cursor = journal.cursor('peer');
+    await cursor.advance(0);
+    // The write of the cursor fails while the first group is on its way and the next one has taken its record.
+    const first = journal.append(Buffer.from('b'));
+    await Promise.resolve();
+    const behind = journal.append(Buffer.from('c'));
+    faulty.failNext('file.write');
+    const results = await Promise.allSettled([cursor.advance(1), first, behind]);
+    expect(results.map((result) => result.status)).toEqual(['rejected', 'rejected', 'rejected']);
+    await journal.close();
+    expect((await openJournal({ dir })).last).toBeLessThanOrEqual(2);
+  });
+});
+
+test('a failure at each call of a recovery leaves what the next open needs', async () => {
+  for (let target = 0, done = false; !done; target++) {
+    const dir = newDirectory();
+    const journal = await openJournal({ dir });
+    for (const part of [1, 2, 3]) await journal.append(payloadOf(part));
+    await journal.cursor('peer').advance(2);
+    await journal.close();
+    appendFileSync(lastSegment(dir), Buffer.alloc(5000, 1));
+
+    const faulty = new FaultyFileSystem((index) => index === target);
+    const attempt = await openJournal({ dir, fs: faulty.fs }).catch((error: unknown) => error);
+    done = attempt instanceof Journal;
+    if (attempt instanceof Journal) await attempt.close();
+    else expect(attempt).toBeInstanceOf(LonghaulError);
+    const name = `call ${target}: ${faulty.calls[target]}`;
+    expect(faulty.openFiles, name).toBe(0);
+
+    const again = await openJournal({ dir });
+    expect(again.last, name).toBe(3);
+    expect(again.cursor('peer').position, name).toBe(2);
+    expect(readFileSync(`${lastSegment(dir)}.${statSync(lastSegment(dir)).size}.tail`), name).toHaveLength(5000);
+    await again.close();
+  }
 });
 
 test('short writes and reads are carried on', async () => {

@@ -44,6 +44,11 @@ export class MemoryDisk {
     for (const directory of this.directories.values()) {
       for (const inode of directory.now.values()) settle(inode, keep);
     }
+    this.revive();
+  }
+
+  /** Only the process had ended: all that was written is there, synced or not. */
+  revive(): void {
     this.callsLeft = Number.POSITIVE_INFINITY;
     this.dead = false;
   }

@@ -25,7 +25,7 @@ type Operation =
   | { name: 'read'; from: number; recordsMax: number }
   | { name: 'reset'; base: number }
   | { name: 'reopen'; segmentBytes: number }
-  | { name: 'cut'; after: number };
+  | { name: 'cut'; after: number; processOnly: boolean };
 
 const size = fc.oneof(
   { weight: 8, arbitrary: fc.nat(200) },
@@ -58,7 +58,10 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ name: fc.constant('reset' as const), base: fc.integer({ min: 1, max: 1e9 }) }) },
   { weight: 2, arbitrary: fc.record({ name: fc.constant('reopen' as const), segmentBytes }) },
-  { weight: 2, arbitrary: fc.record({ name: fc.constant('cut' as const), after: fc.nat(40) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ name: fc.constant('cut' as const), after: fc.nat(40), processOnly: fc.boolean() }),
+  },
 );
 
 class Model {
@@ -86,6 +89,8 @@ class Run {
   private segmentBytes = SEGMENT_BYTES_MIN;
   private fill = 0;
   private resetTo: number | undefined;
+  /** Whether the next cut ends the process only, so that nothing is lost that was written. */
+  private processOnly = false;
   journal!: Journal;
 
   constructor(
@@ -140,6 +145,7 @@ class Run {
         break;
       case 'cut':
         this.disk.cutAfter(operation.after);
+        this.processOnly = operation.processOnly;
         break;
     }
   }
@@ -158,7 +164,9 @@ class Run {
       return;
     }
     await this.journal.close().catch(() => {});
-    this.disk.restart(this.random);
+    if (this.processOnly) this.disk.revive();
+    else this.disk.restart(this.random);
+    this.processOnly = false;
     await this.open();
     this.settle(operation, cursorsBefore);
     await this.check(this.journal.first, 4096);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Journal } from '../../src/journal/journal.js';
+import { FaultyFileSystem } from './faults.js';
 import { collect, newJournal, openJournal, segmentFiles } from './harness.js';
 
 /** One record a segment: record N is the whole of the Nth segment. */
@@ -69,6 +70,19 @@ test('a larger history after a reopen frees less, a smaller one more', async () 
   await journal.close();
   const again = await openJournal({ dir, historyBytes: 0 });
   await settled(again, 6);
+});
+
+test('each removal is durable before the next, oldest first', async () => {
+  const faulty = new FaultyFileSystem();
+  const { journal } = await segments(6, { historyBytes: 0, fs: faulty.fs });
+  const cursor = journal.cursor('peer');
+  await cursor.advance(0);
+  const before = faulty.calls.length;
+  await cursor.advance(6);
+  await settled(journal, 6);
+  await journal.close();
+  const calls = faulty.calls.slice(before).join(' ');
+  expect(calls.match(/unlink open file\.sync file\.close/g)).toHaveLength(5);
 });
 
 describe('status', () => {

@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+/** A child process that is watched: what it says is kept for whoever asks why it ended, and it ends when told to. */
+
+const LINES_KEPT = 20;
+const PATIENCE_MS = 5000;
+
+export interface ProgramOptions {
+  /** `inherit` gives it our standard error, and with it the terminal. Default `pipe`. */
+  stderr?: 'pipe' | 'inherit';
+  /** A process group of its own, ended as a whole: for programs that start others. */
+  group?: boolean;
+}
+
+export class ProgramError extends Error {}
+
+export class Program {
+  /** Settles when it has ended and everything it wrote was read; the exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+  readonly pid: number;
+  readonly #name: string;
+  readonly #child: ChildProcess;
+  readonly #group: boolean;
+  #lines: string[] = [];
+  #awaited: { pattern: RegExp; found: (match: RegExpExecArray) => void }[] = [];
+
+  constructor(
+    name: string,
+    command: string,
+    args: readonly string[],
+    { stderr = 'pipe', group = false }: ProgramOptions = {},
+  ) {
+    this.#name = name;
+    this.#group = group;
+    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', stderr], detached: group });
+    this.pid = this.#child.pid ?? 0;
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      if (stream !== null) createInterface(stream).on('line', (line) => this.#line(line));
+    }
+    this.ended = new Promise((resolve, reject) => {
+      this.#child.once('error', reject);
+      this.#child.once('close', (code, signal) => resolve(code ?? signal ?? 'SIGKILL'));
+    });
+    this.ended.catch(() => {});
+  }
+
+  /** The last line it wrote, on either stream. */
+  get lastLine(): string {
+    return this.#lines.at(-1) ?? '';
+  }
+
+  /** Resolves with the first line that fits; rejects when the program ends without one. */
+  async line(pattern: RegExp): Promise<RegExpExecArray> {
+    const found = new Promise<RegExpExecArray>((resolve) => this.#awaited.push({ pattern, found: resolve }));
+    const ended = this.ended.then((how) => {
+      throw this.#failure(how);
+    });
+    return Promise.race([found, ended]);
+  }
+
+  /** Resolves when the program has ended as it should. */
+  async succeeded(): Promise<void> {
+    const how = await this.ended;
+    if (how !== 0) throw this.#failure(how);
+  }
+
+  /** Asks it to end, and after a while sees to it. */
+  async stop(): Promise<void> {
+    this.#kill('SIGTERM');
+    const timer = setTimeout(() => this.#kill('SIGKILL'), PATIENCE_MS);
+    await this.ended.catch(() => {});
+    clearTimeout(timer);
+  }
+
+  #kill(signal: NodeJS.Signals): void {
+    if (!this.#group) {
+      this.#child.kill(signal);
+      return;
+    }
+    try {
+      if (this.pid > 0) process.kill(-this.pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+
+  #line(line: string): void {
+    this.#lines = [...this.#lines.slice(1 - LINES_KEPT), line];
+    this.#awaited = this.#awaited.filter(({ pattern, found }) => {
+      const match = pattern.exec(line);
+      if (match !== null) found(match);
+      return match === null;
+    });
+  }
+
+  #failure(how: number | NodeJS.Signals): ProgramError {
+    const said = this.#lines.length > 0 ? `; it said:\n${this.#lines.map((line) => `  ${line}`).join('\n')}` : '';
+    return new ProgramError(`${this.#name} ended with ${typeof how === 'number' ? `exit code ${how}` : how}${said}`);
+  }
+}

@@ -1,0 +1,6 @@
+import { bytesHostile, bytesRoundTrip } from './bytes.js';
+import { hostileFrames, mutatedFrames, validFrames } from './frames.js';
+import type { FuzzTarget } from './target.js';
+
+/** Every target of a normal run, and of the smoke run in the tests. */
+export const targets: readonly FuzzTarget[] = [validFrames, mutatedFrames, hostileFrames, bytesRoundTrip, bytesHostile];

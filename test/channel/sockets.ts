@@ -1,0 +1,73 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { Connection, type ConnectionOptions } from '../../src/channel/connection.js';
+import { encodeFrameHeader, type Frame, type FrameHeader } from '../../src/channel/frame.js';
+import { FrameParser } from '../../src/channel/parser.js';
+import { checksum64 } from '../../src/engine/checksum.js';
+
+/** Real loopback sockets, and what the tests of connections need around them. Call `closeAll` after each test. */
+
+const open = new Set<Socket>();
+
+export function closeAll(): void {
+  for (const socket of open) socket.destroy();
+  open.clear();
+}
+
+export async function socketPair(): Promise<[Socket, Socket]> {
+  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = once(server, 'connection');
+  const left = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
+  const [[right]] = (await Promise.all([accepted, once(left, 'connect')])) as [[Socket], unknown];
+  server.close();
+  for (const socket of [left, right]) {
+    open.add(socket);
+    socket.on('error', () => {});
+  }
+  return [left, right];
+}
+
+export interface End {
+  connection: Connection;
+  frames: Frame[];
+}
+
+/** An established connection that collects what it receives. */
+export function collect(socket: Socket, options: Partial<ConnectionOptions> = {}): End {
+  const frames: Frame[] = [];
+  const connection = new Connection({ socket, onFrame: (frame) => void frames.push(frame), ...options });
+  connection.established();
+  return { connection, frames };
+}
+
+export async function connectionPair(left: Partial<ConnectionOptions> = {}, right = left): Promise<[End, End]> {
+  const [a, b] = await socketPair();
+  return [collect(a, left), collect(b, right)];
+}
+
+/** A frame as a peer would write it. */
+export function frameBytes(header: Partial<FrameHeader>, body: Uint8Array = Buffer.alloc(0)): Buffer {
+  const whole = { type: 8, generation: 0, session: 0n, frameNumber: 0, bodyLength: body.byteLength };
+  return Buffer.concat([encodeFrameHeader({ ...whole, bodyChecksum: checksum64(body), ...header }), body]);
+}
+
+/** The frames that a plain socket receives. */
+export function readFrames(socket: Socket): Frame[] {
+  const frames: Frame[] = [];
+  const parser = new FrameParser();
+  socket.on('data', (chunk: Buffer) => {
+    parser.push(chunk);
+    for (let frame = parser.next(); frame !== undefined; frame = parser.next()) frames.push(frame);
+  });
+  return frames;
+}
+
+/** Waits, one turn of the event loop after the other, until the condition holds; the test's own timeout bounds it. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await turns(1);
+}
+
+export async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
