@@ -8,7 +8,7 @@ async function main(): Promise<number> {
   const onSignal = (): void => {
     interrupted = true;
     // What the demo waits for ends with this; the directory goes when it has noticed.
-    void work.stopAll();
+    void work.halt();
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
   try {

@@ -8,6 +8,7 @@ export class Workspace {
   readonly dir: string;
   readonly #programs = new Set<Program>();
   readonly #opened: { close(): Promise<void> }[] = [];
+  #halted = false;
   #closing: Promise<void> | undefined;
 
   private constructor(dir: string) {
@@ -23,7 +24,7 @@ export class Workspace {
   }
 
   run(name: string, command: string, args: readonly string[], options?: ProgramOptions): Program {
-    if (this.#closing !== undefined) throw new Error(`${name} is not started: the workspace is closed`);
+    if (this.#halted) throw new Error(`${name} is not started: the workspace is closed`);
     const program = new Program(name, command, args, options);
     this.#programs.add(program);
     program.ended.finally(() => this.#programs.delete(program)).catch(() => {});
@@ -36,8 +37,9 @@ export class Workspace {
     return opened;
   }
 
-  /** Ends every program; what waits for one of them is told. */
-  async stopAll(): Promise<void> {
+  /** Ends every program, and starts no other; what waits for one of them is told. */
+  async halt(): Promise<void> {
+    this.#halted = true;
     await Promise.all([...this.#programs].map((program) => program.stop()));
   }
 
@@ -47,7 +49,7 @@ export class Workspace {
   }
 
   async #close(): Promise<void> {
-    await this.stopAll();
+    await this.halt();
     for (const opened of this.#opened.splice(0).reverse()) await opened.close();
     await rm(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }

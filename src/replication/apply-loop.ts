@@ -1,4 +1,5 @@
 import { publish } from '../engine/events.js';
+import { prefetched } from '../engine/prefetch.js';
 import { ApplyFailedError, DiskFullError, LonghaulError } from '../errors.js';
 import { isErrno } from '../engine/files.js';
 import type { Journal, JournalCursor, JournalRecord } from '../journal/journal.js';
@@ -11,7 +12,7 @@ import type { Consumer } from './consumer.js';
 
 const RETRY_MS_FIRST = 200;
 const RETRY_MS_MAX = 10_000;
-const BATCH_BYTES = 8 * 1024 * 1024;
+const BATCH_BYTES = 4 * 1024 * 1024;
 const BATCH_RECORDS = 1024;
 
 export interface ApplyLoopOptions {
@@ -64,8 +65,10 @@ export class ApplyLoop {
   async #follow(): Promise<void> {
     const { journal, consumer } = this.#options;
     const limits = { batchBytesMax: BATCH_BYTES, batchRecordsMax: BATCH_RECORDS };
-    const batches = journal.readBatches(this.#done + 1, { follow: true, signal: this.#stop.signal, ...limits });
-    for await (const records of batches) {
+    const own = new AbortController();
+    const signal = AbortSignal.any([this.#stop.signal, own.signal]);
+    const batches = journal.readBatches(this.#done + 1, { follow: true, signal, ...limits });
+    for await (const records of prefetched(batches, () => own.abort())) {
       await consumer.apply(records, (sequence) => this.#applied(sequence, records));
       if (this.#stop.signal.aborted) return;
     }

@@ -3,6 +3,7 @@ import { Backoff, dial } from '../channel/dial.js';
 import { decodeAck, decodeRefusal, decodeReply, encodeQuery, FrameType, type Welcome } from '../channel/messages.js';
 import type { Shaper } from '../channel/shaper.js';
 import { publish } from '../engine/events.js';
+import { prefetched } from '../engine/prefetch.js';
 import {
   ConnectionLostError,
   LonghaulError,
@@ -38,6 +39,8 @@ export interface LinkContext {
   heartbeatMs: number;
   /** Supplies records for a peer that needs everything anew; undefined when nobody can. */
   resync: (link: PeerLink) => Promise<void> | undefined;
+  /** Lets go what peers hold in the queue that are none of ours any more. */
+  releaseStrangers: () => Promise<void>;
   onProgress: (link: PeerLink) => void;
   onProblem: (link: PeerLink, problem: LonghaulError) => void;
 }
@@ -52,6 +55,10 @@ export interface PeerAddress {
 const REFUSED_RETRY_MS = 5000;
 /** The acknowledged position is persisted after this much time, or when the peer has caught up. */
 const CURSOR_INTERVAL_MS = 250;
+
+export const PEER_CURSOR_PREFIX = 'peer:';
+const peerCursor = (id: string): string => `${PEER_CURSOR_PREFIX}${id}`;
+const unknownPeer = (name: string): string => `${PEER_CURSOR_PREFIX}?${name}`;
 
 export class PeerLink {
   readonly address: PeerAddress;
@@ -83,7 +90,13 @@ export class PeerLink {
     this.#context = context;
     this.#queries = new Queries(address.name);
     const id = context.book.idOf(address.name);
-    if (id !== undefined) this.#bind(id);
+    if (id === undefined) this.#cursor = context.journal.cursor(unknownPeer(address.name), { at: context.journal.first - 1 });
+    else this.#bind(id);
+  }
+
+  /** The name of the cursor that holds the queue for this peer. */
+  get cursorName(): string {
+    return this.id === undefined ? unknownPeer(this.address.name) : peerCursor(this.id);
   }
 
   get roundTripMs(): number | undefined {
@@ -170,6 +183,7 @@ export class PeerLink {
     const welcome = await greet(connection, inbox, hello);
     await this.#context.book.bind(this.address.name, welcome.node);
     this.#bind(welcome.node);
+    await this.#context.releaseStrangers();
     const acknowledged = this.#cursor?.position ?? 0;
     const verdict = await judge(journal, welcome, acknowledged, adopt);
     if (verdict.action === 'refuse') throw refuse(connection, journal, welcome, this.address.name, verdict);
@@ -180,6 +194,7 @@ export class PeerLink {
     this.logged = from - 1;
     this.applied = reset ? from - 1 : Math.min(welcome.applied, from - 1);
     this.sent = from - 1;
+    this.#saveCursor();
     this.#context.onProgress(this);
     return { from, reset };
   }
@@ -210,10 +225,13 @@ export class PeerLink {
     await ended;
   }
 
-  async #pump(connection: Connection, from: number, signal: AbortSignal): Promise<void> {
+  async #pump(connection: Connection, from: number, ended: AbortSignal): Promise<void> {
+    const own = new AbortController();
+    const signal = AbortSignal.any([ended, own.signal]);
     const encoder = new Encoder(this.#context.compression, this.stages);
     const limits = { batchBytesMax: BATCH_BYTES, batchRecordsMax: BATCH_RECORDS_MAX };
-    for await (const records of this.#context.journal.readBatches(from, { follow: true, signal, ...limits })) {
+    const batches = this.#context.journal.readBatches(from, { follow: true, signal, ...limits });
+    for await (const records of prefetched(batches, () => own.abort())) {
       const body = await encoder.encode(records);
       this.sent = records[records.length - 1]?.sequence ?? this.sent;
       await connection.send(FrameType.batch, body);
@@ -264,10 +282,13 @@ export class PeerLink {
     });
   }
 
+  /** A peer that has not said yet who it is holds the queue under its name, and from then on under its id. */
   #bind(id: string): void {
     if (this.id === id) return;
+    const { journal } = this.#context;
+    const before = this.id === undefined ? this.#cursor : undefined;
     this.id = id;
-    this.#cursor = this.#context.journal.cursor(`peer:${id}`);
+    this.#cursor = journal.cursor(peerCursor(id), { at: before?.position ?? journal.first - 1 });
     this.logged = this.#cursor.position;
   }
 

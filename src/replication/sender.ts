@@ -7,7 +7,7 @@ import { AbortedError, ClosedError, DiskFullError, InvalidArgumentError, Journal
 import { type AppendOptions, DirectoryLock, Journal } from '../journal/journal.js';
 import { type AckLevel, choiceOption, directoryOption, integerOption } from '../options.js';
 import { AckWaiters, type RemoteLevel } from './ack-waiters.js';
-import { type LinkContext, PeerLink } from './link.js';
+import { type LinkContext, PEER_CURSOR_PREFIX, PeerLink } from './link.js';
 import { nodeId } from './node-id.js';
 import { PeerBook } from './peers.js';
 import { resolveSenderOptions, type ResyncRecord, type SenderOptions } from './sender-options.js';
@@ -53,6 +53,7 @@ export class Sender {
     if (supply !== undefined) this.#resync = (link) => this.#appendAll(supply(link.address.name));
     const hooks: Pick<LinkContext, SenderHooks> = {
       resync: (link) => this.#resync?.(link),
+      releaseStrangers: () => this.#releaseStrangers(),
       onProgress: () => this.#settle(),
       onProblem: (_link, problem) => this.#fail(problem),
     };
@@ -74,6 +75,7 @@ export class Sender {
       journal = await Journal.open({ dir: join(dir, 'queue'), ...resolved.journal });
       const shaper = resolved.rate === undefined ? undefined : new Shaper({ rateBytesPerSecond: resolved.rate });
       const sender = new Sender(journal, lock, { journal, book, node, shaper, ...resolved.link }, options);
+      await sender.#releaseStrangers();
       for (const link of sender.#links) link.start();
       return sender;
     } catch (error) {
@@ -206,6 +208,14 @@ export class Sender {
     });
   }
 
+  /** A peer that is no longer among ours, or answers under another id, must not hold the queue for ever. */
+  async #releaseStrangers(): Promise<void> {
+    const ours = new Set(this.#links.map((link) => link.cursorName));
+    for (const { name } of this.#journal.cursors()) {
+      if (name.startsWith(PEER_CURSOR_PREFIX) && !ours.has(name)) await this.#journal.dropCursor(name);
+    }
+  }
+
   #settle(): void {
     this.#waiters.settle(this.#links);
     for (const watcher of [...this.#watchers]) watcher();
@@ -246,4 +256,4 @@ export class Sender {
   }
 }
 
-type SenderHooks = 'resync' | 'onProgress' | 'onProblem';
+type SenderHooks = 'resync' | 'releaseStrangers' | 'onProgress' | 'onProblem';

@@ -49,6 +49,8 @@ export class Applier {
       this.#recovering = false;
       if (last !== undefined) applied(last.sequence);
     }
+    const last = records[records.length - 1];
+    if (last !== undefined) applied(last.sequence);
   }
 
   /** Gives up what lies aside. */

@@ -2,6 +2,7 @@ import { type BigIntStats, constants } from 'node:fs';
 import { publish } from '../engine/events.js';
 import { Digest, digestOf } from '../engine/digest.js';
 import { isErrno } from '../engine/files.js';
+import { prefetched } from '../engine/prefetch.js';
 import { attributesFromStats, type Entry, type Signature, signatureFromStats } from './entry.js';
 import { Descriptor } from './descriptor.js';
 import { digestHandle } from './digest-file.js';
@@ -137,9 +138,7 @@ class FileSource {
     if (from === 0) await this.#begin(emit, size);
     const digest = new Digest();
     let at = 0;
-    while (at < size) {
-      const part = await this.#read(at, Math.min(PART_BYTES, size - at));
-      if (part.byteLength === 0) break;
+    for await (const part of prefetched(this.#parts(size), () => {})) {
       digest.update(part);
       // What lies below the resumption point is read for the digest alone.
       if (at >= from) await this.#sendPart(emit, at, part);
@@ -181,6 +180,16 @@ class FileSource {
 
   get #isSparse(): boolean {
     return this.#stats.blocks * 512n < this.#stats.size;
+  }
+
+  /** The file from front to back; ends early when it has become shorter. */
+  async *#parts(size: number): AsyncGenerator<Buffer> {
+    for (let at = 0; at < size; ) {
+      const part = await this.#read(at, Math.min(PART_BYTES, size - at));
+      if (part.byteLength === 0) return;
+      yield part;
+      at += part.byteLength;
+    }
   }
 
   async #read(at: number, length: number): Promise<Buffer> {

@@ -34,16 +34,9 @@ export class Incoming {
   async write(transfer: Transfer, part: OperationOf<'part'>): Promise<boolean> {
     const handle = await this.#open();
     if (handle === undefined) return false;
-    if (transfer.sparse) await writeSparse(handle, part.content, part.offset);
-    else await handle.write(part.content, part.offset);
-    const digest = this.#digest;
-    // A part that comes again after a restart makes the running digest useless, and so does a gap that is no hole.
-    if (digest === undefined || part.offset < digest.at) this.#digest = undefined;
-    else {
-      await digestZeros(digest, part.offset);
-      digest.state.update(part.content);
-      digest.at += part.content.byteLength;
-    }
+    const writing = transfer.sparse ? writeSparse(handle, part.content, part.offset) : handle.write(part.content, part.offset);
+    // Digested while the disk is at work.
+    await Promise.all([writing, this.#digestPart(part)]);
     return true;
   }
 
@@ -58,6 +51,19 @@ export class Incoming {
     await handle.sync();
     this.close();
     return true;
+  }
+
+  /** A part that comes again after a restart makes the running digest useless. */
+  async #digestPart(part: OperationOf<'part'>): Promise<void> {
+    const digest = this.#digest;
+    if (digest === undefined) return;
+    if (part.offset < digest.at) {
+      this.#digest = undefined;
+      return;
+    }
+    await digestZeros(digest, part.offset);
+    digest.state.update(part.content);
+    digest.at += part.content.byteLength;
   }
 
   async sync(): Promise<void> {

@@ -12,6 +12,9 @@ import { checkPath, pathBytes, pathFromBytes, type VolumePath } from './path.js'
  * docs/protocol.md has the payload of each kind.
  */
 
+/** Lower kinds are the embedder's. */
+export const OWN_KINDS_FROM = 128;
+
 export const OperationKind = {
   directory: 128,
   file: 129,

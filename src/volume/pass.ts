@@ -1,5 +1,6 @@
 import { publish } from '../engine/events.js';
 import { ahead } from './ahead.js';
+import { MassDeleteError } from '../errors.js';
 import type { Catalog } from './catalog.js';
 import { type ContentResult, digestFile, PART_BYTES, readWhole, sendFile, type WholeFile, wholeOperation } from './content.js';
 import type { Emitter } from './emitter.js';
@@ -25,6 +26,8 @@ import type { Root } from './walk.js';
 
 /** Directories in which something happened are remembered up to this number; beyond it all count as touched. */
 const TOUCHED_MAX = 100_000;
+/** Up to this many files a replica may lose most of them without being asked about. */
+const MASS_DELETE_FILES = 100;
 /** Small files read before their turn; together they take at most this many MiB. */
 const READ_AHEAD = 16;
 
@@ -47,25 +50,30 @@ export class Pass {
   readonly #emitter: Emitter;
   readonly #plan: Plan;
   readonly #displaced: Map<number, Entry>;
+  readonly #knownFiles: number;
+  readonly #allowMassDelete: boolean;
   readonly #touched = new Set<VolumePath>();
   #moves = new Moves();
   #stashes = 0;
   #files = 0;
   #bytes = 0;
 
-  constructor(root: Root, catalog: Catalog, emitter: Emitter, comparison: Comparison) {
+  constructor(root: Root, catalog: Catalog, emitter: Emitter, comparison: Comparison, allowMassDelete: boolean) {
     this.#root = root;
     this.#catalog = catalog;
     this.#emitter = emitter;
     this.#plan = comparison.plan;
     this.#displaced = comparison.displaced;
+    this.#knownFiles = comparison.knownFiles;
+    this.#allowMassDelete = allowMassDelete;
     this.result.unreadable = comparison.unreadable;
   }
 
   async run(): Promise<PassResult> {
     if (this.#plan.totals.items > 0) {
-      await this.#discardLeftovers();
       this.#moves = await Moves.find(this.#root, this.#plan, this.#displaced);
+      await this.#checkDeletions();
+      await this.#discardLeftovers();
       for await (const item of this.#plan.items()) await this.#makeDirectory(item);
       for (const move of this.#moves.all) await this.#move(move);
       await this.#removeAll(true);
@@ -76,6 +84,18 @@ export class Pass {
     }
     await this.#emitter.checkpoint();
     return this.result;
+  }
+
+  /** Before anything is queued: a tree that has lost most of its files is more often a mistake than a wish. */
+  async #checkDeletions(): Promise<void> {
+    const half = this.#knownFiles / 2;
+    if (this.#allowMassDelete || this.#knownFiles <= MASS_DELETE_FILES || this.#plan.totals.gone <= half) return;
+    let deletions = 0;
+    for await (const { path, found, known } of this.#plan.items()) {
+      const isGone = found === undefined && known !== undefined && known.kind !== 'directory';
+      if (isGone && this.#moves.leaving(path) === undefined) deletions++;
+    }
+    if (deletions > half) throw new MassDeleteError(deletions, this.#knownFiles);
   }
 
   /** What an interrupted pass left aside over there, unless it is the beginning of a file that is still wanted. */

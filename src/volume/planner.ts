@@ -1,5 +1,5 @@
 import { publish } from '../engine/events.js';
-import { MassDeleteError, RootEmptyError } from '../errors.js';
+import { RootEmptyError } from '../errors.js';
 import type { Catalog } from './catalog.js';
 import { type Entry, sameAttributes, sameContent, sameSignature } from './entry.js';
 import { join } from './merge.js';
@@ -14,7 +14,6 @@ import type { Found } from './walk.js';
 
 /** Files that lost their place are remembered up to this number, to find them again under another name. */
 const DISPLACED_MAX = 250_000;
-const MASS_DELETE_FILES = 100;
 
 export interface Comparison {
   plan: Plan;
@@ -22,6 +21,8 @@ export interface Comparison {
   displaced: Map<number, Entry>;
   unreadable: VolumePath[];
   filesInSource: number;
+  /** Files and links that the replica holds. */
+  knownFiles: number;
 }
 
 export interface PlannerOptions {
@@ -47,7 +48,7 @@ export async function compare(options: PlannerOptions): Promise<Comparison> {
   try {
     const planner = new Planner(options, writer);
     for await (const sighting of sightings(options)) await planner.take(sighting);
-    planner.checkDeletions();
+    planner.checkNotEmpty();
     return { plan: await writer.finish(), ...planner.result };
   } catch (error) {
     await writer.abandon();
@@ -67,10 +68,9 @@ async function* sightings({ found, catalog, listing }: PlannerOptions): AsyncGen
 }
 
 class Planner {
-  readonly result = { displaced: new Map<number, Entry>(), unreadable: [] as VolumePath[], filesInSource: 0 };
+  readonly result = { displaced: new Map<number, Entry>(), unreadable: [] as VolumePath[], filesInSource: 0, knownFiles: 0 };
   readonly #options: PlannerOptions;
   readonly #writer: PlanWriter;
-  #knownFiles = 0;
   #entriesInSource = 0;
 
   constructor(options: PlannerOptions, writer: PlanWriter) {
@@ -80,19 +80,19 @@ class Planner {
 
   async take(sighting: Sighting): Promise<void> {
     const { path, found, catalogued, known } = sighting;
-    if (known !== undefined && known.kind !== 'directory') this.#knownFiles++;
+    if (known !== undefined && known.kind !== 'directory') this.result.knownFiles++;
     if (found?.problem !== undefined) this.#report(found);
     const entry = found?.entry;
     if (entry !== undefined) await this.#present(entry, catalogued, known);
     else if (!this.#isUnreadable(path)) await this.#absent(path, catalogued, known);
   }
 
-  checkDeletions(): void {
+  /** A source without anything in it is taken for one that is not there. */
+  checkNotEmpty(): void {
     const { allowMassDelete, rootPath } = this.#options;
-    if (allowMassDelete) return;
-    if (this.#entriesInSource <= 1 && this.#knownFiles > 0) throw new RootEmptyError(rootPath, this.#knownFiles);
-    const gone = this.#writer.totals.gone - this.#writer.totals.files;
-    if (this.#knownFiles > MASS_DELETE_FILES && gone > this.#knownFiles / 2) throw new MassDeleteError(gone, this.#knownFiles);
+    if (!allowMassDelete && this.#entriesInSource <= 1 && this.result.knownFiles > 0) {
+      throw new RootEmptyError(rootPath, this.result.knownFiles);
+    }
   }
 
   async #present(entry: Entry, catalogued: Entry | undefined, known: Entry | undefined): Promise<void> {

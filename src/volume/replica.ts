@@ -11,7 +11,7 @@ import { Aside } from './aside.js';
 import { Catalog } from './catalog.js';
 import { fold } from './fold.js';
 import { listingChunks } from './listing.js';
-import { decodeOperation } from './operation.js';
+import { decodeOperation, OWN_KINDS_FROM } from './operation.js';
 import { displayPath } from './path.js';
 import { encodeReport, LISTING_QUESTION, type ReplicaReport, VERIFY_QUESTION } from './questions.js';
 import { rootDigest } from './root-digest.js';
@@ -148,7 +148,7 @@ export class Replica {
     }
     for await (const record of journal.read(catalog.through + 1)) {
       if (record.sequence > applied) break;
-      fold(catalog, decodeOperation(record));
+      if (record.kind >= OWN_KINDS_FROM) fold(catalog, decodeOperation(record));
       if (catalog.wantsFlush) await catalog.flush(record.sequence);
     }
     if (catalog.through < applied) await catalog.flush(applied);

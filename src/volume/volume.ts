@@ -9,7 +9,7 @@ import { Catalog } from './catalog.js';
 import { Emitter } from './emitter.js';
 import { fold } from './fold.js';
 import { Listing } from './listing.js';
-import { decodeOperation } from './operation.js';
+import { decodeOperation, OWN_KINDS_FROM } from './operation.js';
 import { Pass, type PassResult } from './pass.js';
 import { displayPath } from './path.js';
 import { compare } from './planner.js';
@@ -144,7 +144,7 @@ export class Volume {
       for (const peer of this.#sender.peerNames) this.#strangers.add(peer);
     }
     for await (const record of journal.read(catalog.through + 1)) {
-      if (record.kind >= 128) fold(catalog, decodeOperation(record));
+      if (record.kind >= OWN_KINDS_FROM) fold(catalog, decodeOperation(record));
       if (catalog.wantsFlush) await catalog.flush(record.sequence);
     }
     if (catalog.through < journal.last) await catalog.flush(journal.last);
@@ -199,7 +199,8 @@ export class Volume {
       // A root that was unmounted during the walk has shown a tree with its files gone.
       await this.#checkRoot();
       const emitter = new Emitter(this.#sender, this.#catalog, this.#cursor, manyListeners(signal));
-      const result = await new Pass(root, this.#catalog, emitter, comparison).run();
+      const allowMassDelete = this.#options.allowMassDelete ?? false;
+      const result = await new Pass(root, this.#catalog, emitter, comparison, allowMassDelete).run();
       addUp(total, result, comparison.filesInSource);
       if (result.unreadable.length > 0) throw unreadable(result.unreadable);
       return result;

@@ -1,5 +1,5 @@
 import type { JournalRecord } from '../journal/journal.js';
-import { decodeOperation, type Operation } from './operation.js';
+import { decodeOperation, type Operation, OWN_KINDS_FROM } from './operation.js';
 import type { VolumePath } from './path.js';
 
 /**
@@ -21,6 +21,8 @@ export function* windows(records: readonly JournalRecord[]): Generator<Step[]> {
   let paths = new Set<VolumePath>();
   let bytes = 0;
   for (const record of records) {
+    // Records of the embedder's own share the stream; they are no business of the files.
+    if (record.kind < OWN_KINDS_FROM) continue;
     const operation = decodeOperation(record);
     const touched = pathsOf(operation);
     const isFull = steps.length >= OPERATIONS_MAX || bytes >= BYTES_MAX;

@@ -1,0 +1,229 @@
+import type { Socket } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { Connection } from '../../src/channel/connection.js';
+import { Shaper } from '../../src/channel/shaper.js';
+import { ConnectionLostError, InvalidArgumentError } from '../../src/errors.js';
+import { FakeClock } from './fake-clock.js';
+import { closeAll, collect, connectionPair, frameBytes, readFrames, socketPair, turns, until } from './sockets.js';
+
+afterEach(closeAll);
+
+const PING = 1;
+const PONG = 2;
+const DATA = 8;
+
+/** A connection on a clock of its own, facing a plain socket. */
+async function facing(): Promise<{ connection: Connection; peer: Socket; clock: FakeClock; over: () => boolean }> {
+  const [socket, peer] = await socketPair();
+  const clock = new FakeClock();
+  const { connection } = collect(socket, { clock });
+  let over = false;
+  void connection.closed.then(() => {
+    over = true;
+  });
+  return { connection, peer, clock, over: () => over };
+}
+
+test('a PING goes out at once and at each beat, and the round trip is what its PONG took', async () => {
+  const { connection, peer, clock } = await facing();
+  const frames = readFrames(peer);
+  expect(connection.roundTripMs).toBeUndefined();
+  for (const [index, roundTripMs] of [80, 160, 80].entries()) {
+    await until(() => frames.length === index + 1);
+    await clock.advance(roundTripMs);
+    peer.write(frameBytes({ type: PONG, frameNumber: index }, frames[index]?.body));
+    await until(() => connection.wire.bytesReceived === (index + 1) * 56);
+    await clock.advance(2000 - roundTripMs);
+  }
+  expect(frames.every((frame) => frame.type === PING)).toBe(true);
+  expect(connection.roundTripMinMs).toBe(80);
+  expect(connection.roundTripMs).toBeCloseTo(80 + 80 / 8 - 10 / 8, 5);
+});
+
+test('a PING is answered with its own body', async () => {
+  const { peer } = await facing();
+  const frames = readFrames(peer);
+  peer.write(frameBytes({ type: PING }, Buffer.from('12345678')));
+  await until(() => frames.some((frame) => frame.type === PONG));
+  expect(frames.find((frame) => frame.type === PONG)?.body.toString()).toBe('12345678');
+});
+
+test('silence ends the connection after peerTimeoutMs', async () => {
+  const { connection, clock, over } = await facing();
+  await clock.advance(15_999);
+  await turns(5);
+  expect(over()).toBe(false);
+  await clock.advance(1);
+  const reason = await connection.closed;
+  expect(reason).toBeInstanceOf(ConnectionLostError);
+  expect(reason?.message).toContain('silent for 16000 ms');
+  expect(clock.pendingTimers).toBe(0);
+});
+
+test('anything that comes in is life, even a part of a frame', async () => {
+  const { connection, peer, clock, over } = await facing();
+  const whole = frameBytes({}, Buffer.from('slow'));
+  for (let at = 0; at < whole.byteLength; at++) {
+    peer.write(whole.subarray(at, at + 1));
+    await until(() => connection.wire.bytesReceived === at + 1);
+    await turns(1);
+    await clock.advance(14_000);
+  }
+  expect(over()).toBe(false);
+});
+
+test('a process that was blocked for long does not take that for the silence of its peer', async () => {
+  const { clock, over } = await facing();
+  clock.jump(3_600_000);
+  await clock.advance(10_000);
+  await turns(5);
+  expect(over()).toBe(false);
+});
+
+test('while this end does not read, silence counts for nothing and PINGs still go out', async () => {
+  const [socket, peer] = await socketPair();
+  const clock = new FakeClock();
+  let release = (): void => {};
+  const busy = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let calls = 0;
+  const { connection } = collect(socket, {
+    clock,
+    onFrame: () => {
+      calls++;
+      return busy;
+    },
+  });
+  const frames = readFrames(peer);
+  peer.write(Buffer.concat([0, 1, 2].map((frameNumber) => frameBytes({ frameNumber }))));
+  await until(() => socket.isPaused());
+  for (let beat = 0; beat < 30; beat++) {
+    await clock.advance(2000);
+    await until(() => frames.length === beat + 2);
+  }
+  release();
+  await until(() => calls === 3 && !socket.isPaused());
+  await clock.advance(14_000);
+  let over = false;
+  void connection.closed.then(() => {
+    over = true;
+  });
+  await turns(5);
+  expect(over).toBe(false);
+  await clock.advance(2000);
+  expect(await connection.closed).toBeInstanceOf(ConnectionLostError);
+});
+
+test('a PING is answered while a frame is handled', async () => {
+  const [socket, peer] = await socketPair();
+  collect(socket, { onFrame: () => new Promise<void>(() => {}) });
+  const frames = readFrames(peer);
+  peer.write(Buffer.concat([frameBytes({}), frameBytes({ type: PING, frameNumber: 1 }, Buffer.alloc(8, 3))]));
+  await until(() => frames.some((frame) => frame.type === PONG));
+});
+
+describe('time limits', () => {
+  test('a handshake that takes too long', async () => {
+    const [socket] = await socketPair();
+    const clock = new FakeClock();
+    const connection = new Connection({ socket, clock, onFrame: () => {} });
+    await clock.advance(10_000);
+    expect((await connection.closed)?.message).toContain('no handshake within 10000 ms');
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('a peer that does not end', async () => {
+    const { connection, peer, clock } = await facing();
+    peer.resume();
+    const ended = connection.end();
+    await until(() => peer.readableEnded);
+    await clock.advance(5000);
+    await ended;
+    expect((await connection.closed)?.message).toContain('did not end within 5000 ms');
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('a peer that does not take what is queued when it should end', async () => {
+    const { connection, peer, clock } = await facing();
+    peer.pause();
+    for (let i = 0; i < 5; i++) void connection.send(DATA, Buffer.alloc(16 * 1024 * 1024));
+    peer.end();
+    await turns(50);
+    const ended = connection.end();
+    for (let i = 0; i < 20; i++) await clock.advance(5000);
+    await ended;
+    expect(await connection.closed).toBeInstanceOf(ConnectionLostError);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('an orderly end leaves no timer', async () => {
+    const clock = new FakeClock();
+    const [left, right] = await connectionPair({ clock });
+    await Promise.all([left.connection.end(), right.connection.end()]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('limits that contradict each other are refused', async () => {
+    const [socket] = await socketPair();
+    const options = { socket, onFrame: () => {}, heartbeatMs: 1000, peerTimeoutMs: 1500 };
+    expect(() => new Connection(options)).toThrow(InvalidArgumentError);
+  });
+});
+
+describe('with a shaper', () => {
+  test('connections share the rate, to the byte, and their frames arrive whole', async () => {
+    const clock = new FakeClock();
+    const shaper = new Shaper({ rateBytesPerSecond: 1_000_000, clock });
+    const pairs = [await connectionPair({ shaper }, {}), await connectionPair({ shaper }, {})];
+    const body = Buffer.alloc(300_000, 5);
+    const sends = pairs.flatMap(([left]) => [left.connection.send(DATA, body), left.connection.send(DATA, body)]);
+    const sentBytes = (): number =>
+      pairs.reduce((sum, [{ connection }]) => {
+        const { data, control } = connection.framesBytes;
+        return sum + data.sent + control.sent;
+      }, 0);
+    for (let tick = 1; tick <= 130; tick++) {
+      await clock.advance(10);
+      await turns(2);
+      expect(sentBytes()).toBeLessThanOrEqual(20_000 + tick * 10_000);
+      if (tick === 60)
+        for (const [left] of pairs) expect(left.connection.framesBytes.data.sent).toBeGreaterThan(250_000);
+    }
+    await Promise.all(sends);
+    await until(() => pairs.every(([, right]) => right.frames.length === 2));
+    for (const [, right] of pairs) for (const frame of right.frames) expect(frame.body.equals(body)).toBe(true);
+  });
+
+  test('a control frame goes into the quantum that data asked for', async () => {
+    const clock = new FakeClock();
+    const shaper = new Shaper({ rateBytesPerSecond: 100_000, clock });
+    const [left, right] = await connectionPair({ shaper }, {});
+    const first = left.connection.send(DATA, Buffer.alloc(2000));
+    void left.connection.send(DATA, Buffer.alloc(50_000));
+    left.connection.sendControl(DATA + 1, Buffer.from('ahead'));
+    for (let tick = 0; tick < 100; tick++) {
+      await clock.advance(10);
+      await turns(1);
+    }
+    await first;
+    await until(() => right.frames.length === 3);
+    expect(right.frames.map((frame) => frame.type)).toEqual([DATA + 1, DATA, DATA]);
+  });
+
+  test('an end waits for the rate', async () => {
+    const clock = new FakeClock();
+    const shaper = new Shaper({ rateBytesPerSecond: 1_000_000, clock });
+    const [left, right] = await connectionPair({ shaper }, {});
+    void left.connection.send(DATA, Buffer.alloc(200_000));
+    const ended = left.connection.end();
+    for (let tick = 0; tick < 30; tick++) {
+      await clock.advance(10);
+      await turns(1);
+    }
+    await ended;
+    expect(await left.connection.closed).toBeUndefined();
+    expect(right.frames).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});

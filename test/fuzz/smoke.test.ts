@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { canary } from '../../fuzz/canary.js';
+import { Random } from '../../fuzz/random.js';
+import { fuzz } from '../../fuzz/target.js';
+import { targets } from '../../fuzz/targets.js';
+
+const SEED = Number(process.env.LONGHAUL_SEED ?? Random.freshSeed());
+const RUNS = 300;
+
+test.each(targets.map((target) => [target.name, target] as const))(`%s stands ${RUNS} runs`, async (_name, target) => {
+  const { failure } = await fuzz(target, { firstSeed: SEED, runsMax: RUNS });
+  if (failure === undefined) return;
+  console.error(`replay with: npm run fuzz ${failure.target} -- --seed ${failure.seed}`);
+  throw failure.error;
+});
+
+test('a target that must fail is caught, and its seed replays it', async () => {
+  const { runs, failure } = await fuzz(canary, { firstSeed: SEED, runsMax: 100_000 });
+  expect(failure?.target).toBe('canary');
+  const replay = await fuzz(canary, { firstSeed: failure?.seed ?? 0, runsMax: 1 });
+  expect(replay).toEqual({ runs: 1, failure: expect.objectContaining({ seed: failure?.seed }) });
+  const next = await fuzz(canary, { firstSeed: SEED, runsMax: runs - 1 });
+  expect(next).toEqual({ runs: runs - 1 });
+});
+
+test('the canary is not among the targets of a normal run, and no name is used twice', () => {
+  const names = targets.map((target) => target.name);
+  expect(names).not.toContain(canary.name);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+test('a time limit ends a run', async () => {
+  let asked = 0;
+  const isOver = (): boolean => ++asked > 10;
+  const quiet = { name: 'quiet', run: () => {} };
+  expect(await fuzz(quiet, { firstSeed: 1, runsMax: 1000, isOver })).toEqual({ runs: 10 });
+});
+
+test('a seed gives the same numbers everywhere', () => {
+  const random = new Random(42);
+  const numbers = [random.u32(), random.u32(), random.u32()];
+  expect(numbers).toEqual([new Random(42).u32(), ...numbers.slice(1)]);
+  expect(new Random(43).u32()).not.toBe(numbers[0]);
+  expect(numbers).toMatchInlineSnapshot(`
+    [
+      2837322924,
+      544945897,
+      479756282,
+    ]
+  `);
+});
