@@ -90,7 +90,7 @@ class SendRun {
 
   async once(): Promise<void> {
     await this.#bringUpToDate();
-    await this.#sender?.finish();
+    await this.#sender?.finish({ signal: this.#interrupt.signal });
   }
 
   async forever(): Promise<void> {

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DiskFullError, StateDamagedError, StorageError } from '../errors.js';
@@ -16,7 +17,8 @@ export function storageError(operation: string, path: string, cause: unknown): D
 }
 
 export async function syncDirectory(path: string | Buffer): Promise<void> {
-  const handle = await open(path, 'r');
+  // Opening a pipe or a device that someone has put there instead could wait for ever, or do worse.
+  const handle = await open(path, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0));
   try {
     await handle.sync();
   } finally {

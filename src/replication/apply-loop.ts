@@ -43,7 +43,7 @@ export class ApplyLoop {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    await this.#saving;
+    await this.#saving.catch(() => {});
   }
 
   async #run(): Promise<void> {
@@ -74,16 +74,21 @@ export class ApplyLoop {
     }
   }
 
-  #applied(sequence: number, records: JournalRecord[]): void {
-    if (sequence <= this.#done || sequence > (records[records.length - 1]?.sequence ?? 0)) return;
+  /** Resolves once the cursor is on disk there. */
+  #applied(sequence: number, records: JournalRecord[]): Promise<void> {
+    if (sequence <= this.#done || sequence > (records[records.length - 1]?.sequence ?? 0)) return this.#saving;
     this.#done = sequence;
     if (this.problem !== undefined) {
       this.problem = undefined;
       this.#options.onStall(undefined);
     }
-    if (this.#saveQueued) return;
-    this.#saveQueued = true;
-    this.#saving = this.#saving.then(() => this.#save());
+    if (!this.#saveQueued) {
+      this.#saveQueued = true;
+      this.#saving = this.#saving.catch(() => {}).then(() => this.#save());
+      // A consumer that does not wait for it has heard of a failure by the stall.
+      this.#saving.catch(() => {});
+    }
+    return this.#saving;
   }
 
   /** One save at a time; whatever was applied meanwhile goes with the next. */
@@ -95,6 +100,7 @@ export class ApplyLoop {
       this.#options.onApplied(upTo);
     } catch (error) {
       this.#stall(error, 0);
+      throw error;
     }
   }
 

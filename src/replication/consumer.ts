@@ -4,9 +4,10 @@ import type { JournalRecord } from '../journal/journal.js';
 export interface Consumer {
   /**
    * Makes the effect of consecutive records durable, in order, and reports how far it has come. Called again from the
-   * last reported number after a failure.
+   * last reported number after a failure. What `applied` returns resolves once that number is on disk, so that nothing
+   * up to it comes again after a crash.
    */
-  apply(records: JournalRecord[], applied: (sequence: number) => void): Promise<void>;
+  apply(records: JournalRecord[], applied: (sequence: number) => Promise<void>): Promise<void>;
   /** The log is about to begin anew at `base`: nothing below it will come again. Called while apply stands still. */
   rebase?(base: number): Promise<void>;
   /** Answers a question of the sender; undefined when the question is not one of its own. */
@@ -22,7 +23,7 @@ export function callbackConsumer(apply: ApplyCallback): Consumer {
     async apply(records, applied) {
       for (const record of records) {
         await apply(record);
-        applied(record.sequence);
+        void applied(record.sequence);
       }
     },
   };

@@ -310,7 +310,7 @@ export class PeerLink {
     publish('peer', {
       peer: this.address.name,
       state,
-      ...(this.problem === undefined ? {} : { problem: this.problem }),
+      ...(this.problem === undefined || state === 'greeting' ? {} : { problem: this.problem }),
     });
     this.#context.onProgress(this);
   }

@@ -4,6 +4,9 @@ import { ConnectionLostError, type LonghaulError, PeerRefusedError } from '../er
 
 /** Questions that a sender asks of its receiver outside the ordered stream; answers come in parts. */
 
+/** The sender is done and has compared both ends. */
+export const FINISH_QUESTION = 'session.finish';
+
 interface Pending {
   parts: Buffer[];
   ended: boolean;

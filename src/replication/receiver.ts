@@ -13,6 +13,7 @@ import { Decoder } from '../reduce/decoder.js';
 import { type StageCounts, Stages } from '../reduce/stages.js';
 import { type ApplyCallback, callbackConsumer, type Consumer } from './consumer.js';
 import { nodeId } from './node-id.js';
+import { FINISH_QUESTION } from './queries.js';
 import { ReceiveLog } from './receive-log.js';
 import { HEARTBEAT_MS, HISTORY_BYTES, PEER_TIMEOUT_MS, PENDING_BYTES, QUEUE_BYTES, SEGMENT_BYTES } from './sender-options.js';
 import { Session } from './session.js';
@@ -269,7 +270,7 @@ export class Receiver {
   }
 
   async *#query(name: string, body: Buffer): AsyncGenerator<Buffer> {
-    if (name === 'session.finish') {
+    if (name === FINISH_QUESTION) {
       publish('session', { peer: this.#session?.node ?? '', state: 'finished' });
       for (const { resolve } of this.#finished) resolve();
       this.#finished.clear();

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { requireLoopback } from '../channel/address.js';
 import { Shaper } from '../channel/shaper.js';
 import { storageError } from '../engine/files.js';
-import { AbortedError, ClosedError, DiskFullError, InvalidArgumentError, JournalBrokenError, type LonghaulError } from '../errors.js';
+import { AbortedError, ClosedError, ConnectionLostError, DiskFullError, InvalidArgumentError, JournalBrokenError, type LonghaulError } from '../errors.js';
 import { type AppendOptions, DirectoryLock, Journal } from '../journal/journal.js';
 import { type AckLevel, choiceOption, directoryOption, integerOption } from '../options.js';
 import { AckWaiters, type RemoteLevel } from './ack-waiters.js';
 import { type LinkContext, PEER_CURSOR_PREFIX, PeerLink } from './link.js';
+import { FINISH_QUESTION } from './queries.js';
 import { nodeId } from './node-id.js';
 import { PeerBook } from './peers.js';
 import { resolveSenderOptions, type ResyncRecord, type SenderOptions } from './sender-options.js';
@@ -125,11 +126,13 @@ export class Sender {
   }
 
   /** Tells every receiver that this run is complete and both ends have been compared; `receive --once` ends on it. */
-  async finish(): Promise<void> {
+  async finish(options: { signal?: AbortSignal } = {}): Promise<void> {
     await Promise.all(
-      this.#links.map(async (link) => {
-        for await (const _part of link.query('session.finish', Buffer.alloc(0)));
-      }),
+      this.peerNames.map((peer) =>
+        this.withSession(peer, options.signal, async () => {
+          for await (const _part of this.query(peer, FINISH_QUESTION));
+        }),
+      ),
     );
   }
 
@@ -180,10 +183,17 @@ export class Sender {
     return this.#links.map((link) => link.address.name);
   }
 
-  /** @internal Resolves when one peer has a session. */
-  peerConnected(peer: string, signal?: AbortSignal): Promise<void> {
+  /** @internal Asks something of a peer, and again when the connection breaks before the answer is complete. */
+  async withSession<T>(peer: string, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
     const link = this.#link(peer);
-    return this.#until(() => link.state === 'streaming', signal);
+    for (;;) {
+      await this.#until(() => link.state === 'streaming', signal);
+      try {
+        return await ask();
+      } catch (error) {
+        if (!(error instanceof ConnectionLostError)) throw error;
+      }
+    }
   }
 
   #link(peer: string): PeerLink {

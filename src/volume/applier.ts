@@ -31,6 +31,8 @@ export class Applier {
   readonly #incoming: Incoming;
   /** Until the first window is through: what it does may have been done before a crash. */
   #recovering = true;
+  /** The end of the last window as a position that is on disk. */
+  #durable: Promise<void> = Promise.resolve();
 
   constructor(tree: Tree, aside: Aside, catalog: Catalog) {
     this.#tree = tree;
@@ -39,18 +41,21 @@ export class Applier {
     this.#incoming = new Incoming(aside.transfer);
   }
 
-  async apply(records: readonly JournalRecord[], applied: (sequence: number) => void): Promise<void> {
+  async apply(records: readonly JournalRecord[], applied: (sequence: number) => Promise<void>): Promise<void> {
     for (const steps of windows(records)) {
       const committed = await this.#prepare(steps);
+      // After a crash one window may be done again, but not two: in two of them a path may stand twice.
+      await this.#durable;
+      this.#tree.lookAgain();
       const touched = new Set<VolumePath>();
       for (const step of steps) await this.#place(step, committed, touched);
       await this.#tree.sync(touched);
       const last = steps[steps.length - 1];
       this.#recovering = false;
-      if (last !== undefined) applied(last.sequence);
+      if (last !== undefined) this.#durable = applied(last.sequence);
     }
     const last = records[records.length - 1];
-    if (last !== undefined) applied(last.sequence);
+    if (last !== undefined) this.#durable = applied(last.sequence);
   }
 
   /** Gives up what lies aside. */
@@ -188,7 +193,8 @@ export class Applier {
   }
 
   async #contentAt(path: VolumePath): Promise<Buffer | undefined> {
-    return (await digestFile(this.#tree.root, path))?.digest;
+    const isFile = (await this.#tree.entryAt(path))?.kind === 'file';
+    return isFile ? (await digestFile(this.#tree.root, path))?.digest : undefined;
   }
 
   async #isAside(id: number): Promise<boolean> {

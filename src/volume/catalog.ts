@@ -7,6 +7,7 @@ import type { Entry } from './entry.js';
 import type { CatalogItem } from './entry-codec.js';
 import { newestOf } from './merge.js';
 import { comparePaths, type VolumePath } from './path.js';
+import { Unsettled } from './unsettled.js';
 
 /**
  * What a replica holds, entry by entry, on disk and in bounded memory: changes gather in memory and are flushed as
@@ -39,6 +40,7 @@ export class Catalog {
   transfer: Transfer | undefined;
   /** Files moved aside by the stream and not yet put in place. */
   stashed: number;
+  unsettled: Unsettled;
 
   readonly #dir: string;
   #runs: string[];
@@ -50,6 +52,7 @@ export class Catalog {
     this.through = manifest.through;
     this.transfer = manifest.transfer;
     this.stashed = manifest.stashed;
+    this.unsettled = manifest.unsettled;
     this.#runs = manifest.runs;
     this.#counter = manifest.counter;
   }
@@ -102,6 +105,7 @@ export class Catalog {
     this.#changes = new Map();
     this.transfer = undefined;
     this.stashed = 0;
+    this.unsettled = new Unsettled();
     this.through = through;
     await this.#save();
   }
@@ -128,8 +132,8 @@ export class Catalog {
 
   async #save(): Promise<void> {
     await syncDirectory(this.#dir);
-    const { through, transfer, stashed } = this;
-    const manifest = { version: VERSION, through, stashed, counter: this.#counter, runs: this.#runs, transfer };
+    const { through, transfer, stashed, unsettled } = this;
+    const manifest = { version: VERSION, through, stashed, unsettled, counter: this.#counter, runs: this.#runs, transfer };
     await replaceFile(join(this.#dir, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
     await this.#removeStrays();
   }
@@ -145,6 +149,7 @@ export class Catalog {
 interface Manifest {
   through: number;
   stashed: number;
+  unsettled: Unsettled;
   counter: number;
   runs: string[];
   transfer: Transfer | undefined;
@@ -153,9 +158,9 @@ interface Manifest {
 async function readManifest(dir: string): Promise<Manifest> {
   const path = join(dir, 'manifest.json');
   const kept = await readJson(path);
-  if (kept === undefined) return { through: 0, stashed: 0, counter: 0, runs: [], transfer: undefined };
+  if (kept === undefined) return { through: 0, stashed: 0, unsettled: new Unsettled(), counter: 0, runs: [], transfer: undefined };
   if (kept['version'] !== VERSION) throw new FormatVersionError(path, Number(kept['version']), VERSION);
-  const { through, stashed, counter, runs, transfer } = kept;
+  const { through, stashed, unsettled, counter, runs, transfer } = kept;
   const sound =
     [through, stashed, counter].every((value) => Number.isSafeInteger(value)) &&
     Array.isArray(runs) &&
@@ -166,6 +171,7 @@ async function readManifest(dir: string): Promise<Manifest> {
   return {
     through: through as number,
     stashed: stashed as number,
+    unsettled: new Unsettled(unsettled as VolumePath[] | 'all'),
     counter: counter as number,
     runs: runs as string[],
     transfer: transfer as Transfer | undefined,

@@ -6,6 +6,7 @@ import { entryAfter, type Operation } from './operation.js';
  * same. The caller may bring an entry that says more than the operation alone, such as the source's signature.
  */
 export function fold(catalog: Catalog, operation: Operation, entry = entryAfter(operation)): void {
+  catalog.unsettled.note(operation);
   switch (operation.type) {
     case 'begin': {
       const { path, size, sparse, inode, changed, mtime } = operation;

@@ -7,7 +7,7 @@ import type { Emitter } from './emitter.js';
 import { type Entry, sameAttributes } from './entry.js';
 import { type Move, Moves } from './moves.js';
 import type { Operation } from './operation.js';
-import { displayPath, isInside, OpenDirectories, parentOf, type VolumePath } from './path.js';
+import { displayPath, isInside, OpenDirectories, type VolumePath } from './path.js';
 import type { Plan, PlanItem } from './plan.js';
 import type { Comparison } from './planner.js';
 import type { Root } from './walk.js';
@@ -24,8 +24,6 @@ import type { Root } from './walk.js';
  *   6. attributes of directories, which everything before has touched, innermost first
  */
 
-/** Directories in which something happened are remembered up to this number; beyond it all count as touched. */
-const TOUCHED_MAX = 100_000;
 /** Up to this many files a replica may lose most of them without being asked about. */
 const MASS_DELETE_FILES = 100;
 /** Small files read before their turn; together they take at most this many MiB. */
@@ -52,7 +50,6 @@ export class Pass {
   readonly #displaced: Map<number, Entry>;
   readonly #knownFiles: number;
   readonly #allowMassDelete: boolean;
-  readonly #touched = new Set<VolumePath>();
   #moves = new Moves();
   #stashes = 0;
   #files = 0;
@@ -100,15 +97,15 @@ export class Pass {
 
   /** What an interrupted pass left aside over there, unless it is the beginning of a file that is still wanted. */
   async #discardLeftovers(): Promise<void> {
-    if (this.#catalog.stashed > 0) await this.#emit({ type: 'discard' });
+    if (this.#catalog.stashed > 0) await this.#emitter.emit({ type: 'discard' });
   }
 
   async #makeDirectory({ path, found, known }: PlanItem): Promise<void> {
     if (found?.kind !== 'directory' || known?.kind === 'directory' || path === '') return;
     const leaving = this.#moves.leaving(path);
     if (leaving !== undefined) await this.#stash(leaving);
-    else if (known !== undefined) await this.#emit({ type: 'remove', path, kind: known.kind });
-    await this.#emit({ type: 'directory', path, attributes: found.attributes }, found);
+    else if (known !== undefined) await this.#emitter.emit({ type: 'remove', path, kind: known.kind });
+    await this.#emitter.emit({ type: 'directory', path, attributes: found.attributes }, found);
   }
 
   async #move(move: Move): Promise<void> {
@@ -123,7 +120,7 @@ export class Pass {
 
   async #rename(move: Move): Promise<void> {
     const { attributes, size, digest = Buffer.alloc(0) } = move.entry;
-    await this.#emit({ type: 'rename', path: move.to, from: move.from, attributes, size, digest }, move.entry);
+    await this.#emitter.emit({ type: 'rename', path: move.to, from: move.from, attributes, size, digest }, move.entry);
     move.state = 'done';
     this.result.moved++;
   }
@@ -131,13 +128,13 @@ export class Pass {
   async #stash(move: Move): Promise<void> {
     if (move.state !== 'waiting') return;
     move.stashId = ++this.#stashes;
-    await this.#emit({ type: 'stash', path: move.from, id: move.stashId });
+    await this.#emitter.emit({ type: 'stash', path: move.from, id: move.stashId });
     move.state = 'stashed';
   }
 
   async #unstash(move: Move): Promise<void> {
     const { attributes, size, digest = Buffer.alloc(0) } = move.entry;
-    await this.#emit({ type: 'unstash', path: move.to, id: move.stashId, attributes, size, digest }, move.entry);
+    await this.#emitter.emit({ type: 'unstash', path: move.to, id: move.stashId, attributes, size, digest }, move.entry);
     move.state = 'done';
     this.result.moved++;
   }
@@ -160,7 +157,7 @@ export class Pass {
   }
 
   async #remove(path: VolumePath, kind: Entry['kind']): Promise<void> {
-    await this.#emit({ type: 'remove', path, kind });
+    await this.#emitter.emit({ type: 'remove', path, kind });
     if (kind !== 'directory') this.result.removed++;
   }
 
@@ -185,7 +182,7 @@ export class Pass {
 
   async #bringLink(found: Entry): Promise<void> {
     const { path, attributes, target = Buffer.alloc(0) } = found;
-    await this.#emit({ type: 'symlink', path, attributes, target }, found);
+    await this.#emitter.emit({ type: 'symlink', path, attributes, target }, found);
     this.result.sent++;
   }
 
@@ -194,7 +191,7 @@ export class Pass {
     if (there !== undefined && (await this.#isThereAlready(found, there, whole?.entry))) return;
     const emit = (operation: Operation, entry?: Entry): Promise<void> => {
       if (operation.type === 'file' || operation.type === 'part') this.result.sourceBytes += operation.content.byteLength;
-      return this.#emit(operation, entry);
+      return this.#emitter.emit(operation, entry);
     };
     if (whole !== undefined) {
       await emit(wholeOperation(whole), whole.entry);
@@ -226,36 +223,27 @@ export class Pass {
       return true;
     }
     const { path, attributes, size, digest } = now;
-    await this.#emit({ type: 'attributes', path, attributes, content: { size, digest } }, now);
+    await this.#emitter.emit({ type: 'attributes', path, attributes, content: { size, digest } }, now);
     this.result.touched++;
     return true;
   }
 
-  async #emit(operation: Operation, entry?: Entry): Promise<void> {
-    if ('path' in operation) this.#touch(parentOf(operation.path));
-    if (operation.type === 'rename') this.#touch(parentOf(operation.from));
-    await this.#emitter.emit(operation, entry);
-  }
-
-  #touch(directory: VolumePath): void {
-    if (this.#touched.size < TOUCHED_MAX) this.#touched.add(directory);
-  }
-
   /** A directory's time changes with what happens in it; one in which nothing did needs nothing. */
   #needsAttributes(path: VolumePath, found: Entry, known: Entry | undefined): boolean {
-    if (this.#touched.has(path) || this.#touched.size >= TOUCHED_MAX) return true;
+    if (this.#catalog.unsettled.has(path)) return true;
     return known?.kind !== 'directory' || !sameAttributes(found.attributes, known.attributes);
   }
 
   async #finishDirectories(): Promise<void> {
     const open = new OpenDirectories<Entry>((directory) => {
       const { path, attributes } = directory;
-      return this.#emit({ type: 'attributes', path, attributes }, directory);
+      return this.#emitter.emit({ type: 'attributes', path, attributes }, directory);
     });
     for await (const { path, found, known } of this.#plan.items()) {
       await open.moveTo(path);
       if (found?.kind === 'directory' && this.#needsAttributes(path, found, known)) open.enter(found);
     }
     await open.moveTo(undefined);
+    this.#catalog.unsettled.settle();
   }
 }

@@ -101,7 +101,8 @@ class Planner {
     const untouched = catalogued?.kind === entry.kind && sameSignature(entry.signature, catalogued.signature);
     if (untouched && catalogued.digest !== undefined && catalogued.size === entry.size) entry.digest = catalogued.digest;
     if (!untouched && catalogued !== undefined) this.#displace(catalogued, entry);
-    const same = known !== undefined && sameContent(entry, known) && sameAttributes(entry.attributes, known.attributes);
+    const settled = entry.kind !== 'directory' || !this.#options.catalog.unsettled.has(entry.path);
+    const same = settled && known !== undefined && sameContent(entry, known) && sameAttributes(entry.attributes, known.attributes);
     if (!same) return this.#writer.add({ path: entry.path, found: entry, known });
     if (entry.kind === 'directory') this.#writer.enter(entry, known);
     else if (!untouched) this.#options.catalog.put(entry);

@@ -112,7 +112,7 @@ export class Replica {
     };
   }
 
-  async #apply(records: JournalRecord[], applied: (sequence: number) => void): Promise<void> {
+  async #apply(records: JournalRecord[], applied: (sequence: number) => Promise<void>): Promise<void> {
     const { applier, catalog } = this.#parts;
     await applier.apply(records, applied);
     for (const record of records) this.#uncheckpointedBytes += record.payload.byteLength;

@@ -21,6 +21,12 @@ export class Tree {
     this.root = root;
   }
 
+  /** Forgets which paths were directories: something else may have been at work in the replica meanwhile. */
+  lookAgain(): void {
+    this.#known.clear();
+    this.#known.add('');
+  }
+
   /** What is at a path, if the way there leads through directories only. */
   async entryAt(path: VolumePath): Promise<Entry | undefined> {
     return (await this.#isReachable(path)) ? (await look(this.root, path))?.entry : undefined;
@@ -149,10 +155,7 @@ export class Tree {
   }
 
   #remember(path: VolumePath): void {
-    if (this.#known.size >= KNOWN_DIRECTORIES_MAX) {
-      this.#known.clear();
-      this.#known.add('');
-    }
+    if (this.#known.size >= KNOWN_DIRECTORIES_MAX) this.lookAgain();
     this.#known.add(path);
   }
 

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { dirname, join } from 'node:path';
 import { publish } from '../engine/events.js';
-import { AbortedError, ClosedError, ConnectionLostError, SourceUnreadableError, VerifyFailedError } from '../errors.js';
+import { AbortedError, ClosedError, SourceUnreadableError, VerifyFailedError } from '../errors.js';
 import type { JournalCursor } from '../journal/journal.js';
 import { directoryOption } from '../options.js';
 import type { Sender } from '../replication/sender.js';
@@ -215,7 +215,7 @@ export class Volume {
 
   async #fetchListing(peer: string, signal: AbortSignal | undefined): Promise<Listing> {
     const path = join(this.#stateDir, 'listing');
-    return this.#withSession(peer, signal, () => Listing.fetch(this.#sender, peer, path));
+    return this.#sender.withSession(peer, signal, () => Listing.fetch(this.#sender, peer, path));
   }
 
   async #verifyNow(deep: boolean, signal: AbortSignal | undefined): Promise<VerifyResult> {
@@ -240,23 +240,11 @@ export class Volume {
   }
 
   async #askReport(peer: string, deep: boolean, signal: AbortSignal | undefined): Promise<ReplicaReport> {
-    return this.#withSession(peer, signal, async () => {
+    return this.#sender.withSession(peer, signal, async () => {
       const parts: Buffer[] = [];
       for await (const part of this.#sender.query(peer, VERIFY_QUESTION, encodeVerifyQuestion(deep))) parts.push(part);
       return decodeReport(Buffer.concat(parts));
     });
-  }
-
-  /** Asks again when the connection breaks before the answer is complete. */
-  async #withSession<T>(peer: string, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
-    for (;;) {
-      await this.#sender.peerConnected(peer, signal);
-      try {
-        return await ask();
-      } catch (error) {
-        if (!(error instanceof ConnectionLostError)) throw error;
-      }
-    }
   }
 }
 
