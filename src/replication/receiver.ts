@@ -14,6 +14,7 @@ import { type StageCounts, Stages } from '../reduce/stages.js';
 import { type ApplyCallback, callbackConsumer, type Consumer } from './consumer.js';
 import { nodeId } from './node-id.js';
 import { FINISH_QUESTION } from './queries.js';
+import { Readiness } from './readiness.js';
 import { ReceiveLog } from './receive-log.js';
 import { HEARTBEAT_MS, HISTORY_BYTES, PEER_TIMEOUT_MS, PENDING_BYTES, QUEUE_BYTES, SEGMENT_BYTES } from './sender-options.js';
 import { Session } from './session.js';
@@ -83,6 +84,7 @@ export class Receiver {
   readonly #openedAt = performance.now();
   readonly #finished = new Set<{ resolve: () => void; reject: (error: Error) => void }>();
   #failure: LonghaulError | undefined;
+  readonly #readiness: Readiness;
   #listener: Listener | undefined;
   #session: Session | undefined;
   #records = 0;
@@ -94,6 +96,7 @@ export class Receiver {
     this.#lock = lock;
     this.#log = log;
     this.#node = node;
+    this.#readiness = new Readiness(options.apply !== undefined);
   }
 
   static async open(options: ReceiverOptions): Promise<Receiver> {
@@ -177,6 +180,7 @@ export class Receiver {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#readiness.done();
     await this.#session?.connection.end();
     await this.#listener?.close();
     await this.#session?.idle();
@@ -188,9 +192,20 @@ export class Receiver {
     }
   }
 
+  /** @internal A replica is being opened: no sender is greeted before `attach`, or `expectNobody` if that fails. */
+  expectConsumer(): void {
+    this.#readiness.announce();
+  }
+
+  /** @internal */
+  expectNobody(): void {
+    this.#readiness.done();
+  }
+
   /** @internal The replica takes the records from here on. */
   attach(consumer: Consumer): void {
     this.#log.attach(consumer);
+    this.#readiness.done();
     if (consumer.holdsContent) this.#session?.connection.destroy(new ConnectionLostError('the sender', 'the replica was opened'));
   }
 
@@ -239,6 +254,7 @@ export class Receiver {
 
   /** One sender at a time; a new connection of the same one takes the place of its old, half-dead one. */
   async #claim(claimant: Session, node: string): Promise<void> {
+    await this.#readiness.ready;
     if (this.#closed) throw new ClosedError('the receiver');
     const holder = this.#session;
     if (holder !== undefined && holder.node !== node) {

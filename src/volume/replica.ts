@@ -58,6 +58,16 @@ export class Replica {
   }
 
   static async open(options: ReplicaOptions): Promise<Replica> {
+    options.receiver.expectConsumer();
+    try {
+      return await Replica.#open(options);
+    } catch (error) {
+      options.receiver.expectNobody();
+      throw error;
+    }
+  }
+
+  static async #open(options: ReplicaOptions): Promise<Replica> {
     const root = directoryOption('root', options.root);
     const { log } = options.receiver;
     const stateDir = join(log.journal.dir, '..');

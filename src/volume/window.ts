@@ -23,7 +23,14 @@ export function* windows(records: readonly JournalRecord[]): Generator<Step[]> {
   for (const record of records) {
     // Records of the embedder's own share the stream; they are no business of the files.
     if (record.kind < OWN_KINDS_FROM) continue;
-    const operation = decodeOperation(record);
+    let operation: Operation;
+    try {
+      operation = decodeOperation(record);
+    } catch (error) {
+      // What comes before a record that cannot be right is none the worse for it.
+      if (steps.length > 0) yield steps;
+      throw error;
+    }
     const touched = pathsOf(operation);
     const isFull = steps.length >= OPERATIONS_MAX || bytes >= BYTES_MAX;
     if (steps.length > 0 && (isFull || standsAlone(operation) || touched.some((path) => paths.has(path)))) {

@@ -1,4 +1,3 @@
-import { existsSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { Pair } from '../support/pair.js';
 import { makeNastyTree } from '../support/tree.js';
