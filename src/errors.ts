@@ -57,7 +57,9 @@ export class PayloadTooLargeError extends LonghaulError {
     readonly payloadBytes: number,
     readonly payloadBytesMax: number,
   ) {
-    super(`payload of ${payloadBytes} bytes exceeds payloadBytesMax (${payloadBytesMax}); split it into several records`);
+    super(
+      `payload of ${payloadBytes} bytes exceeds payloadBytesMax (${payloadBytesMax}); split it into several records`,
+    );
   }
 }
 
@@ -94,10 +96,13 @@ export class DiskFullError extends LonghaulError {
     readonly path: string,
     cause?: unknown,
   ) {
-    super(`no space left on the disk of ${path} (${operation}); free space, then start again: nothing acknowledged is lost`, {
-      cause,
-      recoverable: true,
-    });
+    super(
+      `no space left on the disk of ${path} (${operation}); free space, then start again: nothing acknowledged is lost`,
+      {
+        cause,
+        recoverable: true,
+      },
+    );
   }
 }
 
@@ -118,7 +123,9 @@ export class StateLockedError extends LonghaulError {
     readonly path: string,
     readonly pid: number,
   ) {
-    super(`${path} is in use by process ${pid}; stop that process or give another state directory`, { recoverable: true });
+    super(`${path} is in use by process ${pid}; stop that process or give another state directory`, {
+      recoverable: true,
+    });
   }
 }
 
@@ -142,7 +149,9 @@ export class FormatVersionError extends LonghaulError {
     readonly found: number,
     readonly supported: number,
   ) {
-    super(`${path} has format version ${found}; this release reads version ${supported}: use the release that wrote it`);
+    super(
+      `${path} has format version ${found}; this release reads version ${supported}: use the release that wrote it`,
+    );
   }
 }
 
@@ -155,9 +164,12 @@ export class JournalBrokenError extends LonghaulError {
     readonly path: string,
     cause: unknown,
   ) {
-    super(`journal ${path} is broken by an earlier failure (${cause instanceof Error ? cause.message : String(cause)}); open it again`, {
-      cause,
-    });
+    super(
+      `journal ${path} is broken by an earlier failure (${cause instanceof Error ? cause.message : String(cause)}); open it again`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -346,9 +358,12 @@ export class ResyncRequiredError extends LonghaulError {
     readonly peer: string,
     readonly reason: string,
   ) {
-    super(`${peer} needs a full resynchronisation (${reason}); give the Sender a resync option that supplies the records`, {
-      recoverable: true,
-    });
+    super(
+      `${peer} needs a full resynchronisation (${reason}); give the Sender a resync option that supplies the records`,
+      {
+        recoverable: true,
+      },
+    );
   }
 }
 
@@ -358,10 +373,13 @@ export class ApplyFailedError extends LonghaulError {
     readonly sequence: number,
     cause: unknown,
   ) {
-    super(`applying record ${sequence} failed: ${cause instanceof Error ? cause.message : String(cause)}; it is tried again`, {
-      cause,
-      recoverable: true,
-    });
+    super(
+      `applying record ${sequence} failed: ${cause instanceof Error ? cause.message : String(cause)}; it is tried again`,
+      {
+        cause,
+        recoverable: true,
+      },
+    );
   }
 }
 
@@ -373,7 +391,10 @@ export class RootMissingError extends LonghaulError {
     readonly path: string,
     cause?: unknown,
   ) {
-    super(`${path} is not a directory that can be read; mount or create it, or correct the path`, { cause, recoverable: true });
+    super(`${path} is not a directory that can be read; mount or create it, or correct the path`, {
+      cause,
+      recoverable: true,
+    });
   }
 }
 
@@ -454,7 +475,9 @@ export class SourceUnreadableError extends LonghaulError {
     readonly paths: string[],
     readonly count: number,
   ) {
-    super(`${count} entries of the source cannot be read (${paths.join(', ')}${count > paths.length ? ', …' : ''}); the replica keeps its last copy of them`);
+    super(
+      `${count} entries of the source cannot be read (${paths.join(', ')}${count > paths.length ? ', …' : ''}); the replica keeps its last copy of them`,
+    );
   }
 }
 

@@ -1,11 +1,17 @@
-export type { StageCount, StageCounts } from './reduce/stages.js';
-export * from './errors.js';
-export type { AckLevel, Compression } from './options.js';
-export { parseDuration, parseRate, parseSize } from './options.js';
 export { parseAddress } from './channel/address.js';
 export { engine } from './engine/engine.js';
 export type { Events } from './engine/events.js';
-export { Journal, type JournalCursor, type JournalOptions, type JournalRecord, type JournalStatus } from './journal/journal.js';
+export * from './errors.js';
+export {
+  Journal,
+  type JournalCursor,
+  type JournalOptions,
+  type JournalRecord,
+  type JournalStatus,
+} from './journal/journal.js';
+export type { AckLevel, Compression } from './options.js';
+export { parseDuration, parseRate, parseSize } from './options.js';
+export type { StageCount, StageCounts } from './reduce/stages.js';
 export type { ApplyCallback } from './replication/consumer.js';
 export type { PeerAddress } from './replication/link.js';
 export { Receiver, type ReceiverOptions, type ReceiverStatus } from './replication/receiver.js';
@@ -13,4 +19,4 @@ export { Sender, type SenderAppendOptions } from './replication/sender.js';
 export type { ResyncRecord, SenderOptions } from './replication/sender-options.js';
 export type { SenderPeerStatus, SenderStatus } from './replication/sender-status.js';
 export { Replica, type ReplicaOptions, type ReplicaVerifyResult } from './volume/replica.js';
-export { Volume, type SyncResult, type VerifyResult, type VolumeOptions } from './volume/volume.js';
+export { type SyncResult, type VerifyResult, Volume, type VolumeOptions } from './volume/volume.js';

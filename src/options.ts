@@ -24,7 +24,11 @@ export interface Bounds {
 export function integerOption(name: string, value: number | undefined, bounds: Bounds): number {
   if (value === undefined) return bounds.default;
   if (!Number.isSafeInteger(value) || value < bounds.min || value > bounds.max) {
-    throw new InvalidArgumentError(name, value, `an integer from ${bounds.min} to ${bounds.max} (default ${bounds.default})`);
+    throw new InvalidArgumentError(
+      name,
+      value,
+      `an integer from ${bounds.min} to ${bounds.max} (default ${bounds.default})`,
+    );
   }
   return value;
 }

@@ -19,23 +19,30 @@ export type Values = Record<string, string | boolean | undefined>;
 
 export function readArguments(command: string, args: string[], table: OptionTable): Values {
   const options = Object.fromEntries(
-    Object.entries(table).map(([name, option]) => [name, { type: option.value === undefined ? 'boolean' : 'string' } as const]),
+    Object.entries(table).map(([name, option]) => [
+      name,
+      { type: option.value === undefined ? 'boolean' : 'string' } as const,
+    ]),
   );
   const { tokens } = parseArgs({ args, options, strict: false, allowPositionals: true, tokens: true });
   const values: Values = {};
   for (const token of tokens) {
-    if (token.kind === 'positional') throw new UsageError(`${command} takes no argument ${JSON.stringify(token.value)}; see longhaul ${command} --help`);
+    if (token.kind === 'positional')
+      throw new UsageError(
+        `${command} takes no argument ${JSON.stringify(token.value)}; see longhaul ${command} --help`,
+      );
     if (token.kind !== 'option') continue;
     const option = table[token.name];
     if (option === undefined) throw new UsageError(unknownOption(command, token.rawName, Object.keys(table)));
     if (token.name in values) throw new UsageError(`${token.rawName} is given twice`);
-    if (option.value === undefined && token.value !== undefined) throw new UsageError(`${token.rawName} takes no value`);
+    if (option.value === undefined && token.value !== undefined)
+      throw new UsageError(`${token.rawName} takes no value`);
     if (option.value !== undefined && (token.value === undefined || token.value === '')) {
       throw new UsageError(`${token.rawName} needs a value: ${token.rawName} ${option.value}`);
     }
     values[token.name] = token.value ?? true;
   }
-  if (values['help'] === true) return values;
+  if (values.help === true) return values;
   for (const [name, option] of Object.entries(table)) {
     if (option.required && values[name] === undefined) {
       throw new UsageError(`${command} needs --${name} ${option.value ?? ''}; see longhaul ${command} --help`);
@@ -52,7 +59,9 @@ function unknownOption(command: string, given: string, known: string[]): string 
 
 /** The known word with the fewest edits from `given`, if they are few enough for a slip of the keyboard. */
 export function nearest(given: string, known: readonly string[]): string | undefined {
-  const scored = known.map((word) => ({ word, edits: edits(given.toLowerCase(), word) })).sort((a, b) => a.edits - b.edits);
+  const scored = known
+    .map((word) => ({ word, edits: edits(given.toLowerCase(), word) }))
+    .sort((a, b) => a.edits - b.edits);
   const best = scored[0];
   return best !== undefined && best.edits <= Math.max(2, Math.ceil(best.word.length / 3)) ? best.word : undefined;
 }

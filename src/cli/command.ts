@@ -36,7 +36,7 @@ async function dispatch([name = '', ...rest]: string[]): Promise<number> {
   if (!(name in COMMANDS)) throw new UsageError(unknownCommand(name));
   const command = COMMANDS[name as CommandName];
   const values: Values = readArguments(name, rest, command.options);
-  if (values['help'] === true) return print(helpText(name, command.summary, command.options));
+  if (values.help === true) return print(helpText(name, command.summary, command.options));
   const interrupt = new Interrupt();
   try {
     await command.run(values, interrupt);
@@ -52,7 +52,9 @@ function print(text: string): number {
 }
 
 function overview(): string {
-  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  longhaul ${name.padEnd(8)} ${summary.split('\n')[0]}`);
+  const rows = Object.entries(COMMANDS).map(
+    ([name, { summary }]) => `  longhaul ${name.padEnd(8)} ${summary.split('\n')[0]}`,
+  );
   return [
     'Keeps a live copy of a directory on another server.',
     '',

@@ -24,7 +24,9 @@ export class Notices {
   /** What both commands tell. */
   watch(): void {
     this.on('skipped', ({ path, reason }) => this.#skip(`skipped ${path}: ${reason}`));
-    this.on('unstable', ({ path, attempt }) => this.#progress.line(`${path} changed while it was read; reading it again (${attempt})`));
+    this.on('unstable', ({ path, attempt }) =>
+      this.#progress.line(`${path} changed while it was read; reading it again (${attempt})`),
+    );
     this.on('apply', ({ sequence, problem, retryMs }) => {
       this.#progress.line(`record ${sequence} cannot be applied: ${problem.message}; next try in ${retryMs} ms`);
     });

@@ -10,11 +10,17 @@ With --once it ends after a sender has brought it up to date and both ends have 
 
 export const receiveOptions: OptionTable = {
   state: { value: 'DIR', required: true, help: 'where the receive log and the catalog are kept; made when missing' },
-  into: { value: 'DIR', required: true, help: 'the replica; made when missing, and otherwise empty or from an earlier run' },
+  into: {
+    value: 'DIR',
+    required: true,
+    help: 'the replica; made when missing, and otherwise empty or from an earlier run',
+  },
   listen: { value: 'HOST:PORT', required: true, help: 'where to wait for the sender; a loopback address' },
   history: { value: 'SIZE', help: 'applied records kept in the log (default 1gib)' },
   once: { help: 'end after one complete, verified session' },
-  adopt: { help: 'take a directory that is not empty as the start of the replica, or a replica of another volume over' },
+  adopt: {
+    help: 'take a directory that is not empty as the start of the replica, or a replica of another volume over',
+  },
   json: { help: 'the last line of output is one JSON object' },
   help: { help: 'show this' },
 };
@@ -42,7 +48,7 @@ class ReceiveRun {
 
   constructor(values: Values) {
     this.#values = values;
-    this.#progress = new Progress(() => this.#state(), values['json'] === true);
+    this.#progress = new Progress(() => this.#state(), values.json === true);
     this.#notices = new Notices(this.#progress);
     this.#notices.watch();
     this.#notices.on('session', ({ peer, state, problem }) => {
@@ -51,7 +57,7 @@ class ReceiveRun {
     });
     // Left alone a full disk is tried again until there is room; a single run rather says so and ends.
     this.#notices.on('apply', ({ problem }) => {
-      if (values['once'] === true) this.#fail(problem);
+      if (values.once === true) this.#fail(problem);
     });
   }
 
@@ -74,7 +80,7 @@ class ReceiveRun {
     do {
       await Promise.race([this.#receiver?.finished(), failed]);
       this.#verified = true;
-    } while (this.#values['once'] !== true);
+    } while (this.#values.once !== true);
   }
 
   async close(): Promise<void> {
@@ -98,7 +104,7 @@ class ReceiveRun {
         seconds: (performance.now() - this.#begun) / 1000,
         verified: this.#verified,
       },
-      this.#values['json'] === true,
+      this.#values.json === true,
       [],
     );
   }

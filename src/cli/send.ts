@@ -1,4 +1,12 @@
-import { InvalidArgumentError, parseAddress, parseDuration, parseSize, Sender, type SyncResult, Volume } from '../index.js';
+import {
+  InvalidArgumentError,
+  parseAddress,
+  parseDuration,
+  parseSize,
+  Sender,
+  type SyncResult,
+  Volume,
+} from '../index.js';
 import type { OptionTable, Values } from './arguments.js';
 import type { Interrupt } from './interrupt.js';
 import { Notices } from './notices.js';
@@ -32,7 +40,7 @@ export async function send(values: Values, interrupt: Interrupt): Promise<void> 
   const run = new SendRun(values, interrupt);
   try {
     await interrupt.race(run.open());
-    await interrupt.race(values['once'] === true ? run.once() : run.forever());
+    await interrupt.race(values.once === true ? run.once() : run.forever());
   } finally {
     await run.close();
   }
@@ -56,7 +64,7 @@ class SendRun {
   constructor(values: Values, interrupt: Interrupt) {
     this.#values = values;
     this.#interrupt = interrupt;
-    this.#progress = new Progress(() => this.#state(), values['json'] === true);
+    this.#progress = new Progress(() => this.#state(), values.json === true);
     this.#notices = new Notices(this.#progress);
     this.#notices.watch();
     this.#notices.on('progress', (event) => {
@@ -126,10 +134,20 @@ class SendRun {
         stages,
         seconds: (performance.now() - this.#begun) / 1000,
         verified: this.#verified,
-        files: { inSource: filesInSource, sent, moved, removed, touched, repaired: this.#repaired, skipped: this.#notices.skipped },
+        files: {
+          inSource: filesInSource,
+          sent,
+          moved,
+          removed,
+          touched,
+          repaired: this.#repaired,
+          skipped: this.#notices.skipped,
+        },
       },
-      this.#values['json'] === true,
-      [`${filesInSource} files in the source: ${sent} sent, ${moved} moved, ${removed} removed, ${touched} with new attributes only`],
+      this.#values.json === true,
+      [
+        `${filesInSource} files in the source: ${sent} sent, ${moved} moved, ${removed} removed, ${touched} with new attributes only`,
+      ],
     );
   }
 
@@ -160,7 +178,9 @@ class SendRun {
       wireBytes: status?.wireBytesSent ?? 0,
       sourceBytes,
       queueBytes: status?.queueBytes ?? 0,
-      ...(bytesTotal > 0 ? { fraction: sourceBytes / Math.max(bytesTotal, sourceBytes), bytesLeft: Math.max(0, bytesTotal - bytes) } : {}),
+      ...(bytesTotal > 0
+        ? { fraction: sourceBytes / Math.max(bytesTotal, sourceBytes), bytesLeft: Math.max(0, bytesTotal - bytes) }
+        : {}),
     };
   }
 

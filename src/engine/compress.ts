@@ -14,7 +14,8 @@ export function lz4Compress(bytes: Uint8Array): Promise<Buffer> {
  * so the prefix is held against the length that the frame announced first.
  */
 export async function lz4Decompress(block: Uint8Array, length: number): Promise<Buffer> {
-  if (block.byteLength < PREFIX_BYTES) throw new ProtocolError(`an LZ4 block of ${block.byteLength} bytes`, 'at least 4');
+  if (block.byteLength < PREFIX_BYTES)
+    throw new ProtocolError(`an LZ4 block of ${block.byteLength} bytes`, 'at least 4');
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
   const announced = view.getUint32(0, true);
   if (announced !== length) throw new ProtocolError(`an LZ4 block of ${announced} bytes`, `${length} bytes`);
@@ -24,7 +25,8 @@ export async function lz4Decompress(block: Uint8Array, length: number): Promise<
   } catch {
     throw new ProtocolError('an LZ4 block that does not decompress', 'a valid block');
   }
-  if (bytes.byteLength !== length) throw new ProtocolError(`${bytes.byteLength} bytes after decompression`, `${length}`);
+  if (bytes.byteLength !== length)
+    throw new ProtocolError(`${bytes.byteLength} bytes after decompression`, `${length}`);
   return bytes;
 }
 

@@ -59,5 +59,9 @@ export async function readJson(path: string): Promise<Record<string, unknown> | 
   } catch {
     // Falls through: no JSON at all and JSON of another shape are the same damage.
   }
-  throw new StateDamagedError(path, 'not a JSON object', 'restore it from a copy, or start with a new state directory and --adopt');
+  throw new StateDamagedError(
+    path,
+    'not a JSON object',
+    'restore it from a copy, or start with a new state directory and --adopt',
+  );
 }

@@ -63,7 +63,8 @@ export function decodeBatch(bytes: Buffer): Batch {
   const reader = new ByteReader(bytes, 'batch');
   const first = reader.varint();
   const count = reader.varint(BATCH_RECORDS_MAX);
-  if (first < 1 || count < 1) throw new ProtocolError(`a batch of ${count} records from ${first}`, 'at least one record');
+  if (first < 1 || count < 1)
+    throw new ProtocolError(`a batch of ${count} records from ${first}`, 'at least one record');
   const chain = reader.u64();
   const headers = Array.from({ length: count }, (_, i) => decodeHeader(reader, first + i));
   const records = headers.map(({ payloadLength, ...header }) => ({ ...header, payload: reader.raw(payloadLength) }));

@@ -17,7 +17,8 @@ export class Decoder {
     if (body.byteLength < BODY_HEADER_BYTES) throw new ProtocolError(`a body of ${body.byteLength} bytes`, 'a batch');
     const codec = body.readUInt8(0);
     const batchBytes = body.readUInt32LE(1);
-    if (batchBytes > BATCH_BYTES_MAX) throw new ProtocolError(`a batch of ${batchBytes} bytes`, `at most ${BATCH_BYTES_MAX}`);
+    if (batchBytes > BATCH_BYTES_MAX)
+      throw new ProtocolError(`a batch of ${batchBytes} bytes`, `at most ${BATCH_BYTES_MAX}`);
     const bytes = await this.#restore(codec, body.subarray(BODY_HEADER_BYTES), batchBytes);
     const batch = decodeBatch(bytes);
     this.#stages.add('restore', body.byteLength, batchBytes, performance.now() - begun);
@@ -27,7 +28,8 @@ export class Decoder {
   async #restore(codec: number, bytes: Buffer, batchBytes: number): Promise<Buffer> {
     if (codec === CODEC_LZ4) return lz4Decompress(bytes, batchBytes);
     if (codec !== CODEC_NONE) throw new ProtocolError(`codec ${codec}`, '0 (none) or 1 (lz4)');
-    if (bytes.byteLength !== batchBytes) throw new ProtocolError(`a batch of ${bytes.byteLength} bytes`, `${batchBytes} bytes`);
+    if (bytes.byteLength !== batchBytes)
+      throw new ProtocolError(`a batch of ${bytes.byteLength} bytes`, `${batchBytes} bytes`);
     return bytes;
   }
 }

@@ -1,7 +1,7 @@
 import { publish } from '../engine/events.js';
+import { isErrno } from '../engine/files.js';
 import { prefetched } from '../engine/prefetch.js';
 import { ApplyFailedError, DiskFullError, LonghaulError } from '../errors.js';
-import { isErrno } from '../engine/files.js';
 import type { Journal, JournalCursor, JournalRecord } from '../journal/journal.js';
 import type { Consumer } from './consumer.js';
 

@@ -14,7 +14,7 @@ import {
 } from '../channel/messages.js';
 import { decide, type Situation, type Verdict } from '../channel/verdict.js';
 import {
-  LonghaulError,
+  type LonghaulError,
   PeerNewerError,
   PeerRefusedError,
   ProtocolError,
@@ -35,7 +35,11 @@ export interface Greeting {
   verdict: Verdict;
 }
 
-export async function greet(connection: Connection, inbox: Inbox, hello: Omit<Hello, 'versionMin' | 'versionMax'>): Promise<Welcome> {
+export async function greet(
+  connection: Connection,
+  inbox: Inbox,
+  hello: Omit<Hello, 'versionMin' | 'versionMax'>,
+): Promise<Welcome> {
   const versions = { versionMin: PROTOCOL_VERSION_MIN, versionMax: PROTOCOL_VERSION };
   connection.sendControl(FrameType.hello, encodeHello({ ...versions, ...hello }));
   const frame = await inbox.next();
@@ -49,7 +53,12 @@ export async function greet(connection: Connection, inbox: Inbox, hello: Omit<He
 }
 
 /** Holds what the receiver says against our queue. */
-export async function judge(journal: Journal, welcome: Welcome, acknowledged: number, adopt: boolean): Promise<Verdict> {
+export async function judge(
+  journal: Journal,
+  welcome: Welcome,
+  acknowledged: number,
+  adopt: boolean,
+): Promise<Verdict> {
   const situation: Situation = {
     volume: welcome.volume === undefined ? 'none' : welcome.volume === journal.volume ? 'same' : 'other',
     newest: welcome.last > journal.last ? 'ahead' : welcome.last < journal.first - 1 ? 'gone' : 'held',
@@ -66,17 +75,32 @@ export async function judge(journal: Journal, welcome: Welcome, acknowledged: nu
 }
 
 /** The error for a verdict that ends the session; the receiver is told too, so that its own log says why. */
-export function refuse(connection: Connection, journal: Journal, welcome: Welcome, peer: string, verdict: Verdict): LonghaulError {
+export function refuse(
+  connection: Connection,
+  journal: Journal,
+  welcome: Welcome,
+  peer: string,
+  verdict: Verdict,
+): LonghaulError {
   const error =
     verdict.action === 'refuse' && verdict.code === 'VOLUME_MISMATCH'
       ? new VolumeMismatchError(journal.volume, welcome.volume ?? 'none')
       : new PeerNewerError(peer, welcome.last, journal.last);
-  connection.sendControl(FrameType.refuse, encodeRefusal({ code: error.code, message: error.message, recoverable: false }));
+  connection.sendControl(
+    FrameType.refuse,
+    encodeRefusal({ code: error.code, message: error.message, recoverable: false }),
+  );
   return error;
 }
 
 /** Tells the receiver where the stream begins and waits until it is ready. */
-export async function begin(connection: Connection, inbox: Inbox, journal: Journal, from: number, reset: boolean): Promise<void> {
+export async function begin(
+  connection: Connection,
+  inbox: Inbox,
+  journal: Journal,
+  from: number,
+  reset: boolean,
+): Promise<void> {
   const chain = await journal.chainAt(from - 1);
   if (chain === undefined) throw new ProtocolError(`no chain before record ${from}`, 'a record in the queue');
   connection.sendControl(FrameType.start, encodeStart({ from, chain, reset }));

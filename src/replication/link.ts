@@ -4,13 +4,7 @@ import { decodeAck, decodeRefusal, decodeReply, encodeQuery, FrameType, type Wel
 import type { Shaper } from '../channel/shaper.js';
 import { publish } from '../engine/events.js';
 import { prefetched } from '../engine/prefetch.js';
-import {
-  ConnectionLostError,
-  LonghaulError,
-  PeerRefusedError,
-  ProtocolError,
-  ResyncRequiredError,
-} from '../errors.js';
+import { ConnectionLostError, LonghaulError, PeerRefusedError, ProtocolError, ResyncRequiredError } from '../errors.js';
 import type { Journal, JournalCursor } from '../journal/journal.js';
 import type { Compression } from '../options.js';
 import { BATCH_BYTES, BATCH_RECORDS_MAX } from '../reduce/batch.js';
@@ -90,7 +84,8 @@ export class PeerLink {
     this.#context = context;
     this.#queries = new Queries(address.name);
     const id = context.book.idOf(address.name);
-    if (id === undefined) this.#cursor = context.journal.cursor(unknownPeer(address.name), { at: context.journal.first - 1 });
+    if (id === undefined)
+      this.#cursor = context.journal.cursor(unknownPeer(address.name), { at: context.journal.first - 1 });
     else this.#bind(id);
   }
 
@@ -263,7 +258,10 @@ export class PeerLink {
 
   #onAck({ logged, applied }: { logged: number; applied: number }): void {
     if (logged > this.sent || applied > logged) {
-      throw new ProtocolError(`an acknowledgement of ${logged}/${applied}`, `at most ${this.sent}, applied at most logged`);
+      throw new ProtocolError(
+        `an acknowledgement of ${logged}/${applied}`,
+        `at most ${this.sent}, applied at most logged`,
+      );
     }
     if (applied > this.applied) this.problem = undefined;
     this.logged = Math.max(this.logged, logged);

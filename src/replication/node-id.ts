@@ -12,8 +12,8 @@ export async function nodeId(dir: string): Promise<string> {
     await replaceFile(path, `${JSON.stringify({ version: 1, id })}\n`);
     return id;
   }
-  if (typeof kept['id'] !== 'string' || !/^[0-9a-f]{32}$/.test(kept['id'])) {
+  if (typeof kept.id !== 'string' || !/^[0-9a-f]{32}$/.test(kept.id)) {
     throw new StateDamagedError(path, 'no node id in it', 'restore it from a copy, or remove it to get a new id');
   }
-  return kept['id'];
+  return kept.id;
 }

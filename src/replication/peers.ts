@@ -16,7 +16,7 @@ export class PeerBook {
 
   static async open(dir: string): Promise<PeerBook> {
     const path = join(dir, 'peers.json');
-    const kept = (await readJson(path))?.['peers'];
+    const kept = (await readJson(path))?.peers;
     const entries = typeof kept === 'object' && kept !== null ? Object.entries(kept) : [];
     return new PeerBook(path, new Map(entries.map(([name, id]) => [name, String(id)])));
   }

@@ -1,5 +1,5 @@
+import { REPLY_BYTES_MAX, type Reply } from '../channel/messages.js';
 import { ByteReader, ByteWriter } from '../engine/bytes.js';
-import { type Reply, REPLY_BYTES_MAX } from '../channel/messages.js';
 import { ConnectionLostError, type LonghaulError, PeerRefusedError } from '../errors.js';
 
 /** Questions that a sender asks of its receiver outside the ordered stream; answers come in parts. */

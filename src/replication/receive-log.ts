@@ -39,7 +39,7 @@ export class ReceiveLog {
 
   static async open(dir: string, journal: Journal, hooks: ReceiveLogHooks): Promise<ReceiveLog> {
     const path = join(dir, 'receiver.json');
-    const volume = (await readJson(path))?.['volume'];
+    const volume = (await readJson(path))?.volume;
     return new ReceiveLog(path, journal, typeof volume === 'string' ? volume : undefined, hooks);
   }
 
@@ -79,7 +79,8 @@ export class ReceiveLog {
       }
       return;
     }
-    if (bound === undefined && !start.reset && start.from !== 1) throw new ProtocolError(`START from ${start.from}`, '1');
+    if (bound === undefined && !start.reset && start.from !== 1)
+      throw new ProtocolError(`START from ${start.from}`, '1');
     await this.#reset(start, volume);
   }
 

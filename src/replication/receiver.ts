@@ -6,17 +6,30 @@ import { Connection } from '../channel/connection.js';
 import { Listener } from '../channel/listener.js';
 import { publish } from '../engine/events.js';
 import { storageError } from '../engine/files.js';
-import { ClosedError, ConnectionLostError, InvalidArgumentError, type LonghaulError, PeerRefusedError } from '../errors.js';
+import {
+  ClosedError,
+  ConnectionLostError,
+  InvalidArgumentError,
+  type LonghaulError,
+  PeerRefusedError,
+} from '../errors.js';
 import { DirectoryLock, Journal, type JournalRecord } from '../journal/journal.js';
 import { directoryOption, integerOption } from '../options.js';
 import { Decoder } from '../reduce/decoder.js';
 import { type StageCounts, Stages } from '../reduce/stages.js';
-import { type ApplyCallback, callbackConsumer, type Consumer } from './consumer.js';
+import { type ApplyCallback, type Consumer, callbackConsumer } from './consumer.js';
 import { nodeId } from './node-id.js';
 import { FINISH_QUESTION } from './queries.js';
 import { Readiness } from './readiness.js';
 import { ReceiveLog } from './receive-log.js';
-import { HEARTBEAT_MS, HISTORY_BYTES, PEER_TIMEOUT_MS, PENDING_BYTES, QUEUE_BYTES, SEGMENT_BYTES } from './sender-options.js';
+import {
+  HEARTBEAT_MS,
+  HISTORY_BYTES,
+  PEER_TIMEOUT_MS,
+  PENDING_BYTES,
+  QUEUE_BYTES,
+  SEGMENT_BYTES,
+} from './sender-options.js';
 import { Session } from './session.js';
 import { Traffic } from './traffic.js';
 
@@ -145,8 +158,8 @@ export class Receiver {
     const roundTripMs = this.#session?.connection.roundTripMs;
     const behind = applied < logged && oldestUnreleasedTimestamp !== undefined;
     const stages = this.#stages.counts();
-    stages['frame'] = { bytesIn: 0, bytesOut: this.#traffic.dataBytes, milliseconds: 0 };
-    stages['control'] = { bytesIn: 0, bytesOut: this.#traffic.controlBytes, milliseconds: 0 };
+    stages.frame = { bytesIn: 0, bytesOut: this.#traffic.dataBytes, milliseconds: 0 };
+    stages.control = { bytesIn: 0, bytesOut: this.#traffic.controlBytes, milliseconds: 0 };
     return {
       ...(volume === undefined ? {} : { volume }),
       connected: this.#session !== undefined,
@@ -206,7 +219,8 @@ export class Receiver {
   attach(consumer: Consumer): void {
     this.#log.attach(consumer);
     this.#readiness.done();
-    if (consumer.holdsContent) this.#session?.connection.destroy(new ConnectionLostError('the sender', 'the replica was opened'));
+    if (consumer.holdsContent)
+      this.#session?.connection.destroy(new ConnectionLostError('the sender', 'the replica was opened'));
   }
 
   /** @internal */
@@ -299,7 +313,8 @@ export class Receiver {
 }
 
 function resolveReceiverOptions(options: ReceiverOptions): Record<string, number> {
-  if (typeof options.listen?.host !== 'string') throw new InvalidArgumentError('listen', options.listen, '{ host, port }');
+  if (typeof options.listen?.host !== 'string')
+    throw new InvalidArgumentError('listen', options.listen, '{ host, port }');
   integerOption('listen.port', options.listen.port, { min: 0, max: 65_535, default: 0 });
   integerOption('peerTimeoutMs', options.peerTimeoutMs, PEER_TIMEOUT_MS);
   integerOption('heartbeatMs', options.heartbeatMs, HEARTBEAT_MS);

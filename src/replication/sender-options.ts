@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../errors.js';
-import { choiceOption, type Compression, GIB, integerOption, MIB, parseRate } from '../options.js';
+import { type Compression, choiceOption, GIB, integerOption, MIB, parseRate } from '../options.js';
 import type { LinkContext, PeerAddress } from './link.js';
 
 /** One record of a full resynchronisation. */
@@ -69,7 +69,9 @@ export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOpti
       compression: choiceOption('compress', options.compress, ['auto', 'none', 'lz4'], 'auto'),
       adopt: options.adopt ?? false,
       giveUpAfterMs:
-        giveUpAfterMs === undefined ? undefined : integerOption('giveUpAfterMs', giveUpAfterMs, { min: 0, max: 2 ** 31 - 1, default: 0 }),
+        giveUpAfterMs === undefined
+          ? undefined
+          : integerOption('giveUpAfterMs', giveUpAfterMs, { min: 0, max: 2 ** 31 - 1, default: 0 }),
       peerTimeoutMs: integerOption('peerTimeoutMs', options.peerTimeoutMs, PEER_TIMEOUT_MS),
       heartbeatMs: integerOption('heartbeatMs', options.heartbeatMs, HEARTBEAT_MS),
     },
@@ -86,7 +88,8 @@ function checkPeers(peers: unknown): void {
       throw new InvalidArgumentError('peers[].name', peer?.name, 'a name of its own for each peer');
     }
     names.add(peer.name);
-    if (typeof peer.host !== 'string' || peer.host === '') throw new InvalidArgumentError('peers[].host', peer.host, 'a host');
+    if (typeof peer.host !== 'string' || peer.host === '')
+      throw new InvalidArgumentError('peers[].host', peer.host, 'a host');
     integerOption('peers[].port', peer.port, { min: 1, max: 65_535, default: 0 });
     if (peer.port === undefined) throw new InvalidArgumentError('peers[].port', peer.port, 'a port');
   }

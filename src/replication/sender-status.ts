@@ -79,11 +79,12 @@ function sumStages(links: readonly PeerLink[]): StageCounts {
   const sum: StageCounts = {};
   for (const link of links) {
     const own = link.stages.counts();
-    const bodyBytes = own['compress']?.bytesOut ?? 0;
-    own['frame'] = { bytesIn: bodyBytes, bytesOut: link.traffic.dataBytes, milliseconds: 0 };
-    own['control'] = { bytesIn: 0, bytesOut: link.traffic.controlBytes, milliseconds: 0 };
+    const bodyBytes = own.compress?.bytesOut ?? 0;
+    own.frame = { bytesIn: bodyBytes, bytesOut: link.traffic.dataBytes, milliseconds: 0 };
+    own.control = { bytesIn: 0, bytesOut: link.traffic.controlBytes, milliseconds: 0 };
     for (const [name, count] of Object.entries(own)) {
-      const into = (sum[name] ??= { bytesIn: 0, bytesOut: 0, milliseconds: 0 });
+      const into = sum[name] ?? { bytesIn: 0, bytesOut: 0, milliseconds: 0 };
+      sum[name] = into;
       into.bytesIn += count.bytesIn;
       into.bytesOut += count.bytesOut;
       into.milliseconds += count.milliseconds;

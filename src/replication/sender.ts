@@ -3,15 +3,23 @@ import { join } from 'node:path';
 import { requireLoopback } from '../channel/address.js';
 import { Shaper } from '../channel/shaper.js';
 import { storageError } from '../engine/files.js';
-import { AbortedError, ClosedError, ConnectionLostError, DiskFullError, InvalidArgumentError, JournalBrokenError, type LonghaulError } from '../errors.js';
+import {
+  AbortedError,
+  ClosedError,
+  ConnectionLostError,
+  DiskFullError,
+  InvalidArgumentError,
+  JournalBrokenError,
+  type LonghaulError,
+} from '../errors.js';
 import { type AppendOptions, DirectoryLock, Journal } from '../journal/journal.js';
 import { type AckLevel, choiceOption, directoryOption, integerOption } from '../options.js';
 import { AckWaiters, type RemoteLevel } from './ack-waiters.js';
 import { type LinkContext, PEER_CURSOR_PREFIX, PeerLink } from './link.js';
-import { FINISH_QUESTION } from './queries.js';
 import { nodeId } from './node-id.js';
 import { PeerBook } from './peers.js';
-import { resolveSenderOptions, type ResyncRecord, type SenderOptions } from './sender-options.js';
+import { FINISH_QUESTION } from './queries.js';
+import { type ResyncRecord, resolveSenderOptions, type SenderOptions } from './sender-options.js';
 import { type SenderStatus, senderStatus } from './sender-status.js';
 
 /** `kind` 0 to 127 is the embedder's; the rest is Longhaul's own. */
@@ -47,7 +55,12 @@ export class Sender {
   #watchers = new Set<(problem?: LonghaulError) => void>();
   #closed = false;
 
-  private constructor(journal: Journal, lock: DirectoryLock, context: Omit<LinkContext, SenderHooks>, options: SenderOptions) {
+  private constructor(
+    journal: Journal,
+    lock: DirectoryLock,
+    context: Omit<LinkContext, SenderHooks>,
+    options: SenderOptions,
+  ) {
     this.#journal = journal;
     this.#lock = lock;
     const supply = options.resync;
@@ -247,7 +260,8 @@ export class Sender {
         if (problem !== undefined) finish(() => reject(problem));
         else if (condition()) finish(resolve);
       };
-      const onAbort = (): void => finish(() => reject(new AbortedError('waiting for a peer', undefined, signal?.reason)));
+      const onAbort = (): void =>
+        finish(() => reject(new AbortedError('waiting for a peer', undefined, signal?.reason)));
       this.#watchers.add(watcher);
       signal?.addEventListener('abort', onAbort, { once: true });
       const refused = this.#links.find((link) => link.state === 'refused')?.problem;

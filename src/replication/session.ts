@@ -71,7 +71,8 @@ export class Session {
     try {
       if (frame.type === FrameType.refuse) throw refusalError(decodeRefusal(frame.body), 'the sender');
       if (this.#state === 'new' && frame.type === FrameType.hello) await this.#onHello(frame.body);
-      else if (this.#state === 'greeted' && frame.type === FrameType.start) await this.#onStart(decodeStart(frame.body));
+      else if (this.#state === 'greeted' && frame.type === FrameType.start)
+        await this.#onStart(decodeStart(frame.body));
       else if (this.#state === 'streaming' && frame.type === FrameType.batch) await this.#onBatch(frame.body);
       else if (this.#state === 'streaming' && frame.type === FrameType.query) this.#onQuery(frame.body);
       else throw new ProtocolError(`frame type ${frame.type}`, `what follows state ${this.#state}`);
@@ -84,8 +85,12 @@ export class Session {
   /** Says why before the connection goes. */
   refuse(error: unknown): void {
     const known = error instanceof LonghaulError ? error : new StorageError('receiving', 'the receive log', error);
-    const message = known instanceof ProtocolVersionError ? `${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}` : known.message;
-    this.connection.sendControl(FrameType.refuse, encodeRefusal({ code: known.code, message, recoverable: known.recoverable }));
+    const message =
+      known instanceof ProtocolVersionError ? `${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}` : known.message;
+    this.connection.sendControl(
+      FrameType.refuse,
+      encodeRefusal({ code: known.code, message, recoverable: known.recoverable }),
+    );
   }
 
   notify(problem: LonghaulError): void {
@@ -117,7 +122,10 @@ export class Session {
   async #onHello(body: Buffer): Promise<void> {
     const { versionMin, versionMax } = decodeHelloVersions(body);
     if (versionMin > PROTOCOL_VERSION || versionMax < PROTOCOL_VERSION_MIN) {
-      throw new ProtocolVersionError(`${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}`, `${versionMin} to ${versionMax}`);
+      throw new ProtocolVersionError(
+        `${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}`,
+        `${versionMin} to ${versionMax}`,
+      );
     }
     const hello = decodeHello(body);
     await this.#host.claim(this, hello.node);
@@ -143,7 +151,8 @@ export class Session {
 
   async #onStart(start: Start): Promise<void> {
     const hello = this.#hello;
-    if (hello === undefined || hello.volume.length !== 2 * ID_BYTES) throw new ProtocolError('START before HELLO', 'HELLO');
+    if (hello === undefined || hello.volume.length !== 2 * ID_BYTES)
+      throw new ProtocolError('START before HELLO', 'HELLO');
     const adopt = this.#host.adopt || hello.adopt;
     await this.#host.log.begin(start, hello.volume, adopt);
     this.connection.established();
@@ -176,7 +185,8 @@ export class Session {
     logged.then(
       () => this.acknowledge(),
       (error: unknown) => {
-        const failure = error instanceof LonghaulError ? error : new StorageError('receiving', 'the receive log', error);
+        const failure =
+          error instanceof LonghaulError ? error : new StorageError('receiving', 'the receive log', error);
         if (!(failure instanceof ClosedError || failure instanceof ProtocolError)) this.#host.onFailure(failure);
         this.refuse(failure);
         this.connection.destroy(failure);

@@ -18,7 +18,8 @@ export async function* ahead<T, U>(
       const first = begun.shift();
       if (first !== undefined) yield { item: first.item, done: await first.done };
     }
-    for (let next = begun.shift(); next !== undefined; next = begun.shift()) yield { item: next.item, done: await next.done };
+    for (let next = begun.shift(); next !== undefined; next = begun.shift())
+      yield { item: next.item, done: await next.done };
   } finally {
     await Promise.allSettled(begun.map(({ done }) => done));
   }

@@ -70,9 +70,12 @@ export class Applier {
 
   /** Writes contents aside: whole files side by side, the parts of the large one in order. */
   async #prepare(steps: readonly Step[]): Promise<boolean> {
-    const files = steps.filter((step): step is Step & { operation: OperationOf<'file'> } => step.operation.type === 'file');
+    const files = steps.filter(
+      (step): step is Step & { operation: OperationOf<'file'> } => step.operation.type === 'file',
+    );
     const writers = Array.from({ length: Math.min(WRITERS, files.length) }, async () => {
-      for (let next = files.shift(); next !== undefined; next = files.shift()) await this.#writeFile(next.sequence, next.operation);
+      for (let next = files.shift(); next !== undefined; next = files.shift())
+        await this.#writeFile(next.sequence, next.operation);
     });
     const [committed] = await Promise.all([this.#writeParts(steps), ...writers]);
     return committed;
@@ -103,7 +106,8 @@ export class Applier {
       if (operation.type === 'part' && transfer?.path === operation.path) {
         wrote = (await this.#incoming.write(transfer, operation)) || wrote;
       }
-      if (operation.type === 'commit' && transfer?.path === operation.path) committed = await this.#incoming.commit(operation);
+      if (operation.type === 'commit' && transfer?.path === operation.path)
+        committed = await this.#incoming.commit(operation);
     }
     if (wrote && !committed) await this.#incoming.sync();
     return committed;

@@ -122,7 +122,8 @@ class RunReader {
     const length = header.readUInt32LE(0);
     if (length > BLOCK_BYTES_MAX) throw this.#damaged(`a block of ${length} bytes at ${this.#position}`);
     const bytes = await this.#read(length);
-    if (checksum64(bytes) !== header.readBigUInt64LE(4)) throw this.#damaged(`a wrong checksum before byte ${this.#position}`);
+    if (checksum64(bytes) !== header.readBigUInt64LE(4))
+      throw this.#damaged(`a wrong checksum before byte ${this.#position}`);
     return bytes;
   }
 
@@ -135,6 +136,10 @@ class RunReader {
   }
 
   #damaged(found: string): StateDamagedError {
-    return new StateDamagedError(this.#path, found, 'remove the catalog directory and start with --adopt to build it anew');
+    return new StateDamagedError(
+      this.#path,
+      found,
+      'remove the catalog directory and start with --adopt to build it anew',
+    );
   }
 }

@@ -2,7 +2,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson, replaceFile, storageError, syncDirectory } from '../engine/files.js';
 import { FormatVersionError, StateDamagedError } from '../errors.js';
-import { readRun, RunWriter } from './catalog-run.js';
+import { RunWriter, readRun } from './catalog-run.js';
 import type { Entry } from './entry.js';
 import type { CatalogItem } from './entry-codec.js';
 import { newestOf } from './merge.js';
@@ -133,7 +133,15 @@ export class Catalog {
   async #save(): Promise<void> {
     await syncDirectory(this.#dir);
     const { through, transfer, stashed, unsettled } = this;
-    const manifest = { version: VERSION, through, stashed, unsettled, counter: this.#counter, runs: this.#runs, transfer };
+    const manifest = {
+      version: VERSION,
+      through,
+      stashed,
+      unsettled,
+      counter: this.#counter,
+      runs: this.#runs,
+      transfer,
+    };
     await replaceFile(join(this.#dir, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
     await this.#removeStrays();
   }
@@ -158,15 +166,20 @@ interface Manifest {
 async function readManifest(dir: string): Promise<Manifest> {
   const path = join(dir, 'manifest.json');
   const kept = await readJson(path);
-  if (kept === undefined) return { through: 0, stashed: 0, unsettled: new Unsettled(), counter: 0, runs: [], transfer: undefined };
-  if (kept['version'] !== VERSION) throw new FormatVersionError(path, Number(kept['version']), VERSION);
+  if (kept === undefined)
+    return { through: 0, stashed: 0, unsettled: new Unsettled(), counter: 0, runs: [], transfer: undefined };
+  if (kept.version !== VERSION) throw new FormatVersionError(path, Number(kept.version), VERSION);
   const { through, stashed, unsettled, counter, runs, transfer } = kept;
   const sound =
     [through, stashed, counter].every((value) => Number.isSafeInteger(value)) &&
     Array.isArray(runs) &&
     runs.every((name) => /^\d{8,}\.run$/.test(String(name)));
   if (!sound) {
-    throw new StateDamagedError(path, 'fields missing', 'remove the catalog directory and start with --adopt to build it anew');
+    throw new StateDamagedError(
+      path,
+      'fields missing',
+      'remove the catalog directory and start with --adopt to build it anew',
+    );
   }
   return {
     through: through as number,

@@ -1,16 +1,16 @@
 import { type BigIntStats, constants } from 'node:fs';
-import { publish } from '../engine/events.js';
 import { Digest, digestOf } from '../engine/digest.js';
+import { publish } from '../engine/events.js';
 import { isErrno } from '../engine/files.js';
 import { prefetched } from '../engine/prefetch.js';
-import { attributesFromStats, type Entry, type Signature, signatureFromStats } from './entry.js';
+import type { Transfer } from './catalog.js';
 import { Descriptor } from './descriptor.js';
 import { digestHandle } from './digest-file.js';
+import { attributesFromStats, type Entry, type Signature, signatureFromStats } from './entry.js';
 import type { Operation } from './operation.js';
 import { displayPath, type VolumePath } from './path.js';
 import { filledStretches } from './sparse.js';
 import type { Root } from './walk.js';
-import type { Transfer } from './catalog.js';
 
 /** Reads files of the source for the stream, and notices when one changes meanwhile. */
 
@@ -79,7 +79,12 @@ export function wholeOperation({ entry, sparse, content }: WholeFile): Operation
 }
 
 /** Sends the content of a file, again while it changes, and at last as it was found. */
-export async function sendFile(root: Root, path: VolumePath, emit: Emit, resume: Transfer | undefined): Promise<ContentResult> {
+export async function sendFile(
+  root: Root,
+  path: VolumePath,
+  emit: Emit,
+  resume: Transfer | undefined,
+): Promise<ContentResult> {
   for (let attempt = 1; ; attempt++) {
     let handle: Descriptor | undefined;
     try {
@@ -151,7 +156,13 @@ class FileSource {
     }
     const entry = this.#entry(digest.finish(), steady, at);
     await emit(
-      { type: 'commit', path: this.#path, attributes: entry.attributes, size: at, digest: entry.digest ?? Buffer.alloc(0) },
+      {
+        type: 'commit',
+        path: this.#path,
+        attributes: entry.attributes,
+        size: at,
+        digest: entry.digest ?? Buffer.alloc(0),
+      },
       entry,
     );
     return steady;
@@ -166,7 +177,8 @@ class FileSource {
   #resumeAt(resume: Transfer | undefined): number {
     if (resume === undefined || resume.path !== this.#path || resume.size !== Number(this.#stats.size)) return 0;
     const { inode, changed } = signatureFromStats(this.#stats);
-    const same = resume.inode === inode && resume.changed === changed && resume.mtime === attributesFromStats(this.#stats).mtime;
+    const same =
+      resume.inode === inode && resume.changed === changed && resume.mtime === attributesFromStats(this.#stats).mtime;
     return same ? resume.offset - (resume.offset % PART_BYTES) : 0;
   }
 

@@ -93,7 +93,11 @@ export class EntryReader {
 
 export function writeAttributes(writer: ByteWriter, attributes: Attributes): ByteWriter {
   const { mode, mtime, uid, gid } = attributes;
-  return writer.varint(mode | (mtime < 0 ? BEFORE_1970 : 0)).varint(Math.abs(mtime)).varint(uid).varint(gid);
+  return writer
+    .varint(mode | (mtime < 0 ? BEFORE_1970 : 0))
+    .varint(Math.abs(mtime))
+    .varint(uid)
+    .varint(gid);
 }
 
 export function readAttributes(reader: ByteReader): Attributes {

@@ -14,7 +14,8 @@ export function fold(catalog: Catalog, operation: Operation, entry = entryAfter(
       return;
     }
     case 'part':
-      if (catalog.transfer?.path === operation.path) catalog.transfer.offset = operation.offset + operation.content.byteLength;
+      if (catalog.transfer?.path === operation.path)
+        catalog.transfer.offset = operation.offset + operation.content.byteLength;
       return;
     case 'discard':
       catalog.transfer = undefined;

@@ -34,7 +34,9 @@ export class Incoming {
   async write(transfer: Transfer, part: OperationOf<'part'>): Promise<boolean> {
     const handle = await this.#open();
     if (handle === undefined) return false;
-    const writing = transfer.sparse ? writeSparse(handle, part.content, part.offset) : handle.write(part.content, part.offset);
+    const writing = transfer.sparse
+      ? writeSparse(handle, part.content, part.offset)
+      : handle.write(part.content, part.offset);
     // Digested while the disk is at work.
     await Promise.all([writing, this.#digestPart(part)]);
     return true;

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { ProtocolError } from '../errors.js';
 import type { Sender } from '../replication/sender.js';
-import { readRun, RunWriter } from './catalog-run.js';
+import { RunWriter, readRun } from './catalog-run.js';
 import type { Entry } from './entry.js';
 import { EntryReader, EntryWriter } from './entry-codec.js';
 import { comparePaths, type VolumePath } from './path.js';
@@ -36,7 +36,8 @@ export class Listing {
       let previous: VolumePath | undefined;
       for await (const chunk of sender.query(peer, LISTING_QUESTION)) {
         for (const item of reader.read(chunk)) {
-          if (previous !== undefined && comparePaths(item.path, previous) <= 0) throw new ProtocolError('a listing out of order', 'path order');
+          if (previous !== undefined && comparePaths(item.path, previous) <= 0)
+            throw new ProtocolError('a listing out of order', 'path order');
           previous = item.path;
           await run.add(item.path, item.entry);
         }

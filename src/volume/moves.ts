@@ -1,7 +1,7 @@
-import type { Entry } from './entry.js';
 import { digestFile } from './content.js';
-import type { Plan } from './plan.js';
+import type { Entry } from './entry.js';
 import type { VolumePath } from './path.js';
+import type { Plan } from './plan.js';
 import type { Root } from './walk.js';
 
 /** Files that are at another path than before: found again by inode, size and time, and proved by their content. */
@@ -27,11 +27,19 @@ export class Moves {
     for await (const { path, found, known } of plan.items()) {
       if (found?.kind !== 'file' || found.digest !== undefined || found.signature === undefined) continue;
       const before = displaced.get(found.signature.inode);
-      if (before === undefined || before.size !== found.size || before.attributes.mtime !== found.attributes.mtime) continue;
+      if (before === undefined || before.size !== found.size || before.attributes.mtime !== found.attributes.mtime)
+        continue;
       const now = await digestFile(root, path).catch(() => undefined);
       if (now?.digest === undefined || before.digest === undefined || !now.digest.equals(before.digest)) continue;
       displaced.delete(found.signature.inode);
-      moves.#add({ from: before.path, to: path, entry: now, ontoDirectory: known?.kind === 'directory', state: 'waiting', stashId: 0 });
+      moves.#add({
+        from: before.path,
+        to: path,
+        entry: now,
+        ontoDirectory: known?.kind === 'directory',
+        state: 'waiting',
+        stashId: 0,
+      });
     }
     return moves;
   }

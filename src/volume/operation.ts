@@ -91,7 +91,12 @@ function describe(operation: Exclude<Operation, OperationOf<'discard' | 'part' |
       return writeAttributes(writer, operation.attributes).take();
     case 'begin':
       writer.u8(operation.sparse ? 1 : 0);
-      return writer.varint(operation.size).varint(operation.inode).varint(operation.changed).u64(BigInt.asUintN(64, BigInt(operation.mtime))).take();
+      return writer
+        .varint(operation.size)
+        .varint(operation.inode)
+        .varint(operation.changed)
+        .u64(BigInt.asUintN(64, BigInt(operation.mtime)))
+        .take();
     case 'commit':
       return writeAttributes(writer, operation.attributes).varint(operation.size).raw(operation.digest).take();
     case 'symlink':
@@ -134,7 +139,8 @@ const TYPES = new Map(Object.entries(OperationKind).map(([type, kind]) => [kind 
 function readFile(path: VolumePath, payload: Buffer): Operation {
   const lengthAt = payload.byteLength - TRAILER_LENGTH_BYTES;
   const trailerBytes = lengthAt < 0 ? -1 : payload.readUInt16LE(lengthAt);
-  if (trailerBytes < 0 || trailerBytes > lengthAt) throw new ProtocolError(`a file of ${payload.byteLength} bytes`, 'its description');
+  if (trailerBytes < 0 || trailerBytes > lengthAt)
+    throw new ProtocolError(`a file of ${payload.byteLength} bytes`, 'its description');
   const reader = new ByteReader(payload.subarray(lengthAt - trailerBytes, lengthAt), 'file');
   const sparse = reader.u8() === 1;
   const attributes = readAttributes(reader);
@@ -204,7 +210,13 @@ export function entryAfter(operation: Operation): Entry | undefined {
       return { path, kind: 'file', attributes, ...content };
     }
     case 'symlink':
-      return { path: operation.path, kind: 'symlink', attributes: operation.attributes, size: 0, target: Buffer.from(operation.target) };
+      return {
+        path: operation.path,
+        kind: 'symlink',
+        attributes: operation.attributes,
+        size: 0,
+        target: Buffer.from(operation.target),
+      };
     case 'file': {
       const { path, attributes, content } = operation;
       return { path, kind: 'file', attributes, size: content.byteLength, digest: digestOf(content) };

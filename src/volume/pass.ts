@@ -1,8 +1,16 @@
 import { publish } from '../engine/events.js';
-import { ahead } from './ahead.js';
 import { MassDeleteError } from '../errors.js';
+import { ahead } from './ahead.js';
 import type { Catalog } from './catalog.js';
-import { type ContentResult, digestFile, PART_BYTES, readWhole, sendFile, type WholeFile, wholeOperation } from './content.js';
+import {
+  type ContentResult,
+  digestFile,
+  PART_BYTES,
+  readWhole,
+  sendFile,
+  type WholeFile,
+  wholeOperation,
+} from './content.js';
 import type { Emitter } from './emitter.js';
 import { type Entry, sameAttributes } from './entry.js';
 import { type Move, Moves } from './moves.js';
@@ -42,7 +50,15 @@ export interface PassResult {
 }
 
 export class Pass {
-  readonly result: PassResult = { sent: 0, moved: 0, removed: 0, touched: 0, sourceBytes: 0, unstable: 0, unreadable: [] };
+  readonly result: PassResult = {
+    sent: 0,
+    moved: 0,
+    removed: 0,
+    touched: 0,
+    sourceBytes: 0,
+    unstable: 0,
+    unreadable: [],
+  };
   readonly #root: Root;
   readonly #catalog: Catalog;
   readonly #emitter: Emitter;
@@ -134,7 +150,10 @@ export class Pass {
 
   async #unstash(move: Move): Promise<void> {
     const { attributes, size, digest = Buffer.alloc(0) } = move.entry;
-    await this.#emitter.emit({ type: 'unstash', path: move.to, id: move.stashId, attributes, size, digest }, move.entry);
+    await this.#emitter.emit(
+      { type: 'unstash', path: move.to, id: move.stashId, attributes, size, digest },
+      move.entry,
+    );
     move.state = 'done';
     this.result.moved++;
   }
@@ -177,7 +196,13 @@ export class Pass {
     this.#files++;
     this.#bytes += found.size;
     const { files, bytes } = this.#plan.totals;
-    publish('progress', { phase: 'content', files: this.#files, filesTotal: files, bytes: this.#bytes, bytesTotal: bytes });
+    publish('progress', {
+      phase: 'content',
+      files: this.#files,
+      filesTotal: files,
+      bytes: this.#bytes,
+      bytesTotal: bytes,
+    });
   }
 
   async #bringLink(found: Entry): Promise<void> {
@@ -190,7 +215,8 @@ export class Pass {
     const there = this.#moves.leaving(path) === undefined ? known : undefined;
     if (there !== undefined && (await this.#isThereAlready(found, there, whole?.entry))) return;
     const emit = (operation: Operation, entry?: Entry): Promise<void> => {
-      if (operation.type === 'file' || operation.type === 'part') this.result.sourceBytes += operation.content.byteLength;
+      if (operation.type === 'file' || operation.type === 'part')
+        this.result.sourceBytes += operation.content.byteLength;
       return this.#emitter.emit(operation, entry);
     };
     if (whole !== undefined) {

@@ -55,11 +55,14 @@ const SEPARATOR = 0x2f;
 /** Accepts only what names an entry inside the root: no empty, `.` or `..` names, no NUL, nothing too long. */
 export function checkPath(path: VolumePath): VolumePath {
   if (path === '') return path;
-  if (path.length > PATH_BYTES_MAX) throw new UnsafePathError(displayPath(path.slice(0, 64)), `longer than ${PATH_BYTES_MAX} bytes`);
+  if (path.length > PATH_BYTES_MAX)
+    throw new UnsafePathError(displayPath(path.slice(0, 64)), `longer than ${PATH_BYTES_MAX} bytes`);
   if (path.includes('\0')) throw new UnsafePathError(displayPath(path), 'a NUL byte in it');
   for (const name of path.split('/')) {
-    if (name === '' || name === '.' || name === '..') throw new UnsafePathError(displayPath(path), 'empty, `.` or `..` in it');
-    if (name.length > NAME_BYTES_MAX) throw new UnsafePathError(displayPath(path), `a name over ${NAME_BYTES_MAX} bytes`);
+    if (name === '' || name === '.' || name === '..')
+      throw new UnsafePathError(displayPath(path), 'empty, `.` or `..` in it');
+    if (name.length > NAME_BYTES_MAX)
+      throw new UnsafePathError(displayPath(path), `a name over ${NAME_BYTES_MAX} bytes`);
   }
   return path;
 }
@@ -75,7 +78,11 @@ export class OpenDirectories<T extends { path: VolumePath }> {
 
   /** The walk is at `path` now, or at its end. */
   async moveTo(path: VolumePath | undefined): Promise<void> {
-    for (let top = this.#open.at(-1); top !== undefined && !(path !== undefined && isInside(path, top.path)); top = this.#open.at(-1)) {
+    for (
+      let top = this.#open.at(-1);
+      top !== undefined && !(path !== undefined && isInside(path, top.path));
+      top = this.#open.at(-1)
+    ) {
       this.#open.pop();
       await this.#leave(top);
     }

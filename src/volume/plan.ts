@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { readRun, RunWriter } from './catalog-run.js';
+import { RunWriter, readRun } from './catalog-run.js';
 import type { Entry } from './entry.js';
 import { isInside, type VolumePath } from './path.js';
 
@@ -69,7 +69,8 @@ export class PlanWriter {
   }
 
   #leave(path: VolumePath): void {
-    while (this.#around.length > 0 && !isInside(path, this.#around[this.#around.length - 1]?.path ?? '')) this.#around.pop();
+    while (this.#around.length > 0 && !isInside(path, this.#around[this.#around.length - 1]?.path ?? ''))
+      this.#around.pop();
   }
 
   async #write({ path, found, known }: PlanItem): Promise<void> {

@@ -68,7 +68,12 @@ async function* sightings({ found, catalog, listing }: PlannerOptions): AsyncGen
 }
 
 class Planner {
-  readonly result = { displaced: new Map<number, Entry>(), unreadable: [] as VolumePath[], filesInSource: 0, knownFiles: 0 };
+  readonly result = {
+    displaced: new Map<number, Entry>(),
+    unreadable: [] as VolumePath[],
+    filesInSource: 0,
+    knownFiles: 0,
+  };
   readonly #options: PlannerOptions;
   readonly #writer: PlanWriter;
   #entriesInSource = 0;
@@ -99,10 +104,12 @@ class Planner {
     this.#entriesInSource++;
     if (entry.kind !== 'directory') this.result.filesInSource++;
     const untouched = catalogued?.kind === entry.kind && sameSignature(entry.signature, catalogued.signature);
-    if (untouched && catalogued.digest !== undefined && catalogued.size === entry.size) entry.digest = catalogued.digest;
+    if (untouched && catalogued.digest !== undefined && catalogued.size === entry.size)
+      entry.digest = catalogued.digest;
     if (!untouched && catalogued !== undefined) this.#displace(catalogued, entry);
     const settled = entry.kind !== 'directory' || !this.#options.catalog.unsettled.has(entry.path);
-    const same = settled && known !== undefined && sameContent(entry, known) && sameAttributes(entry.attributes, known.attributes);
+    const same =
+      settled && known !== undefined && sameContent(entry, known) && sameAttributes(entry.attributes, known.attributes);
     if (!same) return this.#writer.add({ path: entry.path, found: entry, known });
     if (entry.kind === 'directory') this.#writer.enter(entry, known);
     else if (!untouched) this.#options.catalog.put(entry);

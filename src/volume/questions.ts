@@ -39,7 +39,9 @@ export function decodeReport(bytes: Buffer): ReplicaReport {
     files: reader.varint(),
     bytes: reader.varint(),
     drifted: reader.varint(),
-    examples: Array.from({ length: reader.varint(EXAMPLES_MAX) }, () => displayPath(pathFromBytes(reader.bytes(PATH_BYTES_MAX)))),
+    examples: Array.from({ length: reader.varint(EXAMPLES_MAX) }, () =>
+      displayPath(pathFromBytes(reader.bytes(PATH_BYTES_MAX))),
+    ),
   };
   reader.end();
   return report;

@@ -15,7 +15,7 @@ import { decodeOperation, OWN_KINDS_FROM } from './operation.js';
 import { displayPath } from './path.js';
 import { encodeReport, LISTING_QUESTION, type ReplicaReport, VERIFY_QUESTION } from './questions.js';
 import { rootDigest } from './root-digest.js';
-import { identify, refuseNesting, type RootIdentity, RootMarker, sameIdentity } from './root-identity.js';
+import { identify, type RootIdentity, RootMarker, refuseNesting, sameIdentity } from './root-identity.js';
 import { fillDigests, scan } from './scan.js';
 import { Tree } from './tree.js';
 import { Root } from './walk.js';
@@ -83,7 +83,14 @@ export class Replica {
     const aside = await Aside.open(stateDir, root, marker.mark ?? '');
     const tree = new Tree(new Root(root));
     const cursor = log.journal.cursor('catalog', { at: Math.min(catalog.through, log.journal.last) });
-    const parts: Parts = { receiver: options.receiver, catalog, aside, tree, cursor, applier: new Applier(tree, aside, catalog) };
+    const parts: Parts = {
+      receiver: options.receiver,
+      catalog,
+      aside,
+      tree,
+      cursor,
+      applier: new Applier(tree, aside, catalog),
+    };
     const replica = new Replica(parts, taken === 'adopted');
     await replica.#catchUp();
     await aside.clear(true);

@@ -46,9 +46,9 @@ export class RootMarker {
   static async open(stateDir: string, name: string): Promise<RootMarker> {
     const marker = new RootMarker(join(stateDir, name));
     const json = await readJson(marker.#path);
-    if (typeof json?.['device'] === 'string' && typeof json['inode'] === 'string') {
-      marker.kept = { device: json['device'], inode: json['inode'] };
-      marker.mark = String(json['mark']);
+    if (typeof json?.device === 'string' && typeof json.inode === 'string') {
+      marker.kept = { device: json.device, inode: json.inode };
+      marker.mark = String(json.mark);
     }
     return marker;
   }

@@ -1,5 +1,5 @@
-import type { Catalog } from './catalog.js';
 import { asSet } from './attributes.js';
+import type { Catalog } from './catalog.js';
 import { digestFile } from './content.js';
 import { type Entry, sameSignature } from './entry.js';
 import { join } from './merge.js';
@@ -35,11 +35,17 @@ export async function scan(root: Root, ignored: ReadonlySet<string>, catalog: Ca
 }
 
 /** What the catalog has to say about a path instead, if anything. */
-async function examine(root: Root, there: Entry, known: Entry | undefined, deep: boolean): Promise<Entry | 'as it should be'> {
+async function examine(
+  root: Root,
+  there: Entry,
+  known: Entry | undefined,
+  deep: boolean,
+): Promise<Entry | 'as it should be'> {
   if (known === undefined || known.kind !== there.kind || known.size !== there.size) return there;
   if (!asSet(there.attributes, known.attributes, there.kind)) return there;
   if (there.kind === 'directory') return 'as it should be';
-  if (there.kind === 'symlink') return known.target?.equals(there.target ?? Buffer.alloc(0)) ? 'as it should be' : there;
+  if (there.kind === 'symlink')
+    return known.target?.equals(there.target ?? Buffer.alloc(0)) ? 'as it should be' : there;
   // A file just written has not been looked at before: the digest was taken from the bytes that went into it.
   const touched = known.signature !== undefined && !sameSignature(known.signature, there.signature);
   if (!deep && !touched && known.digest !== undefined) return 'as it should be';
@@ -54,6 +60,11 @@ export async function fillDigests(root: Root, catalog: Catalog): Promise<void> {
     if (entry.kind !== 'file' || entry.digest !== undefined) continue;
     const now = await digestFile(root, entry.path).catch(() => undefined);
     if (now?.digest === undefined) continue;
-    catalog.put({ ...entry, size: now.size, digest: now.digest, ...(now.signature === undefined ? {} : { signature: now.signature }) });
+    catalog.put({
+      ...entry,
+      size: now.size,
+      digest: now.digest,
+      ...(now.signature === undefined ? {} : { signature: now.signature }),
+    });
   }
 }

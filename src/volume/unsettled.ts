@@ -1,5 +1,5 @@
-import { parentOf, type VolumePath } from './path.js';
 import type { Operation } from './operation.js';
+import { parentOf, type VolumePath } from './path.js';
 
 /**
  * Directories whose time over there is not what the catalog says: something happened in them, and their attributes come
@@ -27,7 +27,13 @@ export class Unsettled {
       this.#paths.delete(operation.path);
       return;
     }
-    if (!('path' in operation) || operation.type === 'attributes' || operation.type === 'part' || operation.type === 'begin') return;
+    if (
+      !('path' in operation) ||
+      operation.type === 'attributes' ||
+      operation.type === 'part' ||
+      operation.type === 'begin'
+    )
+      return;
     this.#add(parentOf(operation.path));
     if (operation.type === 'rename') this.#add(parentOf(operation.from));
     if (operation.type === 'directory') this.#add(operation.path);

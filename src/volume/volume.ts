@@ -15,7 +15,7 @@ import { displayPath } from './path.js';
 import { compare } from './planner.js';
 import { decodeReport, encodeVerifyQuestion, type ReplicaReport, VERIFY_QUESTION } from './questions.js';
 import { rootDigest } from './root-digest.js';
-import { identify, refuseNesting, RootMarker } from './root-identity.js';
+import { identify, RootMarker, refuseNesting } from './root-identity.js';
 import { Root, walk } from './walk.js';
 
 export interface VolumeOptions {
@@ -66,7 +66,13 @@ export class Volume {
   #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  private constructor(options: VolumeOptions, stateDir: string, marker: RootMarker, catalog: Catalog, cursor: JournalCursor) {
+  private constructor(
+    options: VolumeOptions,
+    stateDir: string,
+    marker: RootMarker,
+    catalog: Catalog,
+    cursor: JournalCursor,
+  ) {
     this.#sender = options.sender;
     this.#options = options;
     this.#rootPath = options.root;
@@ -166,7 +172,15 @@ export class Volume {
   }
 
   async #syncNow(signal: AbortSignal | undefined): Promise<SyncResult> {
-    const total: SyncResult = { sent: 0, moved: 0, removed: 0, touched: 0, sourceBytes: 0, unstable: 0, filesInSource: 0 };
+    const total: SyncResult = {
+      sent: 0,
+      moved: 0,
+      removed: 0,
+      touched: 0,
+      sourceBytes: 0,
+      unstable: 0,
+      filesInSource: 0,
+    };
     for (const peer of [...this.#strangers]) {
       const listing = await this.#fetchListing(peer, signal);
       try {
