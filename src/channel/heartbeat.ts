@@ -69,7 +69,6 @@ export class Heartbeat {
   /** Whether this end reads; while it does not, the peer's silence is our own doing. */
   set listening(listening: boolean) {
     this.#listening = listening;
-    this.#silentBeats = 0;
   }
 
   /** Sends a PING out of turn. */

@@ -56,7 +56,7 @@ export class Inflow {
     this.#read();
   }
 
-  /** No callback comes after this. */
+  /** No frame is handed on after this. */
   stop(): void {
     this.#stopped = true;
     this.#next = undefined;
@@ -73,7 +73,7 @@ export class Inflow {
         this.#take(frame);
       }
     } catch (error) {
-      this.#fail(error);
+      this.#options.onError(error);
     }
   }
 
@@ -115,7 +115,7 @@ export class Inflow {
     this.#handling = true;
     result.then(
       () => this.#handled(),
-      (error) => this.#fail(error),
+      (error) => this.#options.onError(error),
     );
   }
 
@@ -124,14 +124,10 @@ export class Inflow {
     const next = this.#next;
     this.#next = undefined;
     try {
-      if (next !== undefined && !this.#stopped) this.#handle(next);
+      if (next !== undefined) this.#handle(next);
     } catch (error) {
-      this.#fail(error);
+      this.#options.onError(error);
     }
     this.#read();
-  }
-
-  #fail(error: unknown): void {
-    if (!this.#stopped) this.#options.onError(error);
   }
 }

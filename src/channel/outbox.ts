@@ -127,7 +127,6 @@ export class Outbox {
     this.#tokensAsked = true;
     void shaper.take(bytes).then(() => {
       this.#tokensAsked = false;
-      if (this.#closed) return;
       this.#handOver(bytes);
       this.#pump();
     });

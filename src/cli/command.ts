@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { LonghaulError } from '../index.js';
+import { InvalidArgumentError, LonghaulError } from '../index.js';
 import { helpText, nearest, readArguments, UsageError, type Values } from './arguments.js';
 import { Interrupt, InterruptedError } from './interrupt.js';
 import { receive, receiveOptions, receiveSummary } from './receive.js';
@@ -26,7 +26,7 @@ export async function main(args: string[]): Promise<number> {
   } catch (error) {
     if (error instanceof InterruptedError) return EXIT_INTERRUPTED;
     report(error, json);
-    return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+    return error instanceof UsageError || error instanceof InvalidArgumentError ? EXIT_USAGE : EXIT_FAILED;
   }
 }
 

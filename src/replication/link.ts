@@ -33,6 +33,8 @@ export interface LinkContext {
   heartbeatMs: number;
   /** Supplies records for a peer that needs everything anew; undefined when nobody can. */
   resync: (link: PeerLink) => Promise<void> | undefined;
+  /** Resolves when it is clear whether somebody can. */
+  ready: Promise<void>;
   /** Lets go what peers hold in the queue that are none of ours any more. */
   releaseStrangers: () => Promise<void>;
   onProgress: (link: PeerLink) => void;
@@ -195,8 +197,9 @@ export class PeerLink {
   }
 
   async #startingPoint(welcome: Welcome, reset: boolean, because: string): Promise<number> {
-    const { journal, resync } = this.#context;
+    const { journal, resync, ready } = this.#context;
     if (!reset) return welcome.last + 1;
+    await ready;
     if (resync(this) === undefined) throw new ResyncRequiredError(this.address.name, because);
     const base = journal.last + 1;
     await this.#cursor?.advance(base - 1);

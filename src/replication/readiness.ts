@@ -1,7 +1,7 @@
 /**
- * Whether a receiver may greet a sender yet. One that was opened without `apply` is either a log alone or about to get
- * its replica, and a sender must not meet it in between: it waits a moment for someone to announce the replica, and
- * then for the replica itself.
+ * Whether an end may meet its peer yet. One that was opened alone is complete as it is, or is about to get its volume or
+ * replica, and a peer must not meet it in between: it waits a moment for someone to announce the other half, and then
+ * for that half itself.
  */
 
 const ANNOUNCE_MS = 250;
@@ -19,7 +19,7 @@ export class Readiness {
     else this.#timer = setTimeout(() => this.#settle(), ANNOUNCE_MS);
   }
 
-  /** A replica is being opened: from now on only `done` ends the wait. */
+  /** The other half is being opened: from now on only `done` ends the wait. */
   announce(): void {
     clearTimeout(this.#timer);
   }

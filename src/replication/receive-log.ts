@@ -39,7 +39,9 @@ export class ReceiveLog {
 
   static async open(dir: string, journal: Journal, hooks: ReceiveLogHooks): Promise<ReceiveLog> {
     const path = join(dir, 'receiver.json');
-    const volume = (await readJson(path))?.volume;
+    const kept = (await readJson(path))?.volume;
+    // A log that holds anything, or began anew at some number, got its volume with that, in one step.
+    const volume = journal.last > 0 ? journal.volume : kept;
     return new ReceiveLog(path, journal, typeof volume === 'string' ? volume : undefined, hooks);
   }
 

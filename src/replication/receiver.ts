@@ -100,6 +100,9 @@ export class Receiver {
   readonly #readiness: Readiness;
   #listener: Listener | undefined;
   #session: Session | undefined;
+  /** All that have a connection, and those without one that still have something on its way to the log. */
+  readonly #connected = new Set<Session>();
+  readonly #leaving = new Set<Session>();
   #records = 0;
   #payloadBytes = 0;
   #closed = false;
@@ -263,6 +266,7 @@ export class Receiver {
       },
     });
     this.#traffic.attach(connection);
+    this.#connected.add(session);
     void connection.closed.then((problem) => this.#onClosed(session, problem));
   }
 
@@ -270,15 +274,17 @@ export class Receiver {
   async #claim(claimant: Session, node: string): Promise<void> {
     await this.#readiness.ready;
     if (this.#closed) throw new ClosedError('the receiver');
+    if (!this.#connected.has(claimant)) throw new ConnectionLostError('the sender', 'it was gone before its turn');
     const holder = this.#session;
     if (holder !== undefined && holder.node !== node) {
       throw new PeerRefusedError('the receiver', 'BUSY', 'another sender has a session', true);
     }
     this.#session = claimant;
     claimant.node = node;
-    if (holder === undefined) return;
-    holder.connection.destroy(new ConnectionLostError('the sender', 'it connected anew'));
-    await holder.idle();
+    holder?.connection.destroy(new ConnectionLostError('the sender', 'it connected anew'));
+    // What an earlier session has begun changes the log, of which the greeting is about to speak.
+    const others = [...this.#connected, ...this.#leaving].filter((session) => session !== claimant);
+    await Promise.all(others.map((session) => session.idle()));
   }
 
   #onOpen(session: Session): void {
@@ -294,6 +300,9 @@ export class Receiver {
 
   #onClosed(session: Session, problem: LonghaulError | undefined): void {
     this.#traffic.detach(session.connection);
+    this.#connected.delete(session);
+    this.#leaving.add(session);
+    void session.idle().then(() => this.#leaving.delete(session));
     if (this.#session === session) this.#session = undefined;
     const details = problem === undefined ? {} : { problem };
     publish('session', { peer: session.node ?? '', state: 'closed', ...details });

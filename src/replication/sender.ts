@@ -19,6 +19,7 @@ import { type LinkContext, PEER_CURSOR_PREFIX, PeerLink } from './link.js';
 import { nodeId } from './node-id.js';
 import { PeerBook } from './peers.js';
 import { FINISH_QUESTION } from './queries.js';
+import { Readiness } from './readiness.js';
 import { type ResyncRecord, resolveSenderOptions, type SenderOptions } from './sender-options.js';
 import { type SenderStatus, senderStatus } from './sender-status.js';
 
@@ -50,6 +51,7 @@ export class Sender {
   readonly #lock: DirectoryLock;
   readonly #links: PeerLink[];
   readonly #waiters = new AckWaiters();
+  readonly #readiness: Readiness;
   readonly #openedAt = performance.now();
   #resync: ((link: PeerLink) => Promise<void>) | undefined;
   #watchers = new Set<(problem?: LonghaulError) => void>();
@@ -63,10 +65,12 @@ export class Sender {
   ) {
     this.#journal = journal;
     this.#lock = lock;
+    this.#readiness = new Readiness(options.resync !== undefined);
     const supply = options.resync;
     if (supply !== undefined) this.#resync = (link) => this.#appendAll(supply(link.address.name));
     const hooks: Pick<LinkContext, SenderHooks> = {
       resync: (link) => this.#resync?.(link),
+      ready: this.#readiness.ready,
       releaseStrangers: () => this.#releaseStrangers(),
       onProgress: () => this.#settle(),
       onProblem: (_link, problem) => this.#fail(problem),
@@ -157,6 +161,7 @@ export class Sender {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#readiness.done();
     this.#fail(new ClosedError('the sender'));
     await Promise.allSettled(this.#links.map((link) => link.close()));
     try {
@@ -184,6 +189,17 @@ export class Sender {
   /** @internal The volume supplies what a peer needs when it must start over. */
   attachResync(resync: (peer: string) => Promise<void>): void {
     this.#resync = (link) => resync(link.address.name);
+    this.#readiness.done();
+  }
+
+  /** @internal A volume is being opened: nobody is told that there is no resync before `attachResync` or `expectNobody`. */
+  expectVolume(): void {
+    this.#readiness.announce();
+  }
+
+  /** @internal */
+  expectNobody(): void {
+    this.#readiness.done();
   }
 
   /** @internal Asks a peer something outside the stream. */
@@ -280,4 +296,4 @@ export class Sender {
   }
 }
 
-type SenderHooks = 'resync' | 'releaseStrangers' | 'onProgress' | 'onProblem';
+type SenderHooks = 'resync' | 'ready' | 'releaseStrangers' | 'onProgress' | 'onProblem';

@@ -58,7 +58,7 @@ export class Session {
   #unloggedBytes = 0;
   #unlogged = 0;
   #room: (() => void) | undefined;
-  #drained: (() => void) | undefined;
+  #drained: (() => void)[] = [];
   #ackTimer: NodeJS.Timeout | undefined;
   #ackedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -114,9 +114,13 @@ export class Session {
     this.connection.sendControl(FrameType.ack, encodeAck({ logged, applied: Math.min(applied, logged) }));
   }
 
-  /** Resolves when nothing that this session took in is still on its way to the log. */
+  /** Resolves when nothing that this session has begun with the log is under way any more. */
   async idle(): Promise<void> {
-    while (this.#unlogged > 0) await new Promise<void>((drained) => (this.#drained = drained));
+    while (this.#unlogged > 0) {
+      await new Promise<void>((drained) => {
+        this.#drained.push(drained);
+      });
+    }
   }
 
   async #onHello(body: Buffer): Promise<void> {
@@ -154,7 +158,8 @@ export class Session {
     if (hello === undefined || hello.volume.length !== 2 * ID_BYTES)
       throw new ProtocolError('START before HELLO', 'HELLO');
     const adopt = this.#host.adopt || hello.adopt;
-    await this.#host.log.begin(start, hello.volume, adopt);
+    const done = this.#atWork(0);
+    await this.#host.log.begin(start, hello.volume, adopt).finally(done);
     this.connection.established();
     this.#state = 'streaming';
     this.connection.sendControl(FrameType.ready, Buffer.alloc(0));
@@ -164,14 +169,7 @@ export class Session {
 
   /** Counted as unlogged from here on, so that whoever takes over waits for a batch still being decoded. */
   async #onBatch(body: Buffer): Promise<void> {
-    this.#unlogged++;
-    this.#unloggedBytes += body.byteLength;
-    const done = (): void => {
-      this.#unlogged--;
-      this.#unloggedBytes -= body.byteLength;
-      this.#room?.();
-      if (this.#unlogged === 0) this.#drained?.();
-    };
+    const done = this.#atWork(body.byteLength);
     let batch: Batch;
     try {
       batch = await this.#host.decoder.decode(body);
@@ -193,6 +191,18 @@ export class Session {
       },
     );
     while (this.#unloggedBytes > UNLOGGED_BYTES_MAX) await new Promise<void>((room) => (this.#room = room));
+  }
+
+  /** Something is under way to the log until the returned function is called. */
+  #atWork(bytes: number): () => void {
+    this.#unlogged++;
+    this.#unloggedBytes += bytes;
+    return () => {
+      this.#unlogged--;
+      this.#unloggedBytes -= bytes;
+      this.#room?.();
+      if (this.#unlogged === 0) for (const drained of this.#drained.splice(0)) drained();
+    };
   }
 
   #onQuery(frame: Buffer): void {

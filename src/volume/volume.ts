@@ -83,6 +83,16 @@ export class Volume {
   }
 
   static async open(options: VolumeOptions): Promise<Volume> {
+    options.sender.expectVolume();
+    try {
+      return await Volume.#open(options);
+    } catch (error) {
+      options.sender.expectNobody();
+      throw error;
+    }
+  }
+
+  static async #open(options: VolumeOptions): Promise<Volume> {
     const root = directoryOption('root', options.root);
     const { sender } = options;
     const stateDir = dirname(sender.journal.dir);

@@ -58,6 +58,15 @@ describe('frames', () => {
     expect(right.connection.wire.bytesSent).toBe(right.connection.framesBytes.control.sent);
   });
 
+  test('that the system has not taken yet are not counted as sent', async () => {
+    const [socket] = await socketPair();
+    const { connection } = collect(socket);
+    void connection.send(DATA, Buffer.alloc(16 * MIB));
+    await turns(20);
+    expect(connection.framesBytes.data.sent).toBe(16 * MIB + FRAME_HEADER_BYTES);
+    expect(connection.wire.bytesSent).toBeLessThan(16 * MIB);
+  });
+
   test('over the limit are refused where they are sent', async () => {
     const [left] = await connectionPair({ frameBytesMax: 100_000 });
     await expect(left.connection.send(DATA, Buffer.alloc(100_000))).rejects.toThrow(InvalidArgumentError);
@@ -74,6 +83,28 @@ describe('control frames', () => {
     await Promise.all(sends);
     await until(() => right.frames.length === 21);
     expect(right.frames.findIndex((frame) => frame.type === CONTROL)).toBeLessThan(5);
+  });
+
+  test('overtake also while data is under way', async () => {
+    const [a, b] = await socketPair();
+    const left = collect(a);
+    const types: number[] = [];
+    collect(b, {
+      onFrame: (frame) => {
+        if (types.push(frame.type) === 1) left.connection.sendControl(CONTROL, Buffer.from('ahead'));
+      },
+    });
+    for (let i = 0; i < 100; i++) void left.connection.send(DATA, Buffer.alloc(MIB));
+    await until(() => types.length === 101);
+    expect(types.indexOf(CONTROL)).toBeLessThan(70);
+  });
+
+  test('may be many, as long as the peer reads', async () => {
+    const [left, right] = await connectionPair();
+    for (let i = 1; i <= 40; i++) {
+      left.connection.sendControl(CONTROL, Buffer.alloc(CONTROL_BODY_BYTES_MAX));
+      await until(() => right.frames.length === i);
+    }
   });
 
   test('of one type replace each other while they wait, if asked to', async () => {
@@ -235,8 +266,8 @@ describe('end', () => {
     expect(await right.connection.closed).toBeUndefined();
   });
 
-  test('answers to the last frames still go out', async () => {
-    const [a, b] = await socketPair();
+  test('answers to the last frames still go out, on sockets that were made without half-open ends too', async () => {
+    const [a, b] = await socketPair(false);
     const left = collect(a);
     const right: Connection = new Connection({
       socket: b,
@@ -270,9 +301,9 @@ describe('destroy', () => {
     for (const sent of sends) await expect(sent).rejects.toBe(reason);
     await expect(left.connection.send(DATA, Buffer.alloc(1))).rejects.toBe(reason);
     left.connection.sendControl(CONTROL, Buffer.alloc(1));
+    const { bytesSent } = left.connection.wire;
     await left.connection.end();
     expect(await left.connection.closed).toBe(reason);
-    const { bytesSent } = left.connection.wire;
     await turns(20);
     expect(left.connection.wire.bytesSent).toBe(bytesSent);
     expect(await right.connection.closed).toBeInstanceOf(ConnectionLostError);
@@ -320,7 +351,12 @@ describe('a hostile peer', () => {
     ['half a header', good.subarray(0, 20), ConnectionLostError],
     ['half a body', frameBytes({ frameNumber: 1, bodyLength: 100 }, Buffer.alloc(50)), ConnectionLostError],
     ['a PING that is too long', frameBytes({ type: 1, frameNumber: 1 }, Buffer.alloc(9)), ProtocolError],
-    ['a PONG to no PING', frameBytes({ type: 2, frameNumber: 1 }, Buffer.alloc(8, 0x0f)), ProtocolError],
+    [
+      'a PONG from the future',
+      frameBytes({ type: 2, frameNumber: 1 }, Buffer.from([0, 0, 0, 0, 0, 0, 1, 0])),
+      ProtocolError,
+    ],
+    ['a PONG that is too long', frameBytes({ type: 2, frameNumber: 1 }, Buffer.alloc(9)), ProtocolError],
     ['an empty PONG', frameBytes({ type: 2, frameNumber: 1 }), ProtocolError],
   ];
   test.each(cases)('that sends %s after a good frame is dropped, the frame is not', async (_name, bytes, error) => {

@@ -157,6 +157,71 @@ describe('time limits', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  test('the time for the other end counts from when everything is flushed', async () => {
+    const [socket, peer] = await socketPair();
+    const clock = new FakeClock();
+    const shaper = new Shaper({ rateBytesPerSecond: 10_000, clock });
+    const { connection } = collect(socket, { clock, shaper });
+    peer.resume();
+    void connection.send(DATA, Buffer.alloc(42_000));
+    const ended = connection.end();
+    for (let tick = 0; tick < 500 && !peer.readableEnded; tick++) {
+      await clock.advance(10);
+      await turns(1);
+    }
+    expect(clock.now()).toBeGreaterThan(4000);
+    expect(clock.now()).toBeLessThan(5000);
+    await clock.advance(4900);
+    await turns(5);
+    expect(socket.destroyed).toBe(false);
+    await clock.advance(100);
+    await ended;
+    expect(await connection.closed).toBeInstanceOf(ConnectionLostError);
+  });
+
+  test('no limit cuts off the handling of the last frames once both sides have ended', async () => {
+    const [a, b] = await socketPair();
+    const clock = new FakeClock();
+    let release = (): void => {};
+    const busy = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let calls = 0;
+    const onFrame = (): Promise<void> => {
+      calls++;
+      return busy;
+    };
+    const { connection: left } = collect(a);
+    const { connection: right } = collect(b, { clock, onFrame });
+    for (let i = 0; i < 3; i++) void left.send(DATA, Buffer.alloc(10));
+    void left.end();
+    await until(() => calls === 1);
+    void right.end();
+    await left.closed;
+    await turns(5);
+    await clock.advance(100_000);
+    release();
+    expect(await right.closed).toBeUndefined();
+    expect(calls).toBe(3);
+  });
+
+  test('a peer that has ended is not silent, it is done', async () => {
+    const [socket, peer] = await socketPair();
+    const clock = new FakeClock();
+    let release = (): void => {};
+    const onFrame = (): Promise<void> =>
+      new Promise((resolve) => {
+        release = resolve;
+      });
+    const { connection } = collect(socket, { clock, onFrame });
+    peer.resume();
+    peer.end(frameBytes({}));
+    await until(() => socket.readableEnded);
+    await clock.advance(100_000);
+    release();
+    expect(await connection.closed).toBeUndefined();
+  });
+
   test('an orderly end leaves no timer', async () => {
     const clock = new FakeClock();
     const [left, right] = await connectionPair({ clock });
@@ -209,6 +274,50 @@ describe('with a shaper', () => {
     await first;
     await until(() => right.frames.length === 3);
     expect(right.frames.map((frame) => frame.type)).toEqual([DATA + 1, DATA, DATA]);
+  });
+
+  test('asks for every byte once, and for none that it does not send', async () => {
+    const [socket, peer] = await socketPair();
+    const takes: number[] = [];
+    const shaper = new Shaper({ rateBytesPerSecond: 1e9 });
+    shaper.take = async (bytes) => void takes.push(bytes);
+    const { connection } = collect(socket, { shaper });
+    peer.resume();
+    await connection.send(DATA, [Buffer.alloc(10_000), Buffer.alloc(0)]);
+    connection.sendControl(DATA + 1, Buffer.alloc(100));
+    void connection.end();
+    await until(() => peer.readableEnded);
+    expect(takes.reduce((sum, bytes) => sum + bytes, 0)).toBe(connection.wire.bytesSent);
+    peer.end();
+    expect(await connection.closed).toBeUndefined();
+  });
+
+  test('a body whose last part is empty is sent when its last byte is', async () => {
+    const clock = new FakeClock();
+    const shaper = new Shaper({ rateBytesPerSecond: 1_000_000, clock });
+    const [left] = await connectionPair({ shaper }, {});
+    let sent = false;
+    void left.connection.send(DATA, [Buffer.alloc(10_000), Buffer.alloc(0)]).then(() => {
+      sent = true;
+    });
+    for (let tick = 0; tick < 5; tick++) {
+      await clock.advance(10);
+      await turns(2);
+    }
+    expect(sent).toBe(true);
+  });
+
+  test('a frame that was cut off on its way is not sent', async () => {
+    const clock = new FakeClock();
+    const shaper = new Shaper({ rateBytesPerSecond: 100_000, clock });
+    const [left] = await connectionPair({ shaper }, {});
+    const sent = left.connection.send(DATA, Buffer.alloc(100_000));
+    await clock.advance(100);
+    const reason = new ConnectionLostError('a peer', 'the test says so');
+    left.connection.destroy(reason);
+    await expect(sent).rejects.toBe(reason);
+    await clock.advance(1000);
+    expect(clock.pendingTimers).toBe(0);
   });
 
   test('an end waits for the rate', async () => {

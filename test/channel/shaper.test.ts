@@ -100,12 +100,29 @@ test('a new rate holds at once, also for what waits', async () => {
     granted = true;
   });
   shaper.setRate(1_000_000);
+  expect(clock.pendingTimers).toBe(1);
   await clock.advance(3);
   expect(granted).toBe(true);
   shaper.setRate(1000);
   expect(shaper.rateBytesPerSecond).toBe(1000);
   const grants = await saturate(shaper, clock, 1, 20);
   expect(windows(grants, 5000).most).toBeLessThanOrEqual(5000);
+});
+
+test('the time before a change counts at the old rate', async () => {
+  const clock = new FakeClock();
+  const shaper = new Shaper({ rateBytesPerSecond: 1000, clock });
+  await shaper.take(1460);
+  clock.jump(1000);
+  shaper.setRate(1_000_000);
+  let granted = false;
+  void shaper.take(1460).then(() => {
+    granted = true;
+  });
+  await clock.advance(0);
+  expect(granted).toBe(false);
+  await clock.advance(1);
+  expect(granted).toBe(true);
 });
 
 test('more than the bucket holds is granted on a full bucket and paid off afterwards', async () => {

@@ -14,11 +14,11 @@ export function closeAll(): void {
   open.clear();
 }
 
-export async function socketPair(): Promise<[Socket, Socket]> {
-  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+export async function socketPair(allowHalfOpen = true): Promise<[Socket, Socket]> {
+  const server = createServer({ allowHalfOpen }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const accepted = once(server, 'connection');
-  const left = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
+  const left = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen });
   const [[right]] = (await Promise.all([accepted, once(left, 'connect')])) as [[Socket], unknown];
   server.close();
   for (const socket of [left, right]) {
