@@ -219,7 +219,11 @@ export class PeerLink {
       stop.abort();
       throw error ?? new ConnectionLostError(this.address.name, 'it closed the connection');
     });
-    await Promise.race([ended, this.#pump(connection, from, stop.signal)]).finally(() => stop.abort());
+    // When the connection ends first its reason counts, not that the reading of the queue was called off.
+    const pumped = this.#pump(connection, from, stop.signal).catch((error: unknown) => {
+      if (!stop.signal.aborted) throw error;
+    });
+    await Promise.race([ended, pumped]).finally(() => stop.abort());
     await ended;
   }
 

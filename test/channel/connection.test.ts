@@ -91,12 +91,13 @@ describe('control frames', () => {
     const types: number[] = [];
     collect(b, {
       onFrame: (frame) => {
-        if (types.push(frame.type) === 1) left.connection.sendControl(CONTROL, Buffer.from('ahead'));
+        if (types.push(frame.type) === 20) left.connection.sendControl(CONTROL, Buffer.from('ahead'));
       },
     });
     for (let i = 0; i < 100; i++) void left.connection.send(DATA, Buffer.alloc(MIB));
     await until(() => types.length === 101);
-    expect(types.indexOf(CONTROL)).toBeLessThan(70);
+    // What the system's own buffers hold cannot be overtaken.
+    expect(types.indexOf(CONTROL)).toBeLessThan(80);
   });
 
   test('may be many, as long as the peer reads', async () => {

@@ -295,9 +295,10 @@ describe('with a shaper', () => {
   test('a body whose last part is empty is sent when its last byte is', async () => {
     const clock = new FakeClock();
     const shaper = new Shaper({ rateBytesPerSecond: 1_000_000, clock });
-    const [left] = await connectionPair({ shaper }, {});
+    const [socket] = await socketPair();
+    const { connection } = collect(socket, { shaper });
     let sent = false;
-    void left.connection.send(DATA, [Buffer.alloc(10_000), Buffer.alloc(0)]).then(() => {
+    void connection.send(DATA, [Buffer.alloc(10_000), Buffer.alloc(0)]).then(() => {
       sent = true;
     });
     for (let tick = 0; tick < 5; tick++) {
