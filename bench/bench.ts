@@ -12,11 +12,17 @@ export interface BenchRow {
   ratio?: number;
 }
 
+export interface BenchOptions {
+  /** Asks for the smallest run that still goes through every line; its figures mean nothing. */
+  tiny: boolean;
+  /** For what a reader of the figures has to know. */
+  say: (line: string) => void;
+}
+
 export interface Bench {
   /** The word that selects it on the command line. */
   name: string;
   /** One line for a reader who has not run it. */
   describe: string;
-  /** `tiny` asks for the smallest run that still goes through every line; its figures mean nothing. */
-  run(o: { tiny: boolean }): Promise<BenchRow[]>;
+  run(o: BenchOptions): Promise<BenchRow[]>;
 }

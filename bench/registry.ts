@@ -1,7 +1,10 @@
 import type { Bench } from './bench.js';
 import { checksum } from './checksum.js';
+import { compress } from './compress.js';
+import { loopback } from './loopback.js';
+import { tree } from './tree.js';
 
-export type { Bench, BenchRow } from './bench.js';
+export type { Bench, BenchOptions, BenchRow } from './bench.js';
 
 /** Every benchmark, in the order in which `npm run bench` runs them. */
-export const BENCHES: readonly Bench[] = [checksum];
+export const BENCHES: readonly Bench[] = [checksum, compress, loopback, tree];

@@ -27,7 +27,7 @@ export async function runBenches(args: string[], { out, error }: Output): Promis
   for (const bench of parsed.benches) {
     error(`${bench.name}: ${bench.describe}`);
     try {
-      rows.push(...(await bench.run({ tiny: parsed.tiny })).map((row) => ({ bench: bench.name, ...row })));
+      rows.push(...(await bench.run({ tiny: parsed.tiny, say: error })).map((row) => ({ bench: bench.name, ...row })));
     } catch (cause) {
       error(`${bench.name} failed: ${(cause as Error).stack ?? String(cause)}`);
       return 1;

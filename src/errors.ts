@@ -357,10 +357,12 @@ export class ResyncRequiredError extends LonghaulError {
   constructor(
     readonly peer: string,
     readonly reason: string,
+    cause?: unknown,
   ) {
     super(
       `${peer} needs a full resynchronisation (${reason}); give the Sender a resync option that supplies the records`,
       {
+        cause,
         recoverable: true,
       },
     );

@@ -31,7 +31,7 @@ export interface Copier {
 /** Two processes: a receiver that keeps running, and a sender that is started for each pass. */
 export async function longhaul(work: Workspace, source: string, line: Line): Promise<Copier> {
   const replica = work.at('longhaul-replica');
-  const receiver: Receiving = await startReceiver(work, work.at('receiver-state'), replica);
+  const receiver: Receiving = await startReceiver(work, { state: work.at('receiver-state'), into: replica });
   const link = work.own(await EmulatedLink.open({ ...line, target: { port: receiver.port } }));
   return {
     name: 'longhaul',
@@ -40,7 +40,7 @@ export async function longhaul(work: Workspace, source: string, line: Line): Pro
       const meter = new Meter(link);
       // At a terminal the sender draws its own progress bar.
       const stderr = process.stderr.isTTY ? 'inherit' : 'pipe';
-      const sender = startSender(work, { state: work.at('sender-state'), from: source, port: link.port }, { stderr });
+      const sender = startSender(work, { state: work.at('sender-state'), from: source, port: link.port, stderr });
       await sender.succeeded();
       return { wireBytes: meter.bytes, seconds: meter.seconds };
     },

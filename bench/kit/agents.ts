@@ -1,13 +1,25 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Program, ProgramOptions } from './program.js';
 import type { Workspace } from './workspace.js';
 
 /** `longhaul receive` and `longhaul send` as processes of their own, as a user would run them. */
 
 /** As built, also when this file itself runs without being compiled. */
-const COMMAND = join(dirname(createRequire(import.meta.url).resolve('longhaul')), 'cli', 'main.js');
+const BUILT = dirname(dirname(createRequire(import.meta.url).resolve('longhaul')));
+const COMMAND = join(BUILT, 'src', 'cli', 'main.js');
+const PEAK_MEMORY = pathToFileURL(join(BUILT, 'bench', 'kit', 'peak-memory.js')).href;
 const LISTENING = /^listening on (\S+):(\d+)$/;
+
+export interface AgentOptions {
+  state: string;
+  /** More arguments. */
+  args?: string[];
+  /** A file for the process to leave the peak of its memory in. */
+  peakMemory?: string;
+  stderr?: ProgramOptions['stderr'];
+}
 
 export interface Receiving {
   program: Program;
@@ -15,25 +27,26 @@ export interface Receiving {
 }
 
 /** Starts a receiver on a free port and waits until it listens. */
-export async function startReceiver(
-  work: Workspace,
-  state: string,
-  into: string,
-  args: string[] = [],
-): Promise<Receiving> {
-  const all = [COMMAND, 'receive', '--state', state, '--into', into, '--listen', '127.0.0.1:0', ...args];
-  const program = work.run('longhaul receive', process.execPath, all);
+export async function startReceiver(work: Workspace, o: AgentOptions & { into: string }): Promise<Receiving> {
+  const program = start(work, 'receive', ['--into', o.into, '--listen', '127.0.0.1:0'], o);
   const [, , port] = await program.line(LISTENING);
   return { program, port: Number(port) };
 }
 
 /** Starts `longhaul send --once`. */
-export function startSender(
+export function startSender(work: Workspace, o: AgentOptions & { from: string; port: number }): Program {
+  return start(work, 'send', ['--from', o.from, '--to', `127.0.0.1:${o.port}`, '--once'], o);
+}
+
+function start(
   work: Workspace,
-  o: { state: string; from: string; port: number; args?: string[] },
-  options?: ProgramOptions,
+  name: string,
+  own: string[],
+  { state, args = [], peakMemory, stderr }: AgentOptions,
 ): Program {
-  const to = `127.0.0.1:${o.port}`;
-  const all = [COMMAND, 'send', '--state', o.state, '--from', o.from, '--to', to, '--once', ...(o.args ?? [])];
-  return work.run('longhaul send', process.execPath, all, options);
+  const hook = peakMemory === undefined ? [] : ['--import', PEAK_MEMORY];
+  return work.run(`longhaul ${name}`, process.execPath, [...hook, COMMAND, name, '--state', state, ...own, ...args], {
+    ...(stderr === undefined ? {} : { stderr }),
+    ...(peakMemory === undefined ? {} : { env: { LONGHAUL_BENCH_PEAK_MEMORY: peakMemory } }),
+  });
 }

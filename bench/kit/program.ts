@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 /** A child process that is watched: what it says is kept for whoever asks why it ended, and it ends when told to. */
 
 const LINES_KEPT = 20;
+const OUTPUT_CHARACTERS_KEPT = 16 * 1024;
 const PATIENCE_MS = 5000;
 
 export interface ProgramOptions {
@@ -11,6 +12,8 @@ export interface ProgramOptions {
   stderr?: 'pipe' | 'inherit';
   /** A process group of its own, ended as a whole: for programs that start others. */
   group?: boolean;
+  /** Added to our own environment. */
+  env?: Record<string, string>;
 }
 
 export class ProgramError extends Error {}
@@ -23,26 +26,39 @@ export class Program {
   readonly #child: ChildProcess;
   readonly #group: boolean;
   #lines: string[] = [];
+  #output = '';
   #awaited: { pattern: RegExp; found: (match: RegExpExecArray) => void }[] = [];
 
   constructor(
     name: string,
     command: string,
     args: readonly string[],
-    { stderr = 'pipe', group = false }: ProgramOptions = {},
+    { stderr = 'pipe', group = false, env = {} }: ProgramOptions = {},
   ) {
     this.#name = name;
     this.#group = group;
-    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', stderr], detached: group });
+    this.#child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', stderr],
+      detached: group,
+      env: { ...process.env, ...env },
+    });
     this.pid = this.#child.pid ?? 0;
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream !== null) createInterface(stream).on('line', (line) => this.#line(line));
     }
+    this.#child.stdout?.on('data', (data: Buffer) => {
+      this.#output = `${this.#output}${data}`.slice(-OUTPUT_CHARACTERS_KEPT);
+    });
     this.ended = new Promise((resolve, reject) => {
       this.#child.once('error', reject);
       this.#child.once('close', (code, signal) => resolve(code ?? signal ?? 'SIGKILL'));
     });
     this.ended.catch(() => {});
+  }
+
+  /** The end of its standard output. */
+  get output(): string {
+    return this.#output;
   }
 
   /** The last line it wrote, on either stream. */

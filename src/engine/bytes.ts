@@ -170,14 +170,22 @@ export class ByteReader {
   }
 
   varint(max: number = Number.MAX_SAFE_INTEGER): number {
+    const start = this.#position;
+    // Most are a single byte: lengths, flags, differences.
+    const first = this.#buffer[start];
+    if (first !== undefined && first < 0x80 && first <= max) {
+      this.#position = start + 1;
+      return first;
+    }
     let value = 0;
     let scale = 1;
     for (let count = 1; ; count++) {
-      const byte = this.u8();
+      const byte = this.#buffer[start + count - 1] ?? this.#endsEarly(count);
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) {
         // One number, one encoding: two bodies that differ in bytes then differ in meaning.
         if (byte === 0 && count > 1) throw new ProtocolError(`${this.#what}: padded varint`, 'the shortest encoding');
+        this.#position = start + count;
         break;
       }
       if (count === VARINT_BYTES_MAX) throw new ProtocolError(`${this.#what}: endless varint`, 'at most 8 bytes');
@@ -215,11 +223,13 @@ export class ByteReader {
   #advance(count: number): number {
     const at = this.#position;
     // Written so that a count that is negative or no number at all fails too.
-    if (!(count >= 0 && count <= this.#buffer.byteLength - at)) {
-      throw new ProtocolError(`${this.#what} ends after ${this.remaining} of ${count} bytes`, 'the whole field');
-    }
+    if (!(count >= 0 && count <= this.#buffer.byteLength - at)) this.#endsEarly(count);
     this.#position = at + count;
     return at;
+  }
+
+  #endsEarly(count: number): never {
+    throw new ProtocolError(`${this.#what} ends after ${this.remaining} of ${count} bytes`, 'the whole field');
   }
 }
 

@@ -58,8 +58,11 @@ export class AckWaiters {
     }
   }
 
-  fail(error: Error): void {
-    for (const { line } of this.#lines.values()) for (const waiter of line.splice(0)) waiter.reject(error);
+  /** Tells everyone who waits for more peers than can still get there. */
+  fail(error: Error, peersLeft: number): void {
+    for (const { quorum, line } of this.#lines.values()) {
+      if (quorum > peersLeft) for (const waiter of line.splice(0)) waiter.reject(error);
+    }
   }
 
   #insert(level: RemoteLevel, quorum: number, waiter: Waiter): void {

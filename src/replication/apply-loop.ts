@@ -69,7 +69,7 @@ export class ApplyLoop {
     const signal = AbortSignal.any([this.#stop.signal, own.signal]);
     const batches = journal.readBatches(this.#done + 1, { follow: true, signal, ...limits });
     for await (const records of prefetched(batches, () => own.abort())) {
-      await consumer.apply(records, (sequence) => this.#applied(sequence, records));
+      await consumer.apply(records, (sequence) => this.#applied(sequence, records), this.#stop.signal);
       if (this.#stop.signal.aborted) return;
     }
   }

@@ -5,9 +5,13 @@ export interface Consumer {
   /**
    * Makes the effect of consecutive records durable, in order, and reports how far it has come. Called again from the
    * last reported number after a failure. What `applied` returns resolves once that number is on disk, so that nothing
-   * up to it comes again after a crash.
+   * up to it comes again after a crash. Once the signal has fired the rest may be left for another time.
    */
-  apply(records: JournalRecord[], applied: (sequence: number) => Promise<void>): Promise<void>;
+  apply(
+    records: JournalRecord[],
+    applied: (sequence: number) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** The log is about to begin anew at `base`: nothing below it will come again. Called while apply stands still. */
   rebase?(base: number): Promise<void>;
   /** Answers a question of the sender; undefined when the question is not one of its own. */
@@ -20,8 +24,9 @@ export type ApplyCallback = (record: JournalRecord) => Promise<void> | void;
 
 export function callbackConsumer(apply: ApplyCallback): Consumer {
   return {
-    async apply(records, applied) {
+    async apply(records, applied, signal) {
       for (const record of records) {
+        if (signal.aborted) return;
         await apply(record);
         void applied(record.sequence);
       }

@@ -31,8 +31,10 @@ export interface LinkContext {
   giveUpAfterMs: number | undefined;
   peerTimeoutMs: number;
   heartbeatMs: number;
-  /** Supplies records for a peer that needs everything anew; undefined when nobody can. */
-  resync: (link: PeerLink) => Promise<void> | undefined;
+  /** What puts the records that a peer needs anew into the queue; undefined when nobody can. */
+  supply: () => ((peer: string) => Promise<void>) | undefined;
+  /** Refuses a node that answers for another of our peers too: it would be counted twice. */
+  checkNode: (link: PeerLink, node: string) => void;
   /** Resolves when it is clear whether somebody can. */
   ready: Promise<void>;
   /** Lets go what peers hold in the queue that are none of ours any more. */
@@ -49,6 +51,8 @@ export interface PeerAddress {
 
 /** What keeps a link from working until someone acts; it looks again at this interval. */
 const REFUSED_RETRY_MS = 5000;
+/** One attempt to connect ends after this much time at the latest, to be followed by another. */
+const DIAL_MS_MAX = 60_000;
 /** The acknowledged position is persisted after this much time, or when the peer has caught up. */
 const CURSOR_INTERVAL_MS = 250;
 
@@ -62,15 +66,18 @@ export class PeerLink {
   readonly traffic = new Traffic();
   state: LinkState = 'connecting';
   id: string | undefined;
+  /** How far the peer has come; while it is owed everything anew it counts as having nothing. */
   logged = 0;
   applied = 0;
+  /** The node that has answered in this process. */
+  confirmedId: string | undefined;
+  /** The callers were told that the peer cannot be reached, and it has not come back since. */
+  isStuck = false;
   /** Highest number handed to the connection in this process. */
   sent = 0;
   recordsSent = 0;
   payloadBytesSent = 0;
   problem: LonghaulError | undefined;
-  /** Settles when the records of a running resynchronisation are all in the queue. */
-  resyncing: Promise<void> | undefined;
 
   readonly #context: LinkContext;
   readonly #abort = new AbortController();
@@ -80,6 +87,12 @@ export class PeerLink {
   #cursorSavedAt = 0;
   #downSince = performance.now();
   #running: Promise<void> | undefined;
+  #wake = new AbortController();
+  /** What the peer has acknowledged, whatever it is owed. */
+  #acked = { logged: 0, applied: 0 };
+  /** The peer has everything anew once it has this record; Infinity while not all of it is in the queue. */
+  #owedThrough = 0;
+  #supplying: 'no' | 'once' | 'again' = 'no';
 
   constructor(address: PeerAddress, context: LinkContext) {
     this.address = address;
@@ -104,6 +117,14 @@ export class PeerLink {
     this.#running = this.#run();
   }
 
+  /** Tries again at once what was refused for want of somebody to supply records. */
+  retry(): void {
+    if (!(this.problem instanceof ResyncRequiredError)) return;
+    this.problem = undefined;
+    if (this.state === 'refused') this.#enter('connecting');
+    this.#wake.abort();
+  }
+
   /** Asks the peer something outside the ordered stream; only while a session runs. */
   query(name: string, body: Buffer): AsyncGenerator<Buffer> {
     const connection = this.#connection;
@@ -117,7 +138,7 @@ export class PeerLink {
     this.#abort.abort();
     await this.#connection?.end();
     await this.#running;
-    await this.#cursor?.advance(this.logged);
+    await this.#cursor?.advance(this.#acked.logged);
     this.#enter('closed');
   }
 
@@ -130,7 +151,8 @@ export class PeerLink {
         if (this.#abort.signal.aborted) return;
         const problem = asLonghaul(error, this.address.name);
         const pause = this.#takeProblem(problem) ? REFUSED_RETRY_MS : undefined;
-        await backoff.wait(this.#abort.signal, pause).catch(() => {});
+        this.#wake = new AbortController();
+        await backoff.wait(AbortSignal.any([this.#abort.signal, this.#wake.signal]), pause).catch(() => {});
       }
     }
   }
@@ -139,7 +161,7 @@ export class PeerLink {
   async #session(onUp: () => void): Promise<void> {
     this.#enter('connecting');
     const { host, port, name } = this.address;
-    const connectTimeoutMs = this.#context.giveUpAfterMs ?? 60_000;
+    const connectTimeoutMs = Math.min(Math.max(1, this.#context.giveUpAfterMs ?? DIAL_MS_MAX), DIAL_MS_MAX);
     const socket = await dial({ host, port, connectTimeoutMs, signal: this.#abort.signal });
     const inbox = new FrameInbox(name);
     const { shaper, heartbeatMs, peerTimeoutMs } = this.#context;
@@ -159,8 +181,9 @@ export class PeerLink {
       await inbox.handOver((frame) => this.#onFrame(frame));
       onUp();
       this.problem = undefined;
+      this.isStuck = false;
       this.#enter('streaming');
-      if (reset) this.#startResync();
+      if (reset) this.#startSupply();
       await this.#stream(connection, from);
     } finally {
       this.#downSince = performance.now();
@@ -178,18 +201,23 @@ export class PeerLink {
     const { journal, node, adopt } = this.#context;
     const hello = { node, volume: journal.volume, epoch: 1, last: journal.last, adopt };
     const welcome = await greet(connection, inbox, hello);
+    this.#context.checkNode(this, welcome.node);
+    this.confirmedId = welcome.node;
     await this.#context.book.bind(this.address.name, welcome.node);
     this.#bind(welcome.node);
     await this.#context.releaseStrangers();
     const acknowledged = this.#cursor?.position ?? 0;
     const verdict = await judge(journal, welcome, acknowledged, adopt);
     if (verdict.action === 'refuse') throw refuse(connection, journal, welcome, this.address.name, verdict);
-    const reset = verdict.action === 'resync';
-    const from = await this.#startingPoint(welcome, reset, verdict.because);
+    const cutShort = this.#context.book.owes(welcome.node) && this.#supplying === 'no';
+    const reset = verdict.action === 'resync' || cutShort;
+    const because = verdict.action === 'resync' ? verdict.because : 'an earlier one was cut short';
+    const from = await this.#startingPoint(welcome, reset, because);
     connection.established();
     await begin(connection, inbox, journal, from, reset);
-    this.logged = from - 1;
-    this.applied = reset ? from - 1 : Math.min(welcome.applied, from - 1);
+    if (reset) this.#owedThrough = Number.POSITIVE_INFINITY;
+    this.#acked = { logged: from - 1, applied: reset ? from - 1 : Math.min(welcome.applied, from - 1) };
+    this.#count();
     this.sent = from - 1;
     this.#saveCursor();
     this.#context.onProgress(this);
@@ -197,20 +225,52 @@ export class PeerLink {
   }
 
   async #startingPoint(welcome: Welcome, reset: boolean, because: string): Promise<number> {
-    const { journal, resync, ready } = this.#context;
+    const { journal, supply, book, ready } = this.#context;
     if (!reset) return welcome.last + 1;
     await ready;
-    if (resync(this) === undefined) throw new ResyncRequiredError(this.address.name, because);
+    if (supply() === undefined) throw new ResyncRequiredError(this.address.name, because);
+    await book.owe(welcome.node);
     const base = journal.last + 1;
     await this.#cursor?.advance(base - 1);
     return base;
   }
 
-  #startResync(): void {
-    const running = this.#context.resync(this);
-    this.resyncing = running
-      ?.catch((error: unknown) => this.#context.onProblem(this, asLonghaul(error, this.address.name)))
-      .finally(() => (this.resyncing = undefined));
+  /** One supply at a time; a peer that starts over in the middle of one gets all of it again. */
+  #startSupply(): void {
+    if (this.#supplying !== 'no') {
+      this.#supplying = 'again';
+      return;
+    }
+    this.#supplyAll().catch((error: unknown) => {
+      this.#supplying = 'no';
+      if (this.#abort.signal.aborted) return;
+      // Still owed: the next session has the peer start over, and asks for the records anew.
+      this.#connection?.destroy(
+        error instanceof LonghaulError
+          ? error
+          : new ResyncRequiredError(this.address.name, `supplying the records failed: ${message(error)}`, error),
+      );
+    });
+  }
+
+  async #supplyAll(): Promise<void> {
+    const { journal, supply, book } = this.#context;
+    do {
+      this.#supplying = 'once';
+      await supply()?.(this.address.name);
+      await journal.flush();
+    } while ((this.#supplying as string) === 'again');
+    this.#owedThrough = journal.last;
+    if (this.id !== undefined) await book.settle(this.id);
+    this.#supplying = 'no';
+    this.#count();
+    this.#context.onProgress(this);
+  }
+
+  #count(): void {
+    const { logged, applied } = this.#acked;
+    this.logged = logged >= this.#owedThrough ? logged : 0;
+    this.applied = applied >= this.#owedThrough ? applied : 0;
   }
 
   async #stream(connection: Connection, from: number): Promise<void> {
@@ -270,9 +330,10 @@ export class PeerLink {
         `at most ${this.sent}, applied at most logged`,
       );
     }
-    if (applied > this.applied) this.problem = undefined;
-    this.logged = Math.max(this.logged, logged);
-    this.applied = Math.max(this.applied, applied);
+    if (applied > this.#acked.applied) this.problem = undefined;
+    this.#acked.logged = Math.max(this.#acked.logged, logged);
+    this.#acked.applied = Math.max(this.#acked.applied, applied);
+    this.#count();
     this.#saveCursor();
     this.#context.onProgress(this);
   }
@@ -280,9 +341,10 @@ export class PeerLink {
   /** Not at every acknowledgement: each save is a sync that the queue's own syncs would wait for. */
   #saveCursor(): void {
     const now = performance.now();
-    if (now - this.#cursorSavedAt < CURSOR_INTERVAL_MS && this.logged < this.#context.journal.last) return;
+    const { logged } = this.#acked;
+    if (now - this.#cursorSavedAt < CURSOR_INTERVAL_MS && logged < this.#context.journal.last) return;
     this.#cursorSavedAt = now;
-    this.#cursor?.advance(this.logged).catch((error: unknown) => {
+    this.#cursor?.advance(logged).catch((error: unknown) => {
       this.#context.onProblem(this, asLonghaul(error, this.address.name));
     });
   }
@@ -294,18 +356,23 @@ export class PeerLink {
     const before = this.id === undefined ? this.#cursor : undefined;
     this.id = id;
     this.#cursor = journal.cursor(peerCursor(id), { at: before?.position ?? journal.first - 1 });
-    this.logged = this.#cursor.position;
+    this.#owedThrough = this.#context.book.owes(id) ? Number.POSITIVE_INFINITY : 0;
+    this.#acked = { logged: this.#cursor.position, applied: 0 };
+    this.#count();
   }
 
   /** Notes what went wrong; true when nothing will change until someone acts. */
   #takeProblem(problem: LonghaulError): boolean {
     const { giveUpAfterMs } = this.#context;
     const downMs = performance.now() - this.#downSince;
-    const transient = problem.recoverable && !(problem instanceof PeerRefusedError);
+    const needsSomebody = problem instanceof PeerRefusedError || problem instanceof ResyncRequiredError;
+    const transient = problem.recoverable && !needsSomebody;
     this.problem = problem;
     this.#enter(transient ? 'connecting' : 'refused');
-    if (!transient) this.#context.onProblem(this, problem);
-    else if (giveUpAfterMs !== undefined && downMs >= giveUpAfterMs) this.#context.onProblem(this, problem);
+    if (!transient || (giveUpAfterMs !== undefined && downMs >= giveUpAfterMs)) {
+      this.isStuck = true;
+      this.#context.onProblem(this, problem);
+    }
     return !transient;
   }
 
@@ -323,4 +390,8 @@ export class PeerLink {
 
 function asLonghaul(error: unknown, peer: string): LonghaulError {
   return error instanceof LonghaulError ? error : new ConnectionLostError(peer, String(error), error);
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

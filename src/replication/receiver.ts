@@ -12,6 +12,7 @@ import {
   InvalidArgumentError,
   type LonghaulError,
   PeerRefusedError,
+  SequenceGoneError,
 } from '../errors.js';
 import { DirectoryLock, Journal, type JournalRecord } from '../journal/journal.js';
 import { directoryOption, integerOption } from '../options.js';
@@ -150,8 +151,19 @@ export class Receiver {
   }
 
   /** The records in the log from a sequence number on; ends at the tail unless `follow`. */
-  records(from: number, options: { follow?: boolean; signal?: AbortSignal } = {}): AsyncIterable<JournalRecord> {
-    return this.#log.journal.read(from, options);
+  async *records(from: number, options: { follow?: boolean; signal?: AbortSignal } = {}): AsyncGenerator<JournalRecord> {
+    const { journal } = this.#log;
+    let fresh = this.#log.volume === undefined;
+    try {
+      for await (const record of journal.read(from, options)) {
+        fresh = false;
+        yield record;
+      }
+    } catch (error) {
+      // The first session gives the log its volume, for which an empty one begins anew.
+      if (!fresh || !(error instanceof SequenceGoneError) || from !== journal.first) throw error;
+      yield* journal.read(from, options);
+    }
   }
 
   status(): ReceiverStatus {

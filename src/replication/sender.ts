@@ -53,8 +53,8 @@ export class Sender {
   readonly #waiters = new AckWaiters();
   readonly #readiness: Readiness;
   readonly #openedAt = performance.now();
-  #resync: ((link: PeerLink) => Promise<void>) | undefined;
-  #watchers = new Set<(problem?: LonghaulError) => void>();
+  #supply: ((peer: string) => Promise<void>) | undefined;
+  #watchers = new Set<Watcher>();
   #closed = false;
 
   private constructor(
@@ -67,13 +67,14 @@ export class Sender {
     this.#lock = lock;
     this.#readiness = new Readiness(options.resync !== undefined);
     const supply = options.resync;
-    if (supply !== undefined) this.#resync = (link) => this.#appendAll(supply(link.address.name));
+    if (supply !== undefined) this.#supply = async (peer) => this.#appendAll(supply(peer));
     const hooks: Pick<LinkContext, SenderHooks> = {
-      resync: (link) => this.#resync?.(link),
+      supply: () => this.#supply,
+      checkNode: (link, node) => this.#checkNode(link, node),
       ready: this.#readiness.ready,
       releaseStrangers: () => this.#releaseStrangers(),
       onProgress: () => this.#settle(),
-      onProblem: (_link, problem) => this.#fail(problem),
+      onProblem: (link, problem) => this.#fail(problem, link),
     };
     this.#links = options.peers.map((address) => new PeerLink(address, { ...context, ...hooks }));
   }
@@ -132,7 +133,6 @@ export class Sender {
     if (this.#closed) throw new ClosedError('the sender');
     await this.#journal.flush();
     if (level === 'local') return;
-    await Promise.all(this.#links.map((link) => link.resyncing));
     const sequence = this.#journal.last;
     if (sequence > 0) await this.#reach(level, this.#links.length, sequence, options.signal);
   }
@@ -187,9 +187,10 @@ export class Sender {
   }
 
   /** @internal The volume supplies what a peer needs when it must start over. */
-  attachResync(resync: (peer: string) => Promise<void>): void {
-    this.#resync = (link) => resync(link.address.name);
+  attachResync(supply: (peer: string) => Promise<void>): void {
+    this.#supply = supply;
     this.#readiness.done();
+    for (const link of this.#links) link.retry();
   }
 
   /** @internal A volume is being opened: nobody is told that there is no resync before `attachResync` or `expectNobody`. */
@@ -216,7 +217,7 @@ export class Sender {
   async withSession<T>(peer: string, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
     const link = this.#link(peer);
     for (;;) {
-      await this.#until(() => link.state === 'streaming', signal);
+      await this.#until(() => link.state === 'streaming', signal, [link]);
       try {
         return await ask();
       } catch (error) {
@@ -238,13 +239,20 @@ export class Sender {
 
   async #reach(level: RemoteLevel, quorum: number, sequence: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) throw new AbortedError('append', sequence, signal.reason);
-    const refused = this.#links.find((link) => link.state === 'refused')?.problem;
-    if (refused !== undefined && quorum === this.#links.length) throw refused;
+    const refused = this.#links.filter((link) => link.state === 'refused' && link[level] < sequence);
+    const problem = refused[0]?.problem;
+    if (problem !== undefined && quorum > this.#links.length - refused.length) throw problem;
     const reached = this.#waiters.wait(level, quorum, sequence, signal);
     this.#settle();
     await reached.catch((error: unknown) => {
       throw signal?.aborted ? new AbortedError('append', sequence, signal.reason) : error;
     });
+  }
+
+  #checkNode(link: PeerLink, node: string): void {
+    const twin = this.#links.find((other) => other !== link && other.confirmedId === node);
+    if (twin === undefined) return;
+    throw new InvalidArgumentError('peers', [twin.address.name, link.address.name].join(', '), 'a node of its own for each name');
   }
 
   /** A peer that is no longer among ours, or answers under another id, must not hold the queue for ever. */
@@ -260,27 +268,30 @@ export class Sender {
     for (const watcher of [...this.#watchers]) watcher();
   }
 
-  #fail(problem: LonghaulError): void {
-    this.#waiters.fail(problem);
-    for (const watcher of [...this.#watchers]) watcher(problem);
+  /** Tells those who wait for the peer that has a problem, or for everything. */
+  #fail(problem: LonghaulError, link?: PeerLink): void {
+    const left = link === undefined ? -1 : this.#links.filter((other) => other !== link && !other.isStuck).length;
+    this.#waiters.fail(problem, left);
+    for (const watcher of [...this.#watchers]) watcher(problem, link);
   }
 
-  #until(condition: () => boolean, signal?: AbortSignal): Promise<void> {
+  #until(condition: () => boolean, signal?: AbortSignal, links: readonly PeerLink[] = this.#links): Promise<void> {
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void): void => {
         this.#watchers.delete(watcher);
         signal?.removeEventListener('abort', onAbort);
         settle();
       };
-      const watcher = (problem?: LonghaulError): void => {
-        if (problem !== undefined) finish(() => reject(problem));
+      const watcher: Watcher = (problem, link) => {
+        const concerned = link === undefined || links.includes(link);
+        if (problem !== undefined && concerned) finish(() => reject(problem));
         else if (condition()) finish(resolve);
       };
       const onAbort = (): void =>
         finish(() => reject(new AbortedError('waiting for a peer', undefined, signal?.reason)));
       this.#watchers.add(watcher);
       signal?.addEventListener('abort', onAbort, { once: true });
-      const refused = this.#links.find((link) => link.state === 'refused')?.problem;
+      const refused = links.find((link) => link.state === 'refused')?.problem;
       if (this.#closed) watcher(new ClosedError('the sender'));
       else if (signal?.aborted) onAbort();
       else watcher(refused);
@@ -296,4 +307,7 @@ export class Sender {
   }
 }
 
-type SenderHooks = 'resync' | 'ready' | 'releaseStrangers' | 'onProgress' | 'onProblem';
+type SenderHooks = 'supply' | 'checkNode' | 'ready' | 'releaseStrangers' | 'onProgress' | 'onProblem';
+
+/** Looks again whether what it waits for has come, or hears what stands in the way, and of which peer. */
+type Watcher = (problem?: LonghaulError, link?: PeerLink) => void;

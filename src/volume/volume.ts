@@ -63,8 +63,12 @@ export class Volume {
   readonly #stateDir: string;
   /** Peers whose replica does not follow our catalog, until a pass has compared their own listing. */
   readonly #strangers = new Set<string>();
+  /** Links that wait until their peer is no stranger any more, by peer. */
+  readonly #awaited = new Map<string, (() => void)[]>();
+  /** Tells a verification that a stranger has come while it waited. */
+  #strangerCame = (): void => {};
   #queue: Promise<unknown> = Promise.resolve();
-  #closed = false;
+  readonly #closing = new AbortController();
 
   private constructor(
     options: VolumeOptions,
@@ -117,7 +121,7 @@ export class Volume {
    * ABORTED, and those of `Sender.append`.
    */
   sync(options: { signal?: AbortSignal } = {}): Promise<SyncResult> {
-    return this.#exclusively(() => this.#syncNow(options.signal));
+    return this.#exclusively(options.signal, (signal) => this.#syncNow(signal));
   }
 
   /**
@@ -128,23 +132,27 @@ export class Volume {
    * Errors: VERIFY_FAILED when a replica still differs afterwards, and those of `sync`.
    */
   verify(options: { deep?: boolean; signal?: AbortSignal } = {}): Promise<VerifyResult> {
-    return this.#exclusively(() => this.#verifyNow(options.deep ?? false, options.signal));
+    return this.#exclusively(options.signal, (signal) => this.#verifyNow(options.deep ?? false, signal));
   }
 
-  /** Ends what is running and makes the catalog durable. The sender stays open. */
+  /** Ends what is running, with CLOSED. The sender stays open. */
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    this.#closing.abort(new ClosedError('the volume'));
     await this.#queue.catch(() => {});
   }
 
-  /** One at a time, in the order of the calls. */
-  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+  /** One at a time, in the order of the calls; the work's signal fires with the caller's and when the volume closes. */
+  #exclusively<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const closing = this.#closing.signal;
+    const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
     const run = this.#queue
       .catch(() => {})
       .then(() => {
-        if (this.#closed) throw new ClosedError('the volume');
-        return work();
+        closing.throwIfAborted();
+        return work(either);
+      })
+      .catch((error: unknown) => {
+        throw closing.aborted ? closing.reason : error;
       });
     this.#queue = run.catch(() => {});
     return run;
@@ -168,20 +176,31 @@ export class Volume {
   }
 
   /**
-   * Not waited for by the link: a verification that is under way, and waits for the link itself, takes it in too. What
-   * keeps it from working shows again in the next `sync` or `verify`.
+   * Resolves when everything that the peer lacks is in the queue. What keeps that from working shows again in the next
+   * `sync` or `verify`, which try it anew.
    */
   #resync(peer: string): Promise<void> {
     this.#strangers.add(peer);
-    void this.#exclusively(async () => {
-      if (this.#strangers.has(peer)) await this.#syncNow(undefined);
+    this.#strangerCame();
+    this.#exclusively(undefined, async (signal) => {
+      if (this.#strangers.has(peer)) await this.#syncNow(signal);
     }).catch((problem: unknown) => {
-      if (problem instanceof Error && !this.#closed) publish('peer', { peer, state: 'resync failed', problem });
+      if (problem instanceof Error && !this.#closing.signal.aborted) {
+        publish('peer', { peer, state: 'resync failed', problem });
+      }
     });
-    return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#awaited.set(peer, [...(this.#awaited.get(peer) ?? []), resolve]);
+    });
   }
 
-  async #syncNow(signal: AbortSignal | undefined): Promise<SyncResult> {
+  #acquainted(peer: string): void {
+    this.#strangers.delete(peer);
+    for (const resolve of this.#awaited.get(peer) ?? []) resolve();
+    this.#awaited.delete(peer);
+  }
+
+  async #syncNow(signal: AbortSignal): Promise<SyncResult> {
     const total: SyncResult = {
       sent: 0,
       moved: 0,
@@ -195,10 +214,14 @@ export class Volume {
       const listing = await this.#fetchListing(peer, signal);
       try {
         await this.#pass(total, listing, signal);
+      } catch (error) {
+        // Everything else has crossed.
+        if (error instanceof SourceUnreadableError) this.#acquainted(peer);
+        throw error;
       } finally {
         await listing.remove();
       }
-      this.#strangers.delete(peer);
+      this.#acquainted(peer);
     }
     for (let pass = 1; pass <= PASSES_MAX; pass++) {
       const { unstable } = await this.#pass(total, undefined, signal);
@@ -207,8 +230,8 @@ export class Volume {
     return total;
   }
 
-  async #pass(total: SyncResult, listing: Listing | undefined, signal: AbortSignal | undefined): Promise<PassResult> {
-    if (signal?.aborted) throw new AbortedError('sync', undefined, signal.reason);
+  async #pass(total: SyncResult, listing: Listing | undefined, signal: AbortSignal): Promise<PassResult> {
+    if (signal.aborted) throw new AbortedError('sync', undefined, signal.reason);
     await this.#checkRoot();
     const root = new Root(this.#rootPath);
     const comparison = await compare({
@@ -237,16 +260,15 @@ export class Volume {
     this.#marker.check(this.#rootPath, await identify(this.#rootPath));
   }
 
-  async #fetchListing(peer: string, signal: AbortSignal | undefined): Promise<Listing> {
+  async #fetchListing(peer: string, signal: AbortSignal): Promise<Listing> {
     const path = join(this.#stateDir, 'listing');
     return this.#sender.withSession(peer, signal, () => Listing.fetch(this.#sender, peer, path));
   }
 
-  async #verifyNow(deep: boolean, signal: AbortSignal | undefined): Promise<VerifyResult> {
+  async #verifyNow(deep: boolean, signal: AbortSignal): Promise<VerifyResult> {
     let repaired = 0;
     for (let repairs = 0; ; repairs++) {
-      if (this.#strangers.size > 0) await this.#syncNow(signal);
-      await this.#sender.drain('applied', signal === undefined ? {} : { signal });
+      await this.#applied(signal);
       const ours = await rootDigest(this.#catalog.entries());
       const differing: ReplicaReport[] = [];
       for (const peer of this.#sender.peerNames) {
@@ -263,7 +285,23 @@ export class Volume {
     }
   }
 
-  async #askReport(peer: string, deep: boolean, signal: AbortSignal | undefined): Promise<ReplicaReport> {
+  /** Waits for the replicas. One that has to start over meanwhile waits for us in turn. */
+  async #applied(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      if (this.#strangers.size > 0) await this.#syncNow(signal);
+      const interruption = new AbortController();
+      this.#strangerCame = () => interruption.abort();
+      try {
+        return await this.#sender.drain('applied', { signal: AbortSignal.any([signal, interruption.signal]) });
+      } catch (error) {
+        if (signal.aborted || !interruption.signal.aborted) throw error;
+      } finally {
+        this.#strangerCame = () => {};
+      }
+    }
+  }
+
+  async #askReport(peer: string, deep: boolean, signal: AbortSignal): Promise<ReplicaReport> {
     return this.#sender.withSession(peer, signal, async () => {
       const parts: Buffer[] = [];
       for await (const part of this.#sender.query(peer, VERIFY_QUESTION, encodeVerifyQuestion(deep))) parts.push(part);
@@ -290,16 +328,15 @@ function verifyFailed(reports: ReplicaReport[]): VerifyFailedError {
 }
 
 /** Many records wait under one signal: a signal of our own, so that the caller's keeps its own limit of listeners. */
-function manyListeners(signal: AbortSignal | undefined): AbortSignal | undefined {
-  if (signal === undefined) return undefined;
+function manyListeners(signal: AbortSignal): AbortSignal {
   const own = AbortSignal.any([signal]);
   setMaxListeners(0, own);
   return own;
 }
 
-async function* abortable<T>(items: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
+async function* abortable<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
   for await (const item of items) {
-    if (signal?.aborted) throw new AbortedError('sync', undefined, signal.reason);
+    if (signal.aborted) throw new AbortedError('sync', undefined, signal.reason);
     yield item;
   }
 }

@@ -58,7 +58,7 @@ describe('a greeting', () => {
     ['older', 0, 0],
     ['newer', PROTOCOL_VERSION + 1, PROTOCOL_VERSION + 7],
   ])('of a protocol that is %s is refused, and the refusal names the versions', async (_, versionMin, versionMax) => {
-    const receiver = await openReceiver();
+    const receiver = await openReceiver({ apply: () => {} });
     const wire = await Wire.dial(receiver.port);
     // What follows the versions may be anything in another version.
     wire.send(FrameType.hello, Buffer.concat([hello({ versionMin, versionMax }), Buffer.from('something new')]));
@@ -69,7 +69,7 @@ describe('a greeting', () => {
   });
 
   test('of a range that includes ours is answered with ours', async () => {
-    const receiver = await openReceiver();
+    const receiver = await openReceiver({ apply: () => {} });
     const wire = await Wire.dial(receiver.port);
     wire.send(FrameType.hello, hello({ versionMin: 0, versionMax: PROTOCOL_VERSION + 5 }));
     expect(decodeWelcome(await wire.expect(FrameType.welcome)).version).toBe(PROTOCOL_VERSION);
@@ -83,7 +83,7 @@ describe('a greeting', () => {
     ['one cut short', FrameType.hello, hello().subarray(0, 20)],
     ['one with something behind it', FrameType.hello, Buffer.concat([hello(), Buffer.from('x')])],
   ])('%s ends the connection with PROTOCOL_VIOLATION', async (_, type, body) => {
-    const receiver = await openReceiver();
+    const receiver = await openReceiver({ apply: () => {} });
     const wire = await Wire.dial(receiver.port);
     wire.send(type, body);
     expect(decodeRefusal(await wire.expect(FrameType.refuse)).code).toBe('PROTOCOL_VIOLATION');
@@ -92,7 +92,7 @@ describe('a greeting', () => {
   });
 
   test('a second sender is told that the receiver is busy, and the first goes on', async () => {
-    const receiver = await openReceiver();
+    const receiver = await openReceiver({ apply: () => {} });
     const { bodies } = await queueOf([Buffer.from('one')]);
     const { wire: first } = await started(receiver);
     const second = await Wire.dial(receiver.port);
@@ -109,7 +109,7 @@ describe('a START', () => {
     ['on another chain', { from: 2, chain: 77n, reset: false }],
     ['again from the beginning', { from: 1, chain: 0n, reset: false }],
   ])('%s is refused, and the log stays as it is', async (_, start) => {
-    const receiver = await openReceiver();
+    const receiver = await openReceiver({ apply: () => {} });
     const { bodies } = await queueOf([Buffer.from('one')]);
     const { wire } = await started(receiver);
     for (const body of bodies) wire.send(FrameType.batch, body);
@@ -122,7 +122,7 @@ describe('a START', () => {
   });
 
   test('of another volume is refused without --adopt', async () => {
-    const receiver = await openReceiver();
+    const receiver = await openReceiver({ apply: () => {} });
     const { wire } = await started(receiver);
     wire.socket.destroy();
     const other = await Wire.dial(receiver.port);
@@ -200,7 +200,7 @@ describe('a batch', () => {
       (_, [record]) => new Encoder('none', new Stages()).encode([{ ...(record as JournalRecord), chain: 1n }]).then((parts) => Buffer.concat(parts)),
     ],
   ])('%s ends the connection and leaves no record behind that the sender has not sent', async (_, make) => {
-    const receiver = await openReceiver();
+    const receiver = await openReceiver({ apply: () => {} });
     const { bodies, records } = await queueOf([Buffer.from('one'), Buffer.from('two')]);
     const { wire } = await started(receiver);
     wire.send(FrameType.batch, await make(bodies, records));

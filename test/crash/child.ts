@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+
+/** A child process that is killed without warning and started again, its lines kept. */
+
+const EXIT_MS_MAX = 120_000;
+
+export class Child {
+  readonly name: string;
+  /** Complete lines of standard output, over all lives. */
+  readonly lines: string[] = [];
+  readonly #args: string[];
+  #process: ChildProcess | undefined;
+  #exit: Promise<number | null> = Promise.resolve(null);
+  #errors = '';
+
+  constructor(name: string, args: string[]) {
+    this.name = name;
+    this.#args = args;
+  }
+
+  start(): void {
+    const child = spawn(process.execPath, this.#args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let rest = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      const parts = (rest + text).split('\n');
+      rest = parts.pop() ?? '';
+      this.lines.push(...parts);
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#errors = (this.#errors + text).slice(-4000);
+    });
+    this.#exit = new Promise((resolve) => child.once('close', (code) => resolve(code)));
+    this.#process = child;
+  }
+
+  get isRunning(): boolean {
+    return this.#process !== undefined && this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  get errors(): string {
+    return this.#errors;
+  }
+
+  /** kill -9; resolves when the process is gone. */
+  async kill(): Promise<void> {
+    this.#process?.kill('SIGKILL');
+    await this.#exit;
+  }
+
+  /** Asks it to end and gives its exit code. */
+  async stop(): Promise<number | null> {
+    this.#process?.kill('SIGTERM');
+    return this.exited();
+  }
+
+  /** Waits for its own end; one that hangs is killed and reported. */
+  async exited(): Promise<number | null> {
+    const process = this.#process;
+    const timer = setTimeout(() => process?.kill('SIGKILL'), EXIT_MS_MAX);
+    try {
+      return await this.#exit;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
