@@ -91,6 +91,11 @@ export class Connection {
       max: 1024 * MIB,
       default: 4 * MIB,
     });
+    const handshakeTimeoutMs = integerOption('handshakeTimeoutMs', options.handshakeTimeoutMs, {
+      min: 1,
+      max: 600_000,
+      default: 10_000,
+    });
     this.peer = options.peer ?? `${socket.remoteAddress}:${socket.remotePort}`;
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
@@ -113,11 +118,6 @@ export class Connection {
       },
       onEnd: () => this.#onEnd(),
       onError: (error) => this.#fail(error),
-    });
-    const handshakeTimeoutMs = integerOption('handshakeTimeoutMs', options.handshakeTimeoutMs, {
-      min: 1,
-      max: 600_000,
-      default: 10_000,
     });
     this.#handshakeTimer = clock.setTimeout(() => {
       this.destroy(new ConnectionLostError(this.peer, `no handshake within ${handshakeTimeoutMs} ms`));

@@ -32,9 +32,9 @@ export function readArguments(command: string, args: string[], table: OptionTabl
         `${command} takes no argument ${JSON.stringify(token.value)}; see longhaul ${command} --help`,
       );
     if (token.kind !== 'option') continue;
-    const option = table[token.name];
+    const option = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
     if (option === undefined) throw new UsageError(unknownOption(command, token.rawName, Object.keys(table)));
-    if (token.name in values) throw new UsageError(`${token.rawName} is given twice`);
+    if (Object.hasOwn(values, token.name)) throw new UsageError(`${token.rawName} is given twice`);
     if (option.value === undefined && token.value !== undefined)
       throw new UsageError(`${token.rawName} takes no value`);
     if (option.value !== undefined && (token.value === undefined || token.value === '')) {

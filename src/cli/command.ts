@@ -33,7 +33,7 @@ export async function main(args: string[]): Promise<number> {
 async function dispatch([name = '', ...rest]: string[]): Promise<number> {
   if (name === '--version') return print(`longhaul ${packageVersion()}`);
   if (name === '' || name === '--help' || name === 'help') return print(overview());
-  if (!(name in COMMANDS)) throw new UsageError(unknownCommand(name));
+  if (!Object.hasOwn(COMMANDS, name)) throw new UsageError(unknownCommand(name));
   const command = COMMANDS[name as CommandName];
   const values: Values = readArguments(name, rest, command.options);
   if (values.help === true) return print(helpText(name, command.summary, command.options));

@@ -27,10 +27,12 @@ export const receiveOptions: OptionTable = {
 
 export async function receive(values: Values, interrupt: Interrupt): Promise<void> {
   const run = new ReceiveRun(values);
+  const opening = run.open();
   try {
-    await interrupt.race(run.open());
+    await interrupt.race(opening);
     await interrupt.race(run.serve());
   } finally {
+    await opening.catch(() => {});
     await run.close();
   }
   run.summarise();

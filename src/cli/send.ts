@@ -1,5 +1,6 @@
 import {
   InvalidArgumentError,
+  LonghaulError,
   parseAddress,
   parseDuration,
   parseSize,
@@ -38,10 +39,13 @@ const INTERVAL_MS = 10_000;
 
 export async function send(values: Values, interrupt: Interrupt): Promise<void> {
   const run = new SendRun(values, interrupt);
+  const opening = run.open();
   try {
-    await interrupt.race(run.open());
+    await interrupt.race(opening);
     await interrupt.race(values.once === true ? run.once() : run.forever());
   } finally {
+    // An interruption does not undo what is being opened: it is closed when it is there.
+    await opening.catch(() => {});
     await run.close();
   }
   run.summarise();
@@ -108,8 +112,18 @@ class SendRun {
       this.#phase = 'in step';
       await pause(intervalMs, this.#interrupt.signal);
       this.#phase = 'comparing';
+      await this.#lookAgain();
+    }
+  }
+
+  /** An outage, or a source that is not there for a while, is told and sat out. */
+  async #lookAgain(): Promise<void> {
+    try {
       await this.#sync();
       await this.#sender?.drain('applied', { signal: this.#interrupt.signal });
+    } catch (error) {
+      if (this.#interrupt.signal.aborted || !(error instanceof LonghaulError) || !isPassing(error)) throw error;
+      this.#progress.line(`${error.message} [${error.code}]`);
     }
   }
 
@@ -190,6 +204,13 @@ class SendRun {
   }
 }
 
+/** What a directory that is copied again and again meets and gets over; a full disk or a broken queue needs a restart. */
+const PASSING = ['SOURCE_UNREADABLE', 'MASS_DELETE', 'ROOT_EMPTY', 'ROOT_CHANGED'];
+
+function isPassing(error: LonghaulError): boolean {
+  return PASSING.includes(error.code) || (error.recoverable && error.code !== 'DISK_FULL');
+}
+
 function compression(value: string | boolean | undefined): 'auto' | 'none' | 'lz4' {
   const how = value ?? 'auto';
   if (how === 'auto' || how === 'none' || how === 'lz4') return how;
@@ -198,7 +219,12 @@ function compression(value: string | boolean | undefined): 'auto' | 'none' | 'lz
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
   });
 }

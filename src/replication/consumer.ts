@@ -7,13 +7,11 @@ export interface Consumer {
    * last reported number after a failure. What `applied` returns resolves once that number is on disk, so that nothing
    * up to it comes again after a crash. Once the signal has fired the rest may be left for another time.
    */
-  apply(
-    records: JournalRecord[],
-    applied: (sequence: number) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void>;
+  apply(records: JournalRecord[], applied: (sequence: number) => Promise<void>, signal: AbortSignal): Promise<void>;
   /** The log is about to begin anew at `base`: nothing below it will come again. Called while apply stands still. */
   rebase?(base: number): Promise<void>;
+  /** The log has begun anew, durably. */
+  rebased?(): Promise<void>;
   /** Answers a question of the sender; undefined when the question is not one of its own. */
   query?(name: string, body: Buffer): AsyncIterable<Buffer> | undefined;
   /** Whether the files hold content that no record of the log brought. */

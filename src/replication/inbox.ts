@@ -1,11 +1,14 @@
 import type { LonghaulError } from '../errors.js';
-import { ConnectionLostError } from '../errors.js';
+import { ConnectionLostError, ProtocolError } from '../errors.js';
 import type { Inbox } from './greeting.js';
 
 interface Frame {
   type: number;
   body: Buffer;
 }
+
+/** More than two nodes ever have to say to each other without an answer. */
+const FRAMES_MAX = 16;
 
 /** Frames one at a time while two nodes shake hands; afterwards they go to a handler. */
 export class FrameInbox implements Inbox {
@@ -30,6 +33,8 @@ export class FrameInbox implements Inbox {
     if (this.#handler !== undefined) return this.#handler(frame);
     const waiting = this.#waiting;
     if (waiting === undefined) {
+      if (this.#frames.length >= FRAMES_MAX)
+        throw new ProtocolError('a peer that does not wait for answers', 'one frame at a time');
       this.#frames.push(frame);
       return;
     }

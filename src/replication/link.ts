@@ -35,7 +35,9 @@ export interface LinkContext {
   supply: () => ((peer: string) => Promise<void>) | undefined;
   /** Refuses a node that answers for another of our peers too: it would be counted twice. */
   checkNode: (link: PeerLink, node: string) => void;
-  /** Resolves when it is clear whether somebody can. */
+  /** Whether the records describe a tree that has to be compared, rather than being all there is. */
+  comparesContent: () => boolean;
+  /** Resolves when it is clear whether somebody can supply records. */
   ready: Promise<void>;
   /** Lets go what peers hold in the queue that are none of ours any more. */
   releaseStrangers: () => Promise<void>;
@@ -109,6 +111,11 @@ export class PeerLink {
     return this.id === undefined ? unknownPeer(this.address.name) : peerCursor(this.id);
   }
 
+  /** What the peer says that it has applied, whatever it is owed. */
+  get acknowledgedApplied(): number {
+    return this.#acked.applied;
+  }
+
   get roundTripMs(): number | undefined {
     return this.#connection?.roundTripMs;
   }
@@ -176,17 +183,19 @@ export class PeerLink {
     this.#connection = connection;
     this.traffic.attach(connection);
     void connection.closed.then((error) => inbox.close(error));
+    let wasUp = false;
     try {
       const { from, reset } = await this.#agree(connection, inbox);
       await inbox.handOver((frame) => this.#onFrame(frame));
       onUp();
+      wasUp = true;
       this.problem = undefined;
       this.isStuck = false;
       this.#enter('streaming');
       if (reset) this.#startSupply();
       await this.#stream(connection, from);
     } finally {
-      this.#downSince = performance.now();
+      if (wasUp) this.#downSince = performance.now();
       connection.destroy(new ConnectionLostError(name, 'session over'));
       const reason = await connection.closed;
       this.traffic.detach(connection);
@@ -207,7 +216,12 @@ export class PeerLink {
     this.#bind(welcome.node);
     await this.#context.releaseStrangers();
     const acknowledged = this.#cursor?.position ?? 0;
-    const verdict = await judge(journal, welcome, acknowledged, adopt);
+    // The queue tells how the tree changed, not how it came about: a new replica is compared with it instead.
+    const isNew = welcome.volume === undefined && journal.last > 0;
+    if (isNew) await this.#context.ready;
+    const mustCompare = isNew && this.#context.comparesContent();
+    const told = mustCompare ? { ...welcome, holdsContent: true } : welcome;
+    const verdict = await judge(journal, told, acknowledged, adopt);
     if (verdict.action === 'refuse') throw refuse(connection, journal, welcome, this.address.name, verdict);
     const cutShort = this.#context.book.owes(welcome.node) && this.#supplying === 'no';
     const reset = verdict.action === 'resync' || cutShort;

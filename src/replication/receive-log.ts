@@ -18,6 +18,7 @@ export interface ReceiveLogHooks {
 
 export class ReceiveLog {
   readonly journal: Journal;
+  readonly queueBytesMax: number;
   volume: string | undefined;
   applied: number;
 
@@ -28,7 +29,14 @@ export class ReceiveLog {
   #loop: ApplyLoop | undefined;
   #closed = false;
 
-  private constructor(path: string, journal: Journal, volume: string | undefined, hooks: ReceiveLogHooks) {
+  private constructor(
+    path: string,
+    journal: Journal,
+    volume: string | undefined,
+    queueBytesMax: number,
+    hooks: ReceiveLogHooks,
+  ) {
+    this.queueBytesMax = queueBytesMax;
     this.#path = path;
     this.journal = journal;
     this.volume = volume;
@@ -37,12 +45,12 @@ export class ReceiveLog {
     this.applied = this.#cursor.position;
   }
 
-  static async open(dir: string, journal: Journal, hooks: ReceiveLogHooks): Promise<ReceiveLog> {
+  static async open(dir: string, journal: Journal, queueBytesMax: number, hooks: ReceiveLogHooks): Promise<ReceiveLog> {
     const path = join(dir, 'receiver.json');
     const kept = (await readJson(path))?.volume;
     // A log that holds anything, or began anew at some number, got its volume with that, in one step.
     const volume = journal.last > 0 ? journal.volume : kept;
-    return new ReceiveLog(path, journal, typeof volume === 'string' ? volume : undefined, hooks);
+    return new ReceiveLog(path, journal, typeof volume === 'string' ? volume : undefined, queueBytesMax, hooks);
   }
 
   get logged(): number {
@@ -102,13 +110,18 @@ export class ReceiveLog {
 
   async #reset(start: Start, volume: string): Promise<void> {
     await this.#loop?.stop();
-    await this.#consumer?.rebase?.(start.from);
-    await this.journal.reset(start.from, start.chain, { volume });
-    this.#cursor = this.journal.cursor(APPLY_CURSOR, { at: start.from - 1 });
-    this.applied = start.from - 1;
-    await replaceFile(this.#path, `${JSON.stringify({ version: 1, volume })}\n`);
-    this.volume = volume;
-    this.#startLoop();
+    try {
+      await this.#consumer?.rebase?.(start.from);
+      await this.journal.reset(start.from, start.chain, { volume });
+      this.#cursor = this.journal.cursor(APPLY_CURSOR, { at: start.from - 1 });
+      this.applied = start.from - 1;
+      await replaceFile(this.#path, `${JSON.stringify({ version: 1, volume })}\n`);
+      this.volume = volume;
+      await this.#consumer?.rebased?.();
+    } finally {
+      // Also when it failed halfway: what the log holds is applied in any case.
+      this.#startLoop();
+    }
   }
 
   #startLoop(): void {

@@ -7,7 +7,6 @@ import { Listener } from '../channel/listener.js';
 import { publish } from '../engine/events.js';
 import { storageError } from '../engine/files.js';
 import {
-  ClosedError,
   ConnectionLostError,
   InvalidArgumentError,
   type LonghaulError,
@@ -23,14 +22,7 @@ import { nodeId } from './node-id.js';
 import { FINISH_QUESTION } from './queries.js';
 import { Readiness } from './readiness.js';
 import { ReceiveLog } from './receive-log.js';
-import {
-  HEARTBEAT_MS,
-  HISTORY_BYTES,
-  PEER_TIMEOUT_MS,
-  PENDING_BYTES,
-  QUEUE_BYTES,
-  SEGMENT_BYTES,
-} from './sender-options.js';
+import { type HeartbeatTimes, heartbeatTimes, type JournalLimits, journalLimits } from './sender-options.js';
 import { Session } from './session.js';
 import { Traffic } from './traffic.js';
 
@@ -92,7 +84,7 @@ export class Receiver {
   readonly #lock: DirectoryLock;
   readonly #log: ReceiveLog;
   readonly #node: string;
-  readonly #options: ReceiverOptions;
+  readonly #options: ReceiverOptions & HeartbeatTimes;
   readonly #stages = new Stages();
   readonly #traffic = new Traffic();
   readonly #openedAt = performance.now();
@@ -108,7 +100,7 @@ export class Receiver {
   #payloadBytes = 0;
   #closed = false;
 
-  private constructor(options: ReceiverOptions, lock: DirectoryLock, log: ReceiveLog, node: string) {
+  private constructor(options: ReceiverOptions & HeartbeatTimes, lock: DirectoryLock, log: ReceiveLog, node: string) {
     this.#options = options;
     this.#lock = lock;
     this.#log = log;
@@ -117,7 +109,7 @@ export class Receiver {
   }
 
   static async open(options: ReceiverOptions): Promise<Receiver> {
-    const journalOptions = resolveReceiverOptions(options);
+    const { peerTimeoutMs, heartbeatMs, ...limits } = resolveReceiverOptions(options);
     const dir = directoryOption('dir', options.dir);
     await mkdir(dir, { recursive: true }).catch((error: unknown) => {
       throw storageError('creating', dir, error);
@@ -126,15 +118,15 @@ export class Receiver {
     let journal: Journal | undefined;
     try {
       const node = await nodeId(dir);
-      journal = await Journal.open({ dir: join(dir, 'log'), ...journalOptions });
+      journal = await Journal.open({ dir: join(dir, 'log'), ...limits });
       let receiver: Receiver | undefined;
-      const log = await ReceiveLog.open(dir, journal, {
+      const log = await ReceiveLog.open(dir, journal, limits.queueBytesMax, {
         onApplied: () => receiver?.current?.acknowledge(),
         onStall: (problem) => {
           if (problem !== undefined) receiver?.current?.notify(problem);
         },
       });
-      receiver = new Receiver(options, lock, log, node);
+      receiver = new Receiver({ ...options, peerTimeoutMs, heartbeatMs }, lock, log, node);
       if (options.apply !== undefined) log.attach(callbackConsumer(options.apply));
       await receiver.#listen();
       return receiver;
@@ -151,7 +143,10 @@ export class Receiver {
   }
 
   /** The records in the log from a sequence number on; ends at the tail unless `follow`. */
-  async *records(from: number, options: { follow?: boolean; signal?: AbortSignal } = {}): AsyncGenerator<JournalRecord> {
+  async *records(
+    from: number,
+    options: { follow?: boolean; signal?: AbortSignal } = {},
+  ): AsyncGenerator<JournalRecord> {
     const { journal } = this.#log;
     let fresh = this.#log.volume === undefined;
     try {
@@ -254,13 +249,18 @@ export class Receiver {
   }
 
   #onSocket(socket: Socket): void {
+    // A sender that comes back this quickly finds nobody, and tries again; a refusal would tell it that it need not.
+    if (this.#closed) {
+      socket.destroy();
+      return;
+    }
     const { heartbeatMs, peerTimeoutMs } = this.#options;
     const decoder = new Decoder(this.#stages);
     const connection: Connection = new Connection({
       socket,
       peer: 'the sender',
-      heartbeatMs: heartbeatMs ?? HEARTBEAT_MS.default,
-      peerTimeoutMs: peerTimeoutMs ?? PEER_TIMEOUT_MS.default,
+      heartbeatMs,
+      peerTimeoutMs,
       onFrame: (frame) => session.onFrame(frame),
     });
     const session = new Session(connection, {
@@ -285,10 +285,12 @@ export class Receiver {
   /** One sender at a time; a new connection of the same one takes the place of its old, half-dead one. */
   async #claim(claimant: Session, node: string): Promise<void> {
     await this.#readiness.ready;
-    if (this.#closed) throw new ClosedError('the receiver');
-    if (!this.#connected.has(claimant)) throw new ConnectionLostError('the sender', 'it was gone before its turn');
+    if (this.#closed) claimant.connection.destroy(new ConnectionLostError('the sender', 'the receiver is closing'));
+    if (this.#closed || !this.#connected.has(claimant))
+      throw new ConnectionLostError('the sender', 'it was gone before its turn');
     const holder = this.#session;
-    if (holder !== undefined && holder.node !== node) {
+    // One that has only greeted holds nobody up.
+    if (holder?.isStreaming && holder.node !== node) {
       throw new PeerRefusedError('the receiver', 'BUSY', 'another sender has a session', true);
     }
     this.#session = claimant;
@@ -333,17 +335,10 @@ export class Receiver {
   }
 }
 
-function resolveReceiverOptions(options: ReceiverOptions): Record<string, number> {
+function resolveReceiverOptions(options: ReceiverOptions): JournalLimits & HeartbeatTimes {
   if (typeof options.listen?.host !== 'string')
     throw new InvalidArgumentError('listen', options.listen, '{ host, port }');
   integerOption('listen.port', options.listen.port, { min: 0, max: 65_535, default: 0 });
-  integerOption('peerTimeoutMs', options.peerTimeoutMs, PEER_TIMEOUT_MS);
-  integerOption('heartbeatMs', options.heartbeatMs, HEARTBEAT_MS);
   requireLoopback(options.listen.host);
-  return {
-    queueBytesMax: integerOption('queueBytesMax', options.queueBytesMax, QUEUE_BYTES),
-    pendingBytesMax: integerOption('pendingBytesMax', options.pendingBytesMax, PENDING_BYTES),
-    historyBytes: integerOption('historyBytes', options.historyBytes, HISTORY_BYTES),
-    segmentBytes: integerOption('segmentBytes', options.segmentBytes, SEGMENT_BYTES),
-  };
+  return { ...journalLimits(options), ...heartbeatTimes(options) };
 }

@@ -39,9 +39,40 @@ export interface SenderOptions {
   heartbeatMs?: number;
 }
 
+export interface JournalLimits {
+  queueBytesMax: number;
+  pendingBytesMax: number;
+  historyBytes: number;
+  segmentBytes: number;
+}
+
+export function journalLimits(options: Partial<JournalLimits>): JournalLimits {
+  return {
+    queueBytesMax: integerOption('queueBytesMax', options.queueBytesMax, QUEUE_BYTES),
+    pendingBytesMax: integerOption('pendingBytesMax', options.pendingBytesMax, PENDING_BYTES),
+    historyBytes: integerOption('historyBytes', options.historyBytes, HISTORY_BYTES),
+    segmentBytes: integerOption('segmentBytes', options.segmentBytes, SEGMENT_BYTES),
+  };
+}
+
+export interface HeartbeatTimes {
+  peerTimeoutMs: number;
+  heartbeatMs: number;
+}
+
+/** One heartbeat may be lost or late without the peer being taken for gone. */
+export function heartbeatTimes(options: Partial<HeartbeatTimes>): HeartbeatTimes {
+  const peerTimeoutMs = integerOption('peerTimeoutMs', options.peerTimeoutMs, PEER_TIMEOUT_MS);
+  const heartbeatMs = integerOption('heartbeatMs', options.heartbeatMs, HEARTBEAT_MS);
+  if (2 * heartbeatMs > peerTimeoutMs) {
+    throw new InvalidArgumentError('heartbeatMs', heartbeatMs, `at most half of peerTimeoutMs (${peerTimeoutMs})`);
+  }
+  return { peerTimeoutMs, heartbeatMs };
+}
+
 export interface ResolvedSenderOptions {
   rate: number | undefined;
-  journal: { queueBytesMax: number; pendingBytesMax: number; historyBytes: number; segmentBytes: number };
+  journal: JournalLimits;
   link: Pick<LinkContext, 'compression' | 'adopt' | 'giveUpAfterMs' | 'peerTimeoutMs' | 'heartbeatMs'>;
 }
 
@@ -59,12 +90,7 @@ export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOpti
   const { giveUpAfterMs } = options;
   return {
     rate: options.rate === undefined ? undefined : parseRate('rate', options.rate),
-    journal: {
-      queueBytesMax: integerOption('queueBytesMax', options.queueBytesMax, QUEUE_BYTES),
-      pendingBytesMax: integerOption('pendingBytesMax', options.pendingBytesMax, PENDING_BYTES),
-      historyBytes: integerOption('historyBytes', options.historyBytes, HISTORY_BYTES),
-      segmentBytes: integerOption('segmentBytes', options.segmentBytes, SEGMENT_BYTES),
-    },
+    journal: journalLimits(options),
     link: {
       compression: choiceOption('compress', options.compress, ['auto', 'none', 'lz4'], 'auto'),
       adopt: options.adopt ?? false,
@@ -72,8 +98,7 @@ export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOpti
         giveUpAfterMs === undefined
           ? undefined
           : integerOption('giveUpAfterMs', giveUpAfterMs, { min: 0, max: 2 ** 31 - 1, default: 0 }),
-      peerTimeoutMs: integerOption('peerTimeoutMs', options.peerTimeoutMs, PEER_TIMEOUT_MS),
-      heartbeatMs: integerOption('heartbeatMs', options.heartbeatMs, HEARTBEAT_MS),
+      ...heartbeatTimes(options),
     },
   };
 }

@@ -50,11 +50,14 @@ export class Sender {
   readonly #journal: Journal;
   readonly #lock: DirectoryLock;
   readonly #links: PeerLink[];
+  readonly queueBytesMax: number;
   readonly #waiters = new AckWaiters();
   readonly #readiness: Readiness;
   readonly #openedAt = performance.now();
   #supply: ((peer: string) => Promise<void>) | undefined;
+  #comparesContent = false;
   #watchers = new Set<Watcher>();
+  #started = false;
   #closed = false;
 
   private constructor(
@@ -62,7 +65,9 @@ export class Sender {
     lock: DirectoryLock,
     context: Omit<LinkContext, SenderHooks>,
     options: SenderOptions,
+    queueBytesMax: number,
   ) {
+    this.queueBytesMax = queueBytesMax;
     this.#journal = journal;
     this.#lock = lock;
     this.#readiness = new Readiness(options.resync !== undefined);
@@ -70,6 +75,7 @@ export class Sender {
     if (supply !== undefined) this.#supply = async (peer) => this.#appendAll(supply(peer));
     const hooks: Pick<LinkContext, SenderHooks> = {
       supply: () => this.#supply,
+      comparesContent: () => this.#comparesContent,
       checkNode: (link, node) => this.#checkNode(link, node),
       ready: this.#readiness.ready,
       releaseStrangers: () => this.#releaseStrangers(),
@@ -93,8 +99,10 @@ export class Sender {
       const book = await PeerBook.open(dir);
       journal = await Journal.open({ dir: join(dir, 'queue'), ...resolved.journal });
       const shaper = resolved.rate === undefined ? undefined : new Shaper({ rateBytesPerSecond: resolved.rate });
-      const sender = new Sender(journal, lock, { journal, book, node, shaper, ...resolved.link }, options);
+      const context = { journal, book, node, shaper, ...resolved.link };
+      const sender = new Sender(journal, lock, context, options, resolved.journal.queueBytesMax);
       await sender.#releaseStrangers();
+      sender.#started = true;
       for (const link of sender.#links) link.start();
       return sender;
     } catch (error) {
@@ -189,6 +197,7 @@ export class Sender {
   /** @internal The volume supplies what a peer needs when it must start over. */
   attachResync(supply: (peer: string) => Promise<void>): void {
     this.#supply = supply;
+    this.#comparesContent = true;
     this.#readiness.done();
     for (const link of this.#links) link.retry();
   }
@@ -211,6 +220,12 @@ export class Sender {
   /** @internal */
   get peerNames(): string[] {
     return this.#links.map((link) => link.address.name);
+  }
+
+  /** @internal Resolves when a peer has applied everything up to a record, whatever else it is owed. */
+  peerReached(peer: string, sequence: number, signal?: AbortSignal): Promise<void> {
+    const link = this.#link(peer);
+    return this.#until(() => link.acknowledgedApplied >= sequence, signal, [link]);
   }
 
   /** @internal Asks something of a peer, and again when the connection breaks before the answer is complete. */
@@ -252,11 +267,18 @@ export class Sender {
   #checkNode(link: PeerLink, node: string): void {
     const twin = this.#links.find((other) => other !== link && other.confirmedId === node);
     if (twin === undefined) return;
-    throw new InvalidArgumentError('peers', [twin.address.name, link.address.name].join(', '), 'a node of its own for each name');
+    throw new InvalidArgumentError(
+      'peers',
+      [twin.address.name, link.address.name].join(', '),
+      'a node of its own for each name',
+    );
   }
 
   /** A peer that is no longer among ours, or answers under another id, must not hold the queue for ever. */
   async #releaseStrangers(): Promise<void> {
+    // Peers may have changed places: nobody is a stranger before everybody has said who it is.
+    const isKnown = (link: PeerLink): boolean => link.id === undefined || link.confirmedId !== undefined;
+    if (this.#started && !this.#links.every(isKnown)) return;
     const ours = new Set(this.#links.map((link) => link.cursorName));
     for (const { name } of this.#journal.cursors()) {
       if (name.startsWith(PEER_CURSOR_PREFIX) && !ours.has(name)) await this.#journal.dropCursor(name);
@@ -307,7 +329,14 @@ export class Sender {
   }
 }
 
-type SenderHooks = 'supply' | 'checkNode' | 'ready' | 'releaseStrangers' | 'onProgress' | 'onProblem';
+type SenderHooks =
+  | 'supply'
+  | 'comparesContent'
+  | 'checkNode'
+  | 'ready'
+  | 'releaseStrangers'
+  | 'onProgress'
+  | 'onProblem';
 
 /** Looks again whether what it waits for has come, or hears what stands in the way, and of which peer. */
 type Watcher = (problem?: LonghaulError, link?: PeerLink) => void;

@@ -17,7 +17,14 @@ import {
   REPLY_BYTES_MAX,
   type Start,
 } from '../channel/messages.js';
-import { ClosedError, LonghaulError, ProtocolError, ProtocolVersionError, StorageError } from '../errors.js';
+import {
+  DiskFullError,
+  JournalBrokenError,
+  LonghaulError,
+  ProtocolError,
+  ProtocolVersionError,
+  StorageError,
+} from '../errors.js';
 import type { Batch } from '../reduce/batch.js';
 import type { Decoder } from '../reduce/decoder.js';
 import { refusalError } from './greeting.js';
@@ -65,6 +72,10 @@ export class Session {
   constructor(connection: Connection, host: SessionHost) {
     this.connection = connection;
     this.#host = host;
+  }
+
+  get isStreaming(): boolean {
+    return this.#state === 'streaming';
   }
 
   async onFrame(frame: { type: number; body: Buffer }): Promise<void> {
@@ -185,7 +196,7 @@ export class Session {
       (error: unknown) => {
         const failure =
           error instanceof LonghaulError ? error : new StorageError('receiving', 'the receive log', error);
-        if (!(failure instanceof ClosedError || failure instanceof ProtocolError)) this.#host.onFailure(failure);
+        if (failure instanceof DiskFullError || failure instanceof JournalBrokenError) this.#host.onFailure(failure);
         this.refuse(failure);
         this.connection.destroy(failure);
       },

@@ -155,26 +155,27 @@ export class Applier {
         await tree.remove(operation.path, operation.kind);
         return true;
       case 'attributes':
-        return this.#setAttributes(operation);
+        if (operation.content === undefined) {
+          return tree.setDirectoryAttributes(operation.path, operation.attributes);
+        }
+        return this.#setAttributes(operation, sequence);
       case 'rename':
-        return this.#rename(operation);
+        return this.#rename(operation, sequence);
       case 'stash':
         return (await tree.takeAway(operation.path, this.#aside.stashAt(operation.id))) || this.#isAside(operation.id);
       case 'unstash':
-        return this.#unstash(operation);
+        return this.#unstash(operation, sequence);
     }
   }
 
-  async #setAttributes(operation: OperationOf<'attributes'>): Promise<boolean> {
-    const { path, attributes, content } = operation;
-    return this.#tree.setAttributes(path, content === undefined ? 'directory' : 'file', attributes);
+  #setAttributes(operation: OperationOf<'attributes' | 'rename' | 'unstash'>, sequence: number): Promise<boolean> {
+    return this.#tree.setFileAttributes(operation.path, operation.attributes, this.#aside.fileAt(sequence));
   }
 
-  async #rename(operation: OperationOf<'rename'>): Promise<boolean> {
-    const { from, path, attributes } = operation;
-    if (!(await this.#isMeant(operation))) return this.#holds(operation);
-    await this.#tree.move(from, path);
-    return this.#tree.setAttributes(path, 'file', attributes);
+  async #rename(operation: OperationOf<'rename'>, sequence: number): Promise<boolean> {
+    if (await this.#isMeant(operation)) await this.#tree.move(operation.from, operation.path);
+    else if (!(await this.#holds(operation))) return false;
+    return this.#setAttributes(operation, sequence);
   }
 
   /** Whether the file to be moved is the one that is meant: after a crash another may have taken its place. */
@@ -184,11 +185,11 @@ export class Applier {
     return entry?.kind === 'file' && entry.size === size && entry.attributes.mtime === attributes.mtime;
   }
 
-  async #unstash(operation: OperationOf<'unstash'>): Promise<boolean> {
-    const aside = this.#aside.stashAt(operation.id);
-    if (!(await this.#isAside(operation.id))) return this.#holds(operation);
-    await this.#tree.place(aside, operation.path);
-    return this.#tree.setAttributes(operation.path, 'file', operation.attributes);
+  async #unstash(operation: OperationOf<'unstash'>, sequence: number): Promise<boolean> {
+    const { id, path } = operation;
+    if (await this.#isAside(id)) await this.#tree.place(this.#aside.stashAt(id), path);
+    else if (!(await this.#holds(operation))) return false;
+    return this.#setAttributes(operation, sequence);
   }
 
   /** Whether the content that an operation brings is at its path already, from before a crash. */

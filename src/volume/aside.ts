@@ -61,6 +61,12 @@ export class Aside {
     }
   }
 
+  /** What lies here of work that goes on after a restart. */
+  async unfinished(): Promise<{ transfer: boolean; stashes: number }> {
+    const names = await this.#names();
+    return { transfer: names.includes(TRANSFER), stashes: names.filter((name) => name.startsWith('stash-')).length };
+  }
+
   /** Leaves nothing in the replica's root; an unfinished transfer is given up with it. */
   async close(): Promise<void> {
     if (this.ignored.size > 0) await this.#quietly(() => rm(this.dir, { recursive: true, force: true }));

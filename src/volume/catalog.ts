@@ -21,6 +21,11 @@ const RUNS_MAX = 6;
 /** Changes in memory after which the owner should flush. */
 const CHANGES_MAX = 32_768;
 
+/** Bytes of a journal after which the catalog is checkpointed: its cursor must never be what fills the journal. */
+export function checkpointBytes(queueBytesMax: number): number {
+  return Math.min(256 * 1024 * 1024, queueBytesMax / 4);
+}
+
 /** A large file on its way: parts sent or received, not yet put in place. */
 export interface Transfer {
   path: VolumePath;

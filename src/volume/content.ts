@@ -104,11 +104,17 @@ export async function sendFile(
           : await source.sendParts(emit, last, attempt === 1 ? resume : undefined);
       if (steady || last) return { outcome: 'sent', unstable: !steady };
       publish('unstable', { path: displayPath(path), attempt });
+    } catch (error) {
+      if (!(error instanceof UnreadableError)) throw error;
+      return { outcome: 'unreadable', detail: error.message };
     } finally {
       handle.close();
     }
   }
 }
+
+/** The disk does not give a file's content. */
+class UnreadableError extends Error {}
 
 class FileSource {
   readonly #path: VolumePath;
@@ -206,7 +212,9 @@ class FileSource {
 
   async #read(at: number, length: number): Promise<Buffer> {
     const buffer = Buffer.allocUnsafeSlow(length);
-    const filled = await this.#handle.read(buffer, at);
+    const filled = await this.#handle.read(buffer, at).catch((error: unknown) => {
+      throw new UnreadableError(error instanceof Error ? error.message : String(error), { cause: error });
+    });
     return buffer.subarray(0, filled);
   }
 

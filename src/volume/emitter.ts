@@ -1,7 +1,7 @@
 import { AbortedError } from '../errors.js';
 import type { JournalCursor } from '../journal/journal.js';
 import type { Sender } from '../replication/sender.js';
-import type { Catalog } from './catalog.js';
+import { type Catalog, checkpointBytes } from './catalog.js';
 import type { Entry } from './entry.js';
 import { fold } from './fold.js';
 import { encodeOperation, type Operation } from './operation.js';
@@ -11,50 +11,57 @@ import { encodeOperation, type Operation } from './operation.js';
  * cursor keeps what the catalog on disk does not say yet, and a checkpoint moves both on.
  */
 
-/** Queue bytes after which the catalog is checkpointed, so that its cursor does not hold the queue back for long. */
-const CHECKPOINT_BYTES = 256 * 1024 * 1024;
-
 export class Emitter {
   readonly #sender: Sender;
   readonly #catalog: Catalog;
   readonly #cursor: JournalCursor;
   readonly #signal: AbortSignal | undefined;
   #bytes = 0;
-  #last: number;
-  #unflushed = false;
 
   constructor(sender: Sender, catalog: Catalog, cursor: JournalCursor, signal: AbortSignal | undefined) {
     this.#sender = sender;
     this.#catalog = catalog;
     this.#cursor = cursor;
     this.#signal = signal;
-    this.#last = sender.journal.last;
   }
 
   /** Adds an operation; `entry` says more about the entry it leaves than the operation itself. */
   async emit(operation: Operation, entry?: Entry): Promise<void> {
     const { kind, key, offset, payload } = encodeOperation(operation);
     if (this.#signal?.aborted) throw new AbortedError('sync', undefined, this.#signal.reason);
-    const sequence = await this.#sender.assign(payload, {
+    await this.#sender.assign(payload, {
       kind,
       key,
       ...(offset === undefined ? {} : { offset }),
       ...(this.#signal === undefined ? {} : { signal: this.#signal }),
     });
-    this.#last = sequence;
-    this.#unflushed = true;
     fold(this.#catalog, operation, entry);
     this.#bytes += payload.byteLength;
-    if (this.#catalog.wantsFlush || this.#bytes >= CHECKPOINT_BYTES) await this.checkpoint();
+    if (this.#catalog.wantsFlush || this.#bytes >= checkpointBytes(this.#sender.queueBytesMax)) await this.checkpoint();
+  }
+
+  /** For changes of the catalog that need no record. */
+  async put(entry: Entry): Promise<void> {
+    this.#catalog.put(entry);
+    if (this.#catalog.wantsFlush) await this.checkpoint();
   }
 
   /** Makes the catalog durable; what it says must be durable in the queue first. */
   async checkpoint(): Promise<void> {
-    if (!this.#unflushed && !this.#catalog.isChanged) return;
-    await this.#sender.journal.flush();
-    await this.#catalog.flush(this.#last);
-    await this.#cursor.advance(this.#last);
+    await checkpoint(this.#sender, this.#catalog, this.#cursor);
     this.#bytes = 0;
-    this.#unflushed = false;
   }
+}
+
+/**
+ * Makes the catalog durable through the queue's end and lets the queue go up to there. Only for whoever alone adds
+ * operations at the time: every one with a number must be folded.
+ */
+export async function checkpoint(sender: Sender, catalog: Catalog, cursor: JournalCursor): Promise<void> {
+  const { journal } = sender;
+  const through = journal.assigned;
+  if (through === catalog.through && !catalog.isChanged) return;
+  await journal.flush();
+  await catalog.flush(through);
+  await cursor.advance(through);
 }

@@ -66,12 +66,19 @@ export class Pass {
   readonly #displaced: Map<number, Entry>;
   readonly #knownFiles: number;
   readonly #allowMassDelete: boolean;
+  readonly #comparedListing: boolean;
   #moves = new Moves();
   #stashes = 0;
   #files = 0;
   #bytes = 0;
 
-  constructor(root: Root, catalog: Catalog, emitter: Emitter, comparison: Comparison, allowMassDelete: boolean) {
+  constructor(
+    root: Root,
+    catalog: Catalog,
+    emitter: Emitter,
+    comparison: Comparison,
+    { allowMassDelete, comparedListing }: { allowMassDelete: boolean; comparedListing: boolean },
+  ) {
     this.#root = root;
     this.#catalog = catalog;
     this.#emitter = emitter;
@@ -79,6 +86,7 @@ export class Pass {
     this.#displaced = comparison.displaced;
     this.#knownFiles = comparison.knownFiles;
     this.#allowMassDelete = allowMassDelete;
+    this.#comparedListing = comparedListing;
     this.result.unreadable = comparison.unreadable;
   }
 
@@ -90,6 +98,8 @@ export class Pass {
       for await (const item of this.#plan.items()) await this.#makeDirectory(item);
       for (const move of this.#moves.all) await this.#move(move);
       await this.#removeAll(true);
+      // Before any content: a file that will not hold still has everything that lies aside given up.
+      for (const move of this.#moves.all) if (move.state === 'stashed') await this.#unstash(move);
       const items = ahead(this.#plan.items(), READ_AHEAD, (item) => this.#readAhead(item));
       for await (const { item, done } of items) await this.#bring(item, done);
       await this.#removeAll(false);
@@ -113,7 +123,10 @@ export class Pass {
 
   /** What an interrupted pass left aside over there, unless it is the beginning of a file that is still wanted. */
   async #discardLeftovers(): Promise<void> {
-    if (this.#catalog.stashed > 0) await this.#emitter.emit({ type: 'discard' });
+    const { stashed, transfer } = this.#catalog;
+    // A peer that was compared by its listing never saw the beginning of the file that was on its way.
+    if (stashed !== 0 || (this.#comparedListing && transfer !== undefined))
+      await this.#emitter.emit({ type: 'discard' });
   }
 
   async #makeDirectory({ path, found, known }: PlanItem): Promise<void> {
@@ -189,10 +202,10 @@ export class Pass {
   async #bring(item: PlanItem, whole: WholeFile | undefined): Promise<void> {
     const { path, found } = item;
     if (found === undefined || found.kind === 'directory') return;
-    const arriving = this.#moves.arriving(path);
-    if (arriving?.state === 'stashed') await this.#unstash(arriving);
-    else if (arriving === undefined && found.kind === 'symlink') await this.#bringLink(found);
-    else if (arriving === undefined) await this.#bringFile(item, found, whole);
+    if (this.#moves.arriving(path) === undefined) {
+      if (found.kind === 'symlink') await this.#bringLink(found);
+      else await this.#bringFile(item, found, whole);
+    }
     this.#files++;
     this.#bytes += found.size;
     const { files, bytes } = this.#plan.totals;
@@ -245,7 +258,7 @@ export class Pass {
     const now = known ?? (await digestFile(this.#root, found.path).catch(() => undefined));
     if (now?.digest === undefined || !now.digest.equals(there.digest)) return false;
     if (sameAttributes(now.attributes, there.attributes)) {
-      this.#catalog.put(now);
+      await this.#emitter.put(now);
       return true;
     }
     const { path, attributes, size, digest } = now;

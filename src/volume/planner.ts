@@ -31,6 +31,8 @@ export interface PlannerOptions {
   catalog: Catalog;
   found: AsyncIterable<Found>;
   listing: AsyncIterable<Entry> | undefined;
+  /** Other peers follow our catalog: it may only change through records. */
+  hasOthers: boolean;
   allowMassDelete: boolean;
 }
 
@@ -111,15 +113,27 @@ class Planner {
     const same =
       settled && known !== undefined && sameContent(entry, known) && sameAttributes(entry.attributes, known.attributes);
     if (!same) return this.#writer.add({ path: entry.path, found: entry, known });
+    // Others learn only from records, so what is new to the catalog is sent although this peer has it.
+    const isNew = catalogued === undefined || !sameContent(entry, catalogued);
+    if (isNew && this.#options.hasOthers && this.#options.listing !== undefined) {
+      return this.#writer.add({ path: entry.path, found: entry, known: undefined });
+    }
     if (entry.kind === 'directory') this.#writer.enter(entry, known);
-    else if (!untouched) this.#options.catalog.put(entry);
-    if (entry.kind === 'directory' && catalogued === undefined) this.#options.catalog.put(entry);
+    if (entry.kind === 'directory' ? catalogued === undefined : !untouched) await this.#put(entry);
   }
 
   async #absent(path: VolumePath, catalogued: Entry | undefined, known: Entry | undefined): Promise<void> {
     if (catalogued !== undefined) this.#displace(catalogued, undefined);
-    if (known !== undefined) await this.#writer.add({ path, found: undefined, known } satisfies PlanItem);
+    const there = known ?? (this.#options.hasOthers ? catalogued : undefined);
+    if (there !== undefined) await this.#writer.add({ path, found: undefined, known: there } satisfies PlanItem);
     else if (catalogued !== undefined) this.#options.catalog.remove(path);
+  }
+
+  /** Nothing is under way in the queue before the plan is carried out, so the catalog can be flushed as it is. */
+  async #put(entry: Entry): Promise<void> {
+    const { catalog } = this.#options;
+    catalog.put(entry);
+    if (catalog.wantsFlush) await catalog.flush(catalog.through);
   }
 
   /** A peer that does not follow our catalog may lack the file, so its content is sent again instead of moved. */
@@ -137,6 +151,8 @@ class Planner {
   }
 
   #isUnreadable(path: VolumePath): boolean {
-    return this.result.unreadable.some((unreadable) => unreadable === path || isInside(path, unreadable));
+    // What is inside an unreadable directory follows it at once.
+    const last = this.result.unreadable.at(-1);
+    return last !== undefined && (last === path || isInside(path, last));
   }
 }

@@ -1,21 +1,28 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../engine/files.js';
-import { ReplicaNotEmptyError } from '../errors.js';
+import { ClosedError, ReplicaNotEmptyError, RootChangedError } from '../errors.js';
 import type { JournalCursor, JournalRecord } from '../journal/journal.js';
 import { directoryOption } from '../options.js';
 import type { Consumer } from '../replication/consumer.js';
 import type { Receiver } from '../replication/receiver.js';
 import { Applier } from './applier.js';
 import { Aside } from './aside.js';
-import { Catalog } from './catalog.js';
+import { Catalog, checkpointBytes } from './catalog.js';
 import { fold } from './fold.js';
 import { listingChunks } from './listing.js';
 import { decodeOperation, OWN_KINDS_FROM } from './operation.js';
 import { displayPath } from './path.js';
 import { encodeReport, LISTING_QUESTION, type ReplicaReport, VERIFY_QUESTION } from './questions.js';
 import { rootDigest } from './root-digest.js';
-import { identify, type RootIdentity, RootMarker, refuseNesting, sameIdentity } from './root-identity.js';
+import {
+  describeIdentity,
+  identify,
+  type RootIdentity,
+  RootMarker,
+  refuseNesting,
+  sameIdentity,
+} from './root-identity.js';
 import { fillDigests, scan } from './scan.js';
 import { Tree } from './tree.js';
 import { Root } from './walk.js';
@@ -38,9 +45,6 @@ export interface ReplicaVerifyResult {
   examples: string[];
 }
 
-/** Log bytes after which the catalog is checkpointed, so that its cursor does not hold the log for long. */
-const CHECKPOINT_BYTES = 256 * 1024 * 1024;
-
 /**
  * The copy of a volume: takes the records of a receiver and applies them to a directory.
  *
@@ -50,11 +54,9 @@ export class Replica {
   readonly #parts: Parts;
   #queue: Promise<unknown> = Promise.resolve();
   #uncheckpointedBytes = 0;
-  #holdsContent: boolean;
 
-  private constructor(parts: Parts, holdsContent: boolean) {
+  private constructor(parts: Parts) {
     this.#parts = parts;
-    this.#holdsContent = holdsContent;
   }
 
   static async open(options: ReplicaOptions): Promise<Replica> {
@@ -77,25 +79,27 @@ export class Replica {
     const identity = await identify(root);
     await refuseNesting(root, stateDir);
     const marker = await RootMarker.open(stateDir, 'replica.json');
-    const taken = await takeRoot(root, identity, marker, options.adopt ?? false);
+    const isOurs = await takeRoot(root, identity, marker, options);
     const catalog = await Catalog.open(join(stateDir, 'catalog'));
-    if (taken !== 'ours') await catalog.clear(log.applied);
+    if (!isOurs) await catalog.clear(log.applied);
     const aside = await Aside.open(stateDir, root, marker.mark ?? '');
     const tree = new Tree(new Root(root));
     const cursor = log.journal.cursor('catalog', { at: Math.min(catalog.through, log.journal.last) });
     const parts: Parts = {
       receiver: options.receiver,
       catalog,
+      marker,
       aside,
       tree,
       cursor,
       applier: new Applier(tree, aside, catalog),
     };
-    const replica = new Replica(parts, taken === 'adopted');
+    const replica = new Replica(parts);
     await replica.#catchUp();
     await aside.clear(true);
     await aside.prepare();
-    if (taken === 'adopted') await scan(tree.root, aside.ignored, catalog, false);
+    // What an earlier process found may have been lost with it.
+    if (marker.holdsContent) await scan(tree.root, aside.ignored, catalog, false);
     options.receiver.attach(replica.#consumer());
     return replica;
   }
@@ -110,10 +114,16 @@ export class Replica {
   /** Makes the catalog durable and leaves nothing of its own in the root. Close the receiver first. */
   async close(): Promise<void> {
     await this.#exclusively(async () => {
-      const { receiver, applier, aside } = this.#parts;
+      const { receiver, applier, aside, catalog } = this.#parts;
       applier.close();
-      if (this.#parts.catalog.isChanged) await this.#checkpoint(receiver.log.applied);
-      await aside.close();
+      try {
+        if (catalog.isChanged) await this.#checkpoint(receiver.log.applied);
+      } catch (error) {
+        // The receiver is closed first, and its log with it; the cursor follows when both are opened again.
+        if (!(error instanceof ClosedError)) throw error;
+      } finally {
+        await aside.close();
+      }
     });
   }
 
@@ -122,18 +132,19 @@ export class Replica {
     return {
       apply: (records, applied) => replica.#exclusively(() => replica.#apply(records, applied)),
       rebase: (base) => replica.#exclusively(() => replica.#rebase(base)),
+      rebased: () => replica.#parts.marker.setHoldsContent(false),
       query: (name, body) => replica.#answer(name, body),
       get holdsContent() {
-        return replica.#holdsContent;
+        return replica.#parts.marker.holdsContent;
       },
     };
   }
 
   async #apply(records: JournalRecord[], applied: (sequence: number) => Promise<void>): Promise<void> {
-    const { applier, catalog } = this.#parts;
+    const { applier, catalog, receiver } = this.#parts;
     await applier.apply(records, applied);
     for (const record of records) this.#uncheckpointedBytes += record.payload.byteLength;
-    if (!catalog.wantsFlush && this.#uncheckpointedBytes < CHECKPOINT_BYTES) return;
+    if (!catalog.wantsFlush && this.#uncheckpointedBytes < checkpointBytes(receiver.log.queueBytesMax)) return;
     await this.#checkpoint(records[records.length - 1]?.sequence ?? catalog.through);
   }
 
@@ -151,7 +162,6 @@ export class Replica {
     catalog.transfer = undefined;
     catalog.stashed = 0;
     await catalog.flush(base - 1);
-    this.#holdsContent = false;
   }
 
   /** Folds what was applied after the catalog was last made durable. */
@@ -160,7 +170,7 @@ export class Replica {
     const { journal, applied } = receiver.log;
     if (catalog.through > journal.last || catalog.through < journal.first - 1) {
       // Not the log that this catalog was folded from: the sender has to compare with what is here.
-      this.#holdsContent = true;
+      await this.#parts.marker.setHoldsContent(true);
       await catalog.flush(applied);
     }
     for await (const record of journal.read(catalog.through + 1)) {
@@ -170,6 +180,15 @@ export class Replica {
     }
     if (catalog.through < applied) await catalog.flush(applied);
     await cursor.advance(catalog.through);
+    await this.#missLost();
+  }
+
+  /** What lay aside may be gone while the log goes on after it: then the sender has to compare. */
+  async #missLost(): Promise<void> {
+    const { catalog, aside, marker } = this.#parts;
+    const { transfer, stashes } = await aside.unfinished();
+    if ((catalog.transfer === undefined || transfer) && catalog.stashed <= stashes) return;
+    await marker.setHoldsContent(true);
   }
 
   #answer(name: string, body: Buffer): AsyncIterable<Buffer> | undefined {
@@ -205,6 +224,7 @@ export class Replica {
 
 interface Parts {
   receiver: Receiver;
+  marker: RootMarker;
   catalog: Catalog;
   aside: Aside;
   tree: Tree;
@@ -212,16 +232,21 @@ interface Parts {
   applier: Applier;
 }
 
-/** Whether the directory is the one this state belongs to, an empty one, or one that is taken over as it is. */
+/** Makes the directory ours, if it may be; true when it was before. */
 async function takeRoot(
   root: string,
   identity: RootIdentity,
   marker: RootMarker,
-  adopt: boolean,
-): Promise<'ours' | 'empty' | 'adopted'> {
-  if (marker.kept !== undefined && sameIdentity(marker.kept, identity)) return 'ours';
+  options: ReplicaOptions,
+): Promise<boolean> {
+  const { kept } = marker;
+  if (kept !== undefined && sameIdentity(kept, identity)) return true;
   const isEmpty = (await readdir(root)).length === 0;
-  if (!isEmpty && !adopt) throw new ReplicaNotEmptyError(root);
-  await marker.bind(identity);
-  return isEmpty ? 'empty' : 'adopted';
+  if (!options.adopt && !isEmpty) throw new ReplicaNotEmptyError(root);
+  // An empty directory in the place of a full one is most likely a mount that is missing.
+  if (!options.adopt && kept !== undefined) {
+    throw new RootChangedError(root, describeIdentity(identity), describeIdentity(kept));
+  }
+  await marker.bind(identity, !isEmpty || options.receiver.log.volume !== undefined);
+  return false;
 }

@@ -38,6 +38,8 @@ export class RootMarker {
   kept: RootIdentity | undefined;
   /** Changes whenever the state is bound to a directory anew. */
   mark: string | undefined;
+  /** The directory holds what no record brought: whoever sends has to compare before anything else. */
+  holdsContent = false;
 
   private constructor(path: string) {
     this.#path = path;
@@ -49,15 +51,28 @@ export class RootMarker {
     if (typeof json?.device === 'string' && typeof json.inode === 'string') {
       marker.kept = { device: json.device, inode: json.inode };
       marker.mark = String(json.mark);
+      marker.holdsContent = json.holdsContent === true;
     }
     return marker;
   }
 
-  async bind(identity: RootIdentity): Promise<void> {
+  async bind(identity: RootIdentity, holdsContent = false): Promise<void> {
     if (this.kept !== undefined && sameIdentity(this.kept, identity)) return;
     this.mark = randomBytes(8).toString('hex');
-    await replaceFile(this.#path, `${JSON.stringify({ version: 1, ...identity, mark: this.mark })}\n`);
     this.kept = identity;
+    this.holdsContent = holdsContent;
+    await this.#save();
+  }
+
+  async setHoldsContent(holdsContent: boolean): Promise<void> {
+    if (this.holdsContent === holdsContent) return;
+    this.holdsContent = holdsContent;
+    await this.#save();
+  }
+
+  async #save(): Promise<void> {
+    const { kept, mark, holdsContent } = this;
+    await replaceFile(this.#path, `${JSON.stringify({ version: 1, ...kept, mark, holdsContent })}\n`);
   }
 
   /** Throws when `identity` is not the directory that this state belongs to. */

@@ -23,6 +23,7 @@ export async function scan(root: Root, ignored: ReadonlySet<string>, catalog: Ca
     if (known === undefined && there === undefined) continue;
     const corrected = there === undefined ? undefined : await examine(root, there, known, deep);
     if (corrected !== 'as it should be') {
+      if (catalog.wantsFlush) await catalog.flush(catalog.through);
       if (corrected === undefined) catalog.remove(path);
       else catalog.put(corrected);
       drift.drifted++;
@@ -57,6 +58,7 @@ async function examine(
 /** Takes the digests that a catalog lacks, for whoever wants to compare contents. */
 export async function fillDigests(root: Root, catalog: Catalog): Promise<void> {
   for await (const entry of catalog.entries()) {
+    if (catalog.wantsFlush) await catalog.flush(catalog.through);
     if (entry.kind !== 'file' || entry.digest !== undefined) continue;
     const now = await digestFile(root, entry.path).catch(() => undefined);
     if (now?.digest === undefined) continue;

@@ -1,9 +1,10 @@
-import { chmod, mkdir, rename, rm, rmdir, symlink, unlink } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, rename, rm, rmdir, symlink, unlink } from 'node:fs/promises';
 import { isErrno, syncDirectory } from '../engine/files.js';
 import { setPathAttributes } from './attributes.js';
+import { Descriptor } from './descriptor.js';
 import type { Attributes, Entry, EntryKind } from './entry.js';
 import { joinPath, parentOf, type VolumePath } from './path.js';
-import { look, type Root } from './walk.js';
+import { look, lstatBig, type Root } from './walk.js';
 
 /**
  * The replica's files. Every change is made so that doing it again does no harm, and none leaves the root: before
@@ -76,10 +77,23 @@ export class Tree {
     else await this.#withAccess(path, () => unlink(this.root.at(path)));
   }
 
-  /** False when the path holds another kind, or nothing. */
-  async setAttributes(path: VolumePath, kind: EntryKind, attributes: Attributes): Promise<boolean> {
-    if (!(await this.#isReachable(path)) || (await this.#kindAt(path)) !== kind) return false;
-    await setPathAttributes(this.root.at(path), kind, attributes);
+  /** False when the path holds no directory. */
+  async setDirectoryAttributes(path: VolumePath, attributes: Attributes): Promise<boolean> {
+    if (!(await this.#isReachable(path)) || (await this.#kindAt(path)) !== 'directory') return false;
+    await setPathAttributes(this.root.at(path), 'directory', attributes);
+    return true;
+  }
+
+  /** False when the path holds no file. One that shares its inode, in a directory that was adopted, gets its own. */
+  async setFileAttributes(path: VolumePath, attributes: Attributes, aside: string): Promise<boolean> {
+    if (!(await this.#isReachable(path)) || (await this.#kindAt(path)) !== 'file') return false;
+    if ((await lstatBig(this.root.at(path))).nlink > 1n) {
+      await copyFile(this.root.at(path), aside);
+      const file = await Descriptor.open(aside, 'r+');
+      await file.sync().finally(() => file.close());
+      await this.place(aside, path);
+    }
+    await setPathAttributes(this.root.at(path), 'file', attributes);
     return true;
   }
 

@@ -5,8 +5,8 @@ import { AbortedError, ClosedError, SourceUnreadableError, VerifyFailedError } f
 import type { JournalCursor } from '../journal/journal.js';
 import { directoryOption } from '../options.js';
 import type { Sender } from '../replication/sender.js';
-import { Catalog } from './catalog.js';
-import { Emitter } from './emitter.js';
+import { Catalog, checkpointBytes } from './catalog.js';
+import { checkpoint, Emitter } from './emitter.js';
 import { fold } from './fold.js';
 import { Listing } from './listing.js';
 import { decodeOperation, OWN_KINDS_FROM } from './operation.js';
@@ -64,7 +64,7 @@ export class Volume {
   /** Peers whose replica does not follow our catalog, until a pass has compared their own listing. */
   readonly #strangers = new Set<string>();
   /** Links that wait until their peer is no stranger any more, by peer. */
-  readonly #awaited = new Map<string, (() => void)[]>();
+  readonly #awaited = new Map<string, Awaiter[]>();
   /** Tells a verification that a stranger has come while it waited. */
   #strangerCame = (): void => {};
   #queue: Promise<unknown> = Promise.resolve();
@@ -110,6 +110,7 @@ export class Volume {
     const volume = new Volume(options, stateDir, marker, catalog, cursor);
     await volume.#catchUp();
     sender.attachResync((peer) => volume.#resync(peer));
+    volume.#followQueue();
     return volume;
   }
 
@@ -158,6 +159,22 @@ export class Volume {
     return run;
   }
 
+  /** Records of the embedder's own fill the queue too: while nothing else goes on, the catalog lets them pass. */
+  #followQueue(): void {
+    const { journal, queueBytesMax } = this.#sender;
+    let scheduled = false;
+    const stop = journal.onDurable(() => {
+      if (scheduled || journal.status().queueBytes < checkpointBytes(queueBytesMax)) return;
+      scheduled = true;
+      this.#exclusively(undefined, () => checkpoint(this.#sender, this.#catalog, this.#cursor))
+        .catch(() => {})
+        .finally(() => {
+          scheduled = false;
+        });
+    });
+    this.#closing.signal.addEventListener('abort', stop, { once: true });
+  }
+
   /** Folds what the queue holds beyond the catalog: the operations that a crash left out of it. */
   async #catchUp(): Promise<void> {
     const { journal } = this.#sender;
@@ -188,15 +205,17 @@ export class Volume {
       if (problem instanceof Error && !this.#closing.signal.aborted) {
         publish('peer', { peer, state: 'resync failed', problem });
       }
+      for (const { reject } of this.#awaited.get(peer) ?? []) reject(problem);
+      this.#awaited.delete(peer);
     });
-    return new Promise((resolve) => {
-      this.#awaited.set(peer, [...(this.#awaited.get(peer) ?? []), resolve]);
+    return new Promise((resolve, reject) => {
+      this.#awaited.set(peer, [...(this.#awaited.get(peer) ?? []), { resolve, reject }]);
     });
   }
 
   #acquainted(peer: string): void {
     this.#strangers.delete(peer);
-    for (const resolve of this.#awaited.get(peer) ?? []) resolve();
+    for (const { resolve } of this.#awaited.get(peer) ?? []) resolve();
     this.#awaited.delete(peer);
   }
 
@@ -210,6 +229,8 @@ export class Volume {
       unstable: 0,
       filesInSource: 0,
     };
+    // With others that follow the catalog it must say what the source is before one peer is compared with it.
+    if (this.#strangers.size > 0 && this.#sender.peerNames.length > 1) await this.#pass(total, undefined, signal);
     for (const peer of [...this.#strangers]) {
       const listing = await this.#fetchListing(peer, signal);
       try {
@@ -240,6 +261,7 @@ export class Volume {
       catalog: this.#catalog,
       found: abortable(walk(root), signal),
       listing: listing?.entries(),
+      hasOthers: this.#sender.peerNames.length > 1,
       allowMassDelete: this.#options.allowMassDelete ?? false,
     });
     try {
@@ -247,7 +269,8 @@ export class Volume {
       await this.#checkRoot();
       const emitter = new Emitter(this.#sender, this.#catalog, this.#cursor, manyListeners(signal));
       const allowMassDelete = this.#options.allowMassDelete ?? false;
-      const result = await new Pass(root, this.#catalog, emitter, comparison, allowMassDelete).run();
+      const ways = { allowMassDelete, comparedListing: listing !== undefined };
+      const result = await new Pass(root, this.#catalog, emitter, comparison, ways).run();
       addUp(total, result, comparison.filesInSource);
       if (result.unreadable.length > 0) throw unreadable(result.unreadable);
       return result;
@@ -262,7 +285,12 @@ export class Volume {
 
   async #fetchListing(peer: string, signal: AbortSignal): Promise<Listing> {
     const path = join(this.#stateDir, 'listing');
-    return this.#sender.withSession(peer, signal, () => Listing.fetch(this.#sender, peer, path));
+    return this.#sender.withSession(peer, signal, async () => {
+      // Records that are still under way would land after the listing was taken.
+      await this.#sender.journal.flush();
+      await this.#sender.peerReached(peer, this.#sender.journal.last, signal);
+      return Listing.fetch(this.#sender, peer, path);
+    });
   }
 
   async #verifyNow(deep: boolean, signal: AbortSignal): Promise<VerifyResult> {
@@ -280,8 +308,8 @@ export class Volume {
       const { entries, files, bytes } = ours;
       if (differing.length === 0) return { entries, files, bytes, repaired };
       if (repairs === REPAIRS_MAX) throw verifyFailed(differing);
-      repaired += differing.reduce((sum, report) => sum + report.drifted, 0);
-      await this.#syncNow(signal);
+      const { sent, moved, removed, touched } = await this.#syncNow(signal);
+      repaired += sent + moved + removed + touched;
     }
   }
 
@@ -308,6 +336,11 @@ export class Volume {
       return decodeReport(Buffer.concat(parts));
     });
   }
+}
+
+interface Awaiter {
+  resolve: () => void;
+  reject: (problem: unknown) => void;
 }
 
 function addUp(total: SyncResult, result: PassResult, filesInSource: number): void {

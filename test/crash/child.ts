@@ -47,6 +47,17 @@ export class Child {
     await this.#exit;
   }
 
+  /** Holds it where it is while `look` looks at what it has done. */
+  held<T>(look: () => T): T {
+    if (!this.isRunning) return look();
+    this.#process?.kill('SIGSTOP');
+    try {
+      return look();
+    } finally {
+      this.#process?.kill('SIGCONT');
+    }
+  }
+
   /** Asks it to end and gives its exit code. */
   async stop(): Promise<number | null> {
     this.#process?.kill('SIGTERM');

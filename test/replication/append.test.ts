@@ -38,7 +38,11 @@ describe('what append refuses', () => {
     expect(await sender.append(Buffer.alloc(PAYLOAD_BYTES_MAX))).toBe(1);
   });
 
-  test.each([['text', 'words'], ['nothing', undefined], ['numbers', [1, 2]]])('a payload that is %s', async (_, payload) => {
+  test.each([
+    ['text', 'words'],
+    ['nothing', undefined],
+    ['numbers', [1, 2]],
+  ])('a payload that is %s', async (_, payload) => {
     const sender = await openSender({ peers: [NOBODY] });
     await expect(sender.append(payload as unknown as Buffer)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });

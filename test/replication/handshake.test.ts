@@ -140,7 +140,10 @@ describe('what is on its way when a connection breaks', () => {
     ['that still seems to be there', () => {}],
   ])('over a connection %s is in the log before the next greeting is answered', async (_, leave) => {
     const { opened, open } = gate();
-    const slowly = vi.spyOn(Journal.prototype, 'appendReplicated').mockImplementation(async function (this: Journal, records) {
+    const slowly = vi.spyOn(Journal.prototype, 'appendReplicated').mockImplementation(async function (
+      this: Journal,
+      records,
+    ) {
       await opened;
       slowly.mockRestore();
       return this.appendReplicated(records);
@@ -197,7 +200,10 @@ describe('a batch', () => {
     ],
     [
       'on another chain',
-      (_, [record]) => new Encoder('none', new Stages()).encode([{ ...(record as JournalRecord), chain: 1n }]).then((parts) => Buffer.concat(parts)),
+      (_, [record]) =>
+        new Encoder('none', new Stages())
+          .encode([{ ...(record as JournalRecord), chain: 1n }])
+          .then((parts) => Buffer.concat(parts)),
     ],
   ])('%s ends the connection and leaves no record behind that the sender has not sent', async (_, make) => {
     const receiver = await openReceiver({ apply: () => {} });
@@ -207,7 +213,9 @@ describe('a batch', () => {
     let frame = await wire.next();
     while (frame?.type === FrameType.ack) frame = await wire.next();
     expect(frame?.type).toBe(FrameType.refuse);
-    expect(decodeRefusal(frame?.body ?? Buffer.alloc(0)).code).toMatch(/PROTOCOL_VIOLATION|SEQUENCE_GAP|INVALID_ARGUMENT/);
+    expect(decodeRefusal(frame?.body ?? Buffer.alloc(0)).code).toMatch(
+      /PROTOCOL_VIOLATION|SEQUENCE_GAP|INVALID_ARGUMENT/,
+    );
     expect(await wire.next()).toBeUndefined();
     await greeted(receiver);
   });

@@ -42,7 +42,9 @@ describe('two receivers', () => {
     open();
     expect(await one).toBe(1);
     expect(await sender.append(text('z'), { ack: 'applied', quorum: 1 })).toBe(3);
-    await expect(sender.append(text('y'), { ack: 'logged', quorum: 2 })).rejects.toMatchObject({ code: 'VOLUME_MISMATCH' });
+    await expect(sender.append(text('y'), { ack: 'logged', quorum: 2 })).rejects.toMatchObject({
+      code: 'VOLUME_MISMATCH',
+    });
   });
 
   test('with giveUpAfterMs, one that cannot be reached fails those who need both, and nobody else', async () => {
@@ -53,7 +55,10 @@ describe('two receivers', () => {
     await gone.close();
     const sender = await openSender({ peers: [peer(slow.port, 'slow'), peer(port, 'gone')], giveUpAfterMs: 200 });
     const one = sender.append(text('x'), { ack: 'applied', quorum: 1 });
-    await expect(sender.append(text('y'), { ack: 'applied' })).rejects.toMatchObject({ code: 'PEER_UNREACHABLE', port });
+    await expect(sender.append(text('y'), { ack: 'applied' })).rejects.toMatchObject({
+      code: 'PEER_UNREACHABLE',
+      port,
+    });
     await expect(sender.connected()).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' });
     open();
     expect(await one).toBe(1);
@@ -69,15 +74,18 @@ describe('two receivers', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' });
   });
 
-  test.each([0, 1])('giveUpAfterMs %d is told at once, and a peer that is there is still found', async (giveUpAfterMs) => {
-    const gone = await openReceiver();
-    await gone.close();
-    const hopeless = await openSender({ peers: [peer(gone.port)], giveUpAfterMs });
-    await expect(hopeless.connected()).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' });
-    const receiver = await openReceiver({ apply: () => {} });
-    const sender = await openSender({ peers: [peer(receiver.port)], giveUpAfterMs });
-    await until('a session', () => sender.status().peers[0]?.state === 'streaming');
-  });
+  test.each([0, 1])(
+    'giveUpAfterMs %d is told at once, and a peer that is there is still found',
+    async (giveUpAfterMs) => {
+      const gone = await openReceiver();
+      await gone.close();
+      const hopeless = await openSender({ peers: [peer(gone.port)], giveUpAfterMs });
+      await expect(hopeless.connected()).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' });
+      const receiver = await openReceiver({ apply: () => {} });
+      const sender = await openSender({ peers: [peer(receiver.port)], giveUpAfterMs });
+      await until('a session', () => sender.status().peers[0]?.state === 'streaming');
+    },
+  );
 
   test('one node under two names is not counted twice', async () => {
     const receiver = await openReceiver({ apply: () => {} });

@@ -30,17 +30,27 @@ describe('a link that breaks', () => {
     const count = 1500;
     const appended = appendAll(sender, count);
     let drained = false;
-    const drain = appended.then(() => sender.drain('applied')).then(() => {
-      drained = true;
-    });
+    const drain = appended
+      .then(() => sender.drain('applied'))
+      .then(() => {
+        drained = true;
+      });
     for (let cuts = 0; cuts < rounds(25) && !drained; cuts++) {
       await Promise.race([drain, setTimeout(random.between(1, 80))]);
       link.cut();
     }
     await drain;
-    expect(seen.records.map(({ offset }) => offset), context).toEqual(Array.from({ length: count }, (_, i) => i));
-    expect(seen.records.every(({ payload, offset }) => payload.equals(payloadOf(offset ?? -1))), context).toBe(true);
-    expect((await logged(receiver)).map(({ sequence }) => sequence)).toEqual(seen.records.map(({ sequence }) => sequence));
+    expect(
+      seen.records.map(({ offset }) => offset),
+      context,
+    ).toEqual(Array.from({ length: count }, (_, i) => i));
+    expect(
+      seen.records.every(({ payload, offset }) => payload.equals(payloadOf(offset ?? -1))),
+      context,
+    ).toBe(true);
+    expect((await logged(receiver)).map(({ sequence }) => sequence)).toEqual(
+      seen.records.map(({ sequence }) => sequence),
+    );
   });
 
   test('into a black hole is noticed by the silence, and the session moves on', async () => {

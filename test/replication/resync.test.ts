@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ResyncRecord } from '../../src/index.js';
-import { collector, gate, logged, NOBODY, openReceiver, openSender, peer, text } from '../support/nodes.js';
 import { EmulatedLink } from '../sim/link.js';
+import { collector, gate, logged, NOBODY, openReceiver, openSender, peer, text } from '../support/nodes.js';
 import { atEnd, newDirectory } from '../support/temp.js';
 import { nextEvent, until } from '../support/until.js';
 
@@ -78,7 +78,9 @@ describe('a receiver in the place of one that had acknowledged records', () => {
     expect(sender.status()).toMatchObject({ logged: 0, peers: [{ state: 'streaming', logged: 0 }] });
     open();
     await drain;
-    expect((await logged(receiver, receiver.status().logged)).map(({ payload }) => payload.toString())).toEqual(['all of it']);
+    expect((await logged(receiver, receiver.status().logged)).map(({ payload }) => payload.toString())).toEqual([
+      'all of it',
+    ]);
     expect(sender.status().logged).toBe(sender.status().appended);
   });
 
@@ -94,7 +96,11 @@ describe('a receiver in the place of one that had acknowledged records', () => {
     const first = await openSender({ dir, peers: [peer(receiver.port)], resync: neverEnding });
     await until('the first record', () => seen.texts().includes('first try'));
     await first.close();
-    const second = await openSender({ dir, peers: [peer(receiver.port)], resync: () => state('second try', 'complete') });
+    const second = await openSender({
+      dir,
+      peers: [peer(receiver.port)],
+      resync: () => state('second try', 'complete'),
+    });
     await second.drain('applied');
     expect(seen.texts()).toEqual(['first try', 'second try', 'complete']);
     await second.close();

@@ -8,7 +8,8 @@ for (const volume of ['same', 'other', 'none'] as const)
     for (const chain of ['equal', 'differs', 'unknown'] as const)
       for (const acknowledged of ['kept', 'regressed'] as const)
         for (const holdsContent of [false, true])
-          for (const adopt of [false, true]) SITUATIONS.push({ volume, newest, chain, acknowledged, holdsContent, adopt });
+          for (const adopt of [false, true])
+            SITUATIONS.push({ volume, newest, chain, acknowledged, holdsContent, adopt });
 
 const possible = ({ volume, newest, chain }: Situation): boolean =>
   // The chain is looked up where the queue holds the number; a receiver without records has the chain of none.
@@ -24,7 +25,10 @@ test('exactly one row of the table fits each combination', () => {
 
 test('every row fits something that can happen', () => {
   for (const row of VERDICTS) {
-    expect(SITUATIONS.some((situation) => possible(situation) && matches(row, situation)), row.label).toBe(true);
+    expect(
+      SITUATIONS.some((situation) => possible(situation) && matches(row, situation)),
+      row.label,
+    ).toBe(true);
   }
 });
 

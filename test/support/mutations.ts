@@ -185,7 +185,9 @@ const directories: Record<string, Mutation> = {
   },
   'swap directories': (s) => {
     const one = s.directory();
-    const others = s.directories.filter((path) => !path.startsWith(`${one}/`) && !one.startsWith(`${path}/`) && path !== one);
+    const others = s.directories.filter(
+      (path) => !path.startsWith(`${one}/`) && !one.startsWith(`${path}/`) && path !== one,
+    );
     if (others.length === 0) return 'none to swap';
     const other = s.random.pick(others);
     renameSync(s.place(one), s.place('swap aside'));

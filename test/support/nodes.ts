@@ -1,10 +1,4 @@
-import {
-  type JournalRecord,
-  Receiver,
-  type ReceiverOptions,
-  Sender,
-  type SenderOptions,
-} from '../../src/index.js';
+import { type JournalRecord, Receiver, type ReceiverOptions, Sender, type SenderOptions } from '../../src/index.js';
 import { atEnd, newDirectory } from './temp.js';
 
 /** Senders and receivers of plain records, closed when the test is over. */
@@ -34,7 +28,11 @@ export async function openSender(options: Partial<SenderOptions> & Pick<SenderOp
 }
 
 /** An `apply` that keeps what it gets. */
-export function collector(): { records: JournalRecord[]; texts: () => string[]; apply: (record: JournalRecord) => void } {
+export function collector(): {
+  records: JournalRecord[];
+  texts: () => string[];
+  apply: (record: JournalRecord) => void;
+} {
   const records: JournalRecord[] = [];
   return {
     records,

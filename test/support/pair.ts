@@ -127,8 +127,9 @@ export class Pair {
     return this.#port;
   }
 
-  /** Brings the replica to the source's present state and has both ends compared. */
+  /** Brings the replica to the source's present state and has both ends compared, as `send --once` does. */
   async sync(): Promise<SyncResult & VerifyResult> {
+    await this.sender.connected();
     const synced = await this.volume.sync();
     const verified = await this.volume.verify();
     return { ...synced, ...verified };

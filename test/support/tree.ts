@@ -100,9 +100,25 @@ function makeHoles(root: string): void {
     ['small', 100_000, []],
     ['first', 2 * MIB, [[2 * MIB - 5000, data.subarray(0, 5000)]]],
     ['last', 5 * MIB, [[0, data]]],
-    ['odd', 8 * MIB + 12_345, [[777, data], [MIB - 1, data], [3 * MIB + 4096, data], [8 * MIB, data]]],
+    [
+      'odd',
+      8 * MIB + 12_345,
+      [
+        [777, data],
+        [MIB - 1, data],
+        [3 * MIB + 4096, data],
+        [8 * MIB, data],
+      ],
+    ],
     ['just over a part', MIB + 1, [[MIB, Buffer.from('!')]]],
-    ['written zeros', 2 * MIB, [[0, Buffer.alloc(MIB)], [MIB + 300_000, data]]],
+    [
+      'written zeros',
+      2 * MIB,
+      [
+        [0, Buffer.alloc(MIB)],
+        [MIB + 300_000, data],
+      ],
+    ],
     ['huge', 40 * MIB, [[39 * MIB, data]]],
   ];
   for (const [name, length, pieces] of holes) writeHoles(at(root, `holes/${name}`), length, pieces);

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { checksum64 } from '../../src/engine/checksum.js';
 import { encodeFrameHeader, FRAME_HEADER_BYTES, FRAME_PING, FRAME_PONG, type Frame } from '../../src/channel/frame.js';
 import { FrameParser } from '../../src/channel/parser.js';
+import { checksum64 } from '../../src/engine/checksum.js';
 import { atEnd } from './temp.js';
 
 /** One end of a connection by hand: frames as a test wants them, with none of the library's manners. */

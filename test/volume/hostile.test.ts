@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Receiver, Replica, Sender } from '../../src/index.js';
 import { digestOf } from '../../src/engine/digest.js';
+import { Receiver, Replica, Sender } from '../../src/index.js';
 import { encodeOperation, type Operation, OperationKind, type OperationRecord } from '../../src/volume/operation.js';
 import { listTree } from '../support/files.js';
 import { atEnd, newDirectory } from '../support/temp.js';
@@ -88,7 +88,11 @@ describe('a record that cannot be right stalls the replica, is reported by its c
     const before = outside();
     const problems = eventsOf('apply');
     await send(file('good'));
-    await assign({ kind: OperationKind.file, key: Buffer.from(path, 'latin1'), payload: encodeOperation(file('x')).payload });
+    await assign({
+      kind: OperationKind.file,
+      key: Buffer.from(path, 'latin1'),
+      payload: encodeOperation(file('x')).payload,
+    });
     await until('the stall', () => problems.length > 0);
     expect(problems[0]?.problem).toMatchObject({ code: 'UNSAFE_PATH' });
     await until('the record before it', () => sender.status().applied === 1);
@@ -100,11 +104,26 @@ describe('a record that cannot be right stalls the replica, is reported by its c
   const violations: Record<string, () => OperationRecord> = {
     'an unknown kind': () => ({ kind: 200, key: Buffer.from('x'), payload: Buffer.alloc(0) }),
     'a file at the root': () => ({ ...encodeOperation(file('x')), key: Buffer.alloc(0) }),
-    'the removal of the root': () => ({ ...encodeOperation({ type: 'remove', path: 'x', kind: 'directory' }), key: Buffer.alloc(0) }),
+    'the removal of the root': () => ({
+      ...encodeOperation({ type: 'remove', path: 'x', kind: 'directory' }),
+      key: Buffer.alloc(0),
+    }),
     'no path': () => ({ kind: OperationKind.directory, key: Buffer.alloc(0), payload: Buffer.alloc(10) }),
-    'a file without a description': () => ({ kind: OperationKind.file, key: Buffer.from('x'), payload: Buffer.alloc(1) }),
-    'a description longer than the record': () => ({ kind: OperationKind.file, key: Buffer.from('x'), payload: Buffer.from([0xff, 0xff]) }),
-    'a kind of entry that does not exist': () => ({ kind: OperationKind.remove, key: Buffer.from('x'), payload: Buffer.from([9]) }),
+    'a file without a description': () => ({
+      kind: OperationKind.file,
+      key: Buffer.from('x'),
+      payload: Buffer.alloc(1),
+    }),
+    'a description longer than the record': () => ({
+      kind: OperationKind.file,
+      key: Buffer.from('x'),
+      payload: Buffer.from([0xff, 0xff]),
+    }),
+    'a kind of entry that does not exist': () => ({
+      kind: OperationKind.remove,
+      key: Buffer.from('x'),
+      payload: Buffer.from([9]),
+    }),
     'bytes too many': () => ({ kind: OperationKind.remove, key: Buffer.from('x'), payload: Buffer.from([1, 1]) }),
     'a rename from the root': () => ({
       ...encodeOperation({ type: 'rename', path: 'x', from: '', ...known }),
@@ -138,7 +157,9 @@ describe('a symbolic link that leads out is never followed', () => {
     'attributes of a file': () => [{ type: 'attributes', path: 'link/secret', attributes: ATTRIBUTES, content: known }],
     'attributes of a directory': () => [{ type: 'attributes', path: 'link/inner', attributes: ATTRIBUTES }],
     'attributes of the link as a directory': () => [{ type: 'attributes', path: 'link', attributes: ATTRIBUTES }],
-    'attributes of the link as a file': () => [{ type: 'attributes', path: 'link', attributes: ATTRIBUTES, content: known }],
+    'attributes of the link as a file': () => [
+      { type: 'attributes', path: 'link', attributes: ATTRIBUTES, content: known },
+    ],
     'a removal': () => [{ type: 'remove', path: 'link/secret', kind: 'file' }],
     'a removal of a directory': () => [{ type: 'remove', path: 'link/inner', kind: 'directory' }],
     'a removal of the link as a directory': () => [{ type: 'remove', path: 'link', kind: 'directory' }],
