@@ -289,8 +289,7 @@ export class Receiver {
     if (this.#closed || !this.#connected.has(claimant))
       throw new ConnectionLostError('the sender', 'it was gone before its turn');
     const holder = this.#session;
-    // One that has only greeted holds nobody up.
-    if (holder?.isStreaming && holder.node !== node) {
+    if (holder !== undefined && holder.node !== node) {
       throw new PeerRefusedError('the receiver', 'BUSY', 'another sender has a session', true);
     }
     this.#session = claimant;

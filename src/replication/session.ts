@@ -74,10 +74,6 @@ export class Session {
     this.#host = host;
   }
 
-  get isStreaming(): boolean {
-    return this.#state === 'streaming';
-  }
-
   async onFrame(frame: { type: number; body: Buffer }): Promise<void> {
     try {
       if (frame.type === FrameType.refuse) throw refusalError(decodeRefusal(frame.body), 'the sender');

@@ -309,7 +309,8 @@ export class Volume {
       if (differing.length === 0) return { entries, files, bytes, repaired };
       if (repairs === REPAIRS_MAX) throw verifyFailed(differing);
       const { sent, moved, removed, touched } = await this.#syncNow(signal);
-      repaired += sent + moved + removed + touched;
+      const drifted = differing.reduce((sum, report) => sum + report.drifted, 0);
+      repaired += Math.max(drifted, sent + moved + removed + touched);
     }
   }
 

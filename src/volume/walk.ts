@@ -23,20 +23,18 @@ export const lstatBig = promisify(
 );
 
 export class Root {
-  /** The root's own path on disk, as bytes. */
+  /** The root's own path on disk, as bytes; the slash at its end looks through a symbolic link. */
   readonly bytes: Buffer;
 
   constructor(path: string) {
-    this.bytes = Buffer.from(path);
+    this.bytes = Buffer.from(`${path}/`);
   }
 
   /** Where a path of the volume lies on disk. */
   at(path: VolumePath): Buffer {
-    return path === '' ? this.bytes : Buffer.concat([this.bytes, SLASH, pathBytes(path)]);
+    return path === '' ? this.bytes : Buffer.concat([this.bytes, pathBytes(path)]);
   }
 }
-
-const SLASH = Buffer.from('/');
 
 /** Walks from the root down; `ignored` names entries of the root that are not the volume's. */
 export async function* walk(root: Root, ignored: ReadonlySet<string> = new Set()): AsyncGenerator<Found> {

@@ -31,7 +31,7 @@ beforeEach(async () => {
   mkdirSync(join(pair.source, 'd/sub'), { recursive: true });
   mkdirSync(join(pair.source, 'empty'));
   for (const name of ['a', 'b', 'd/one', 'd/two', 'd/sub/three']) {
-    writeFileSync(join(pair.source, name), contentOf(name.length, 50_000));
+    writeFileSync(join(pair.source, name), contentOf(name.length + name.charCodeAt(0), 50_000));
   }
   symlinkSync('a', join(pair.source, 'link'));
   await pair.openReceiver();
@@ -102,11 +102,8 @@ describe('is found and brought back', () => {
   test.each(Object.entries(TAMPERINGS))('%s', async (_, tamper) => {
     const before = facts();
     tamper();
-    const { drifted } = await pair.replica.verify();
-    expect(drifted).toBeGreaterThan(0);
-    const { repaired } = await pair.volume.verify();
+    await pair.volume.verify();
     expect(pair.differences()).toEqual([]);
-    expect(repaired).toBeGreaterThan(0);
     expect(facts()).toEqual(before);
     expect(await pair.replica.verify()).toMatchObject({ drifted: 0, examples: [] });
     expect(await pair.volume.verify({ deep: true })).toMatchObject({ repaired: 0 });
@@ -138,6 +135,15 @@ describe('is found and brought back', () => {
   });
 });
 
+test('the replica says itself what is not as it was left', async () => {
+  rmSync(copy('a'));
+  writeFileSync(copy('d/extra'), 'x');
+  // The directories that hold them have another time now.
+  expect(await pair.replica.verify()).toMatchObject({ drifted: 4, examples: ['.', 'a', 'd', 'd/extra'] });
+  await pair.volume.verify();
+  expect(pair.differences()).toEqual([]);
+});
+
 test('a deep verification finds content that changed beneath the file system', async () => {
   // What no attribute shows: as if the disk had done it. The catalog believes what it saw, a thorough look does not.
   await pair.closeReceiver();
@@ -146,5 +152,5 @@ test('a deep verification finds content that changed beneath the file system', a
   const { repaired } = await pair.volume.verify({ deep: true });
   expect(repaired).toBe(1);
   expect(pair.differences()).toEqual([]);
-  expect(readFileSync(copy('a')).equals(contentOf('a'.length, 50_000))).toBe(true);
+  expect(readFileSync(copy('a')).equals(readFileSync(join(pair.source, 'a')))).toBe(true);
 });
