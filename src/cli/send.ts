@@ -60,7 +60,7 @@ class SendRun {
   #sender: Sender | undefined;
   #volume: Volume | undefined;
   #phase = 'connecting';
-  #plan = { bytes: 0, bytesTotal: 0 };
+  #plan = { bytesTotal: 0 };
   #synced: SyncResult | undefined;
   #repaired = 0;
   #verified = false;
@@ -168,6 +168,8 @@ class SendRun {
   async #bringUpToDate(): Promise<void> {
     this.#phase = 'comparing';
     await this.#sync();
+    this.#phase = 'sending';
+    await this.#sender?.drain('applied', { signal: this.#interrupt.signal });
     this.#phase = 'verifying';
     const { repaired } = (await this.#volume?.verify({ signal: this.#interrupt.signal })) ?? { repaired: 0 };
     this.#repaired += repaired;
@@ -185,16 +187,17 @@ class SendRun {
 
   #state(): ProgressState {
     const status = this.#sender?.status();
-    const { bytes, bytesTotal } = this.#plan;
-    const sourceBytes = status?.payloadBytesSent ?? 0;
+    const { bytesTotal } = this.#plan;
+    const { payloadBytesSent = 0, wireBytesSent = 0, queueBytes = 0 } = status ?? {};
+    // What the receiver has not logged yet is still to come, though it may lie in a buffer already.
+    const arrived = Math.max(0, payloadBytesSent - queueBytes);
+    const total = Math.max(bytesTotal, payloadBytesSent);
     return {
       phase: this.#phase,
-      wireBytes: status?.wireBytesSent ?? 0,
-      sourceBytes,
-      queueBytes: status?.queueBytes ?? 0,
-      ...(bytesTotal > 0
-        ? { fraction: sourceBytes / Math.max(bytesTotal, sourceBytes), bytesLeft: Math.max(0, bytesTotal - bytes) }
-        : {}),
+      wireBytes: wireBytesSent,
+      sourceBytes: payloadBytesSent,
+      queueBytes,
+      ...(bytesTotal > 0 ? { fraction: arrived / total, bytesLeft: total - arrived } : {}),
     };
   }
 

@@ -4,7 +4,14 @@ import { decodeAck, decodeRefusal, decodeReply, encodeQuery, FrameType, type Wel
 import type { Shaper } from '../channel/shaper.js';
 import { publish } from '../engine/events.js';
 import { prefetched } from '../engine/prefetch.js';
-import { ConnectionLostError, LonghaulError, PeerRefusedError, ProtocolError, ResyncRequiredError } from '../errors.js';
+import {
+  ClosedError,
+  ConnectionLostError,
+  LonghaulError,
+  PeerRefusedError,
+  ProtocolError,
+  ResyncRequiredError,
+} from '../errors.js';
 import type { Journal, JournalCursor } from '../journal/journal.js';
 import type { Compression } from '../options.js';
 import { BATCH_BYTES, BATCH_RECORDS_MAX } from '../reduce/batch.js';
@@ -293,9 +300,9 @@ export class PeerLink {
       stop.abort();
       throw error ?? new ConnectionLostError(this.address.name, 'it closed the connection');
     });
-    // When the connection ends first its reason counts, not that the reading of the queue was called off.
+    // When the connection ends, or is about to, its reason counts, not that the sending was called off.
     const pumped = this.#pump(connection, from, stop.signal).catch((error: unknown) => {
-      if (!stop.signal.aborted) throw error;
+      if (!stop.signal.aborted && !(error instanceof ClosedError)) throw error;
     });
     await Promise.race([ended, pumped]).finally(() => stop.abort());
     await ended;
