@@ -1,9 +1,14 @@
-import { compress, compressSync, uncompress } from 'lz4-napi';
+import { compress, compressSync, uncompress, uncompressSync } from 'lz4-napi';
 import { ProtocolError } from '../errors.js';
 
 /** LZ4 blocks with their length (u32, little endian) in front, made and read off the event loop. */
 
 const PREFIX_BYTES = 4;
+/**
+ * Up to here a block is decompressed at once, in a millisecond or two. Blocks that other threads allocate come back to
+ * the system so late that a process which decompresses a lot grows by half a gigabyte.
+ */
+const AT_ONCE_BYTES_MAX = 4 * 1024 * 1024;
 
 export function lz4Compress(bytes: Uint8Array): Promise<Buffer> {
   return compress(bytes);
@@ -21,7 +26,7 @@ export async function lz4Decompress(block: Uint8Array, length: number): Promise<
   if (announced !== length) throw new ProtocolError(`an LZ4 block of ${announced} bytes`, `${length} bytes`);
   let bytes: Buffer;
   try {
-    bytes = await uncompress(block);
+    bytes = length <= AT_ONCE_BYTES_MAX ? uncompressSync(block) : await uncompress(block);
   } catch {
     throw new ProtocolError('an LZ4 block that does not decompress', 'a valid block');
   }

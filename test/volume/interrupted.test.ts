@@ -9,8 +9,8 @@ import { until } from '../support/until.js';
 /** A large file is on its way when something ends. Afterwards the replica is right, and little has crossed twice. */
 
 const MIB = 1024 * 1024;
-const LARGE_BYTES = 24 * MIB;
-const SLOWLY = '64mbit';
+const LARGE_BYTES = 10 * MIB;
+const SLOWLY = '80mbit';
 
 async function onItsWay(pair: Pair): Promise<void> {
   writeFileSync(join(pair.source, 'large'), contentOf(1, LARGE_BYTES, false));
@@ -19,13 +19,14 @@ async function onItsWay(pair: Pair): Promise<void> {
   await pair.openSender({}, { rate: SLOWLY });
   await pair.sender.connected();
   await pair.volume.sync();
-  await until('the first half', () => pair.receiver.status().applied > 10);
+  await until('the first half', () => pair.receiver.status().applied > 4);
   expect(pair.receiver.status().applied).toBeLessThan(pair.sender.status().appended);
 }
 
 async function expectTheSame(pair: Pair): Promise<void> {
   await pair.sender.drain('applied');
-  expect(pair.differences()).toEqual([]);
+  // While it runs, the replica has a place of its own for what is not in place yet.
+  expect(pair.differences().filter((line) => !line.includes('.longhaul-aside'))).toEqual([]);
   expect(await pair.volume.verify()).toMatchObject({ repaired: 0 });
 }
 
@@ -82,8 +83,8 @@ describe('a large file on its way', () => {
 
 describe('a run that is called off', () => {
   test('in the middle of a large file goes on there with the next one', async () => {
-    const pair = Pair.at({ sender: { queueBytesMax: 16 * MIB, segmentBytes: MIB, rate: SLOWLY } });
-    writeFileSync(join(pair.source, 'large'), contentOf(1, 2 * LARGE_BYTES, false));
+    const pair = Pair.at({ sender: { queueBytesMax: 16 * MIB, segmentBytes: MIB, rate: '160mbit' } });
+    writeFileSync(join(pair.source, 'large'), contentOf(1, 4 * LARGE_BYTES, false));
     await pair.openReceiver();
     await pair.openSender();
     const abort = new AbortController();
@@ -92,7 +93,7 @@ describe('a run that is called off', () => {
     abort.abort();
     await expect(syncing).rejects.toMatchObject({ code: 'ABORTED' });
     const queued = pair.sender.status().appended;
-    expect(queued).toBeLessThan(45);
+    expect(queued).toBeLessThan(35);
     await pair.sync();
     expect(pair.differences()).toEqual([]);
     expect(pair.sender.status().appended).toBeLessThan(queued + 60);
