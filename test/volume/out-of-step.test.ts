@@ -74,6 +74,16 @@ async function openFreshReceiver(pair: Pair): Promise<void> {
   await reopenReceiver(pair);
 }
 
+/** The first pair's sender with both receivers. */
+async function openSenderOfBoth(first: Pair, second: Pair): Promise<void> {
+  const host = '127.0.0.1';
+  const peers = [
+    { name: 'replica', host, port: first.port },
+    { name: 'stranger', host, port: second.port },
+  ];
+  await first.openSender({}, { peers });
+}
+
 /** A sync that stands still because nobody takes what it has queued; `going` ends it. */
 async function stuckSync(pair: Pair, signal?: AbortSignal): Promise<{ going: Promise<unknown> }> {
   const going = pair.volume.sync(signal === undefined ? {} : { signal });
@@ -110,14 +120,11 @@ describe('a receiver', () => {
     await expectInStep(pair);
   });
 
-  test.each([
-    ['equal', 0],
-    ['other', 1],
-  ])('that had adopted an %s directory is replaced by a fresh one', async (_what, others) => {
+  test('that had adopted what came by disk copy, for which no records were queued, is replaced by a fresh one', async () => {
     const pair = Pair.at();
     fill(pair.source);
     copy(pair.source, pair.into);
-    for (let i = 0; i < others; i++) writeFileSync(join(pair.source, `other ${i}`), 'x');
+    writeFileSync(join(pair.source, 'another'), 'x');
     await pair.openReceiver({ adopt: true });
     await pair.openSender();
     await expectInStep(pair);
@@ -153,13 +160,28 @@ test('a peer that follows gets the changes that a stranger beside it has already
   second.source = first.source;
   copy(first.source, second.into);
   await second.openReceiver({ adopt: true });
-  const peers = [first, second].map(({ port }, i) => ({
-    name: i === 0 ? 'replica' : 'stranger',
-    host: '127.0.0.1',
-    port,
-  }));
-  await first.openSender({}, { peers });
+  await openSenderOfBoth(first, second);
   await expectInStep(first);
+  expect(second.differences()).toEqual([]);
+});
+
+test('a peer that follows hears of a file that goes between the looks at it and at a stranger', async () => {
+  const first = await inStep();
+  const second = Pair.at();
+  await first.closeSender();
+  copy(first.source, second.into);
+  rmSync(join(second.into, 'f'));
+  writeFileSync(join(first.source, 'new'), 'new');
+  second.source = first.source;
+  await second.openReceiver({ adopt: true });
+  const stop = onEvent('progress', ({ files, filesTotal }) => {
+    if (files < filesTotal) return;
+    stop();
+    rmSync(join(first.source, 'f'));
+  });
+  await openSenderOfBoth(first, second);
+  await expectInStep(first);
+  expect(existsSync(join(first.source, 'f'))).toBe(false);
   expect(second.differences()).toEqual([]);
 });
 
