@@ -24,7 +24,8 @@ const FILE_BYTES = 400_000;
 
 function fill(source: string): void {
   for (const dir of ['d/e', 'empty']) mkdirSync(join(source, dir), { recursive: true });
-  for (let i = 0; i < 12; i++) writeFileSync(join(source, i % 2 === 0 ? `file ${i}` : `d/file ${i}`), contentOf(2 * i + 1, FILE_BYTES));
+  for (let i = 0; i < 12; i++)
+    writeFileSync(join(source, i % 2 === 0 ? `file ${i}` : `d/file ${i}`), contentOf(2 * i + 1, FILE_BYTES));
   writeFileSync(join(source, 'large'), contentOf(77, 2_500_000));
   symlinkSync('file 0', join(source, 'link'));
 }
@@ -218,7 +219,9 @@ describe('a replica that is not there any more', () => {
     await pair.closeReceiver();
     rmSync(pair.into, { recursive: true });
     renameSync(`${pair.into} gone`, pair.into);
-    await expect(pair.openReceiver()).rejects.toMatchObject({ code: expect.stringMatching(/^(ROOT_CHANGED|REPLICA_NOT_EMPTY)$/) });
+    await expect(pair.openReceiver()).rejects.toMatchObject({
+      code: expect.stringMatching(/^(ROOT_CHANGED|REPLICA_NOT_EMPTY)$/),
+    });
     await pair.closeReceiver();
     const before = pair.sender.status().payloadBytesSent;
     await pair.openReceiver({ adopt: true });

@@ -25,7 +25,8 @@ export const attributes: fc.Arbitrary<Attributes> = fc.record({
   gid: fc.integer({ min: 0, max: 0xffff_ffff }),
 });
 
-const bytes = (options: fc.IntArrayConstraints): fc.Arbitrary<Buffer> => fc.uint8Array(options).map((array) => Buffer.from(array));
+const bytes = (options: fc.IntArrayConstraints): fc.Arbitrary<Buffer> =>
+  fc.uint8Array(options).map((array) => Buffer.from(array));
 export const digest = bytes({ minLength: DIGEST_BYTES, maxLength: DIGEST_BYTES });
 const target = bytes({ minLength: 1, maxLength: 200 });
 const content = bytes({ maxLength: 5000 });
@@ -66,7 +67,11 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ type: type('commit'), ...described }),
   fc.record({ type: type('discard') }),
   fc.record({ type: type('symlink'), path, attributes, target }),
-  fc.record({ type: type('remove'), path, kind: fc.constantFrom('directory' as const, 'file' as const, 'symlink' as const) }),
+  fc.record({
+    type: type('remove'),
+    path,
+    kind: fc.constantFrom('directory' as const, 'file' as const, 'symlink' as const),
+  }),
   fc.record({ type: type('rename'), from: path, ...described }),
   fc.record({ type: type('attributes'), path: fc.oneof(path, fc.constant('')), attributes }),
   fc.record({ type: type('attributes'), path, attributes, content: fc.record({ size: safe, digest }) }),

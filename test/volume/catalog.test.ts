@@ -125,11 +125,15 @@ describe('damage', () => {
     ['a run with a path in its name', '{"version":1,"through":0,"stashed":0,"counter":0,"runs":["../../etc/passwd"]}'],
     ['a number that is none', '{"version":1,"through":"x","stashed":0,"counter":0,"runs":[]}'],
   ])('in the manifest: %s', async (_, text) => {
-    await expect(damaged((path) => writeFileSync(path, text), /manifest/)).rejects.toMatchObject({ code: 'STATE_DAMAGED' });
+    await expect(damaged((path) => writeFileSync(path, text), /manifest/)).rejects.toMatchObject({
+      code: 'STATE_DAMAGED',
+    });
   });
 
   test('a manifest of another release is told as such', async () => {
-    await expect(damaged((path) => writeFileSync(path, '{"version":7}'), /manifest/)).rejects.toMatchObject({ code: 'FORMAT_VERSION' });
+    await expect(damaged((path) => writeFileSync(path, '{"version":7}'), /manifest/)).rejects.toMatchObject({
+      code: 'FORMAT_VERSION',
+    });
   });
 
   test('files that no manifest names are cleared away', async () => {

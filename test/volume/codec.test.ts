@@ -45,7 +45,12 @@ describe('an operation', () => {
   });
 
   test('is refused in good order when a record was damaged', () => {
-    const damage = fc.record({ at: fc.nat(), value: fc.integer({ min: 0, max: 255 }), cut: fc.nat(), whole: fc.boolean() });
+    const damage = fc.record({
+      at: fc.nat(),
+      value: fc.integer({ min: 0, max: 255 }),
+      cut: fc.nat(),
+      whole: fc.boolean(),
+    });
     fc.assert(
       fc.property(operation, damage, (given, { at, value, cut, whole }) => {
         const record: OperationRecord = encodeOperation(given);
@@ -90,7 +95,9 @@ describe('entries', () => {
           if (cuts.next().value) read.push(...reader.read(writer.take()));
         }
         read.push(...reader.read(writer.take()));
-        expect(read).toEqual(list.map(({ entry, isRemoved }) => ({ path: entry.path, entry: isRemoved ? undefined : entry })));
+        expect(read).toEqual(
+          list.map(({ entry, isRemoved }) => ({ path: entry.path, entry: isRemoved ? undefined : entry })),
+        );
       }),
       runs(500),
     );
@@ -128,7 +135,10 @@ describe('the report of a replica', () => {
     const report = fc.record({ digest, entries: nat, files: nat, bytes: nat, drifted: nat });
     fc.assert(
       fc.property(report, (given) => {
-        expect(decodeReport(encodeReport({ ...given, examples: ['a', 'b/c'] }))).toEqual({ ...given, examples: ['a', 'b/c'] });
+        expect(decodeReport(encodeReport({ ...given, examples: ['a', 'b/c'] }))).toEqual({
+          ...given,
+          examples: ['a', 'b/c'],
+        });
       }),
       runs(200),
     );

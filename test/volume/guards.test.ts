@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Pair, type PairOptions } from '../support/pair.js';
-import { makeRandomTree } from '../support/tree.js';
 import { listTree } from '../support/files.js';
+import { Pair, type PairOptions } from '../support/pair.js';
 import { randomFor } from '../support/seed.js';
 import { atEnd, newDirectory } from '../support/temp.js';
+import { makeRandomTree } from '../support/tree.js';
 
 /** A source that seems to have lost its files, because it is not there: the replica must outlive that. */
 
@@ -91,20 +91,23 @@ describe('a source that', () => {
 
 const isRoot = process.getuid?.() === 0;
 
-test.skipIf(!isRoot || process.platform !== 'linux')('a source whose file system was unmounted (needs root on Linux)', async () => {
-  const pair = Pair.at();
-  const mount = (): unknown => spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', pair.source]);
-  const unmount = (): unknown => spawnSync('umount', ['-l', pair.source]);
-  atEnd(unmount);
-  mount();
-  for (let i = 0; i < 8; i++) writeFileSync(join(pair.source, `${i}`), 'x');
-  await pair.openReceiver();
-  await pair.openSender();
-  await pair.sync();
-  unmount();
-  await expect(pair.volume.sync()).rejects.toMatchObject({ code: 'ROOT_CHANGED' });
-  expect(filesIn(pair.into)).toBe(8);
-});
+test.skipIf(!isRoot || process.platform !== 'linux')(
+  'a source whose file system was unmounted (needs root on Linux)',
+  async () => {
+    const pair = Pair.at();
+    const mount = (): unknown => spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', pair.source]);
+    const unmount = (): unknown => spawnSync('umount', ['-l', pair.source]);
+    atEnd(unmount);
+    mount();
+    for (let i = 0; i < 8; i++) writeFileSync(join(pair.source, `${i}`), 'x');
+    await pair.openReceiver();
+    await pair.openSender();
+    await pair.sync();
+    unmount();
+    await expect(pair.volume.sync()).rejects.toMatchObject({ code: 'ROOT_CHANGED' });
+    expect(filesIn(pair.into)).toBe(8);
+  },
+);
 
 describe('a run that would delete most of the files of the replica', () => {
   const remove = (pair: Pair, from: number, to: number): void => {
@@ -159,7 +162,10 @@ describe('a state directory', () => {
     mkdirSync(join(pair.into, 'x'), { recursive: true });
     if (who === 'sender') pair.senderState = join(pair.source, 'x/state');
     else pair.receiverState = join(pair.into, 'x/state');
-    const opened = who === 'sender' ? pair.openReceiver({ adopt: true }).then(() => pair.openSender()) : pair.openReceiver({ adopt: true });
+    const opened =
+      who === 'sender'
+        ? pair.openReceiver({ adopt: true }).then(() => pair.openSender())
+        : pair.openReceiver({ adopt: true });
     await expect(opened).rejects.toMatchObject({ code: 'NESTED_DIRECTORIES' });
   });
 

@@ -12,8 +12,8 @@ import {
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { contentOf, keepTime, listTree } from '../support/files.js';
-import { newDirectory } from '../support/temp.js';
 import { Pair } from '../support/pair.js';
+import { newDirectory } from '../support/temp.js';
 
 /** Somebody else has been at work in the replica: verify finds it and brings it back, and touches nothing else. */
 
@@ -42,7 +42,8 @@ beforeEach(async () => {
 const TAMPERINGS: Record<string, () => void> = {
   'a file removed': () => rmSync(copy('a')),
   'a file changed': () => appendFileSync(copy('a'), 'x'),
-  'a file changed in secret': () => keepTime(Buffer.from(copy('a')), () => writeFileSync(copy('a'), contentOf(9, 50_000))),
+  'a file changed in secret': () =>
+    keepTime(Buffer.from(copy('a')), () => writeFileSync(copy('a'), contentOf(9, 50_000))),
   'a file replaced in secret': () => {
     keepTime(Buffer.from(copy('a')), () => {
       rmSync(copy('a'));

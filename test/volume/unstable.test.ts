@@ -38,7 +38,11 @@ function whenRead(path: string, times: number, change: (nth: number) => void): v
   const { ino } = statSync(at(path), { bigint: true });
   const original = Descriptor.prototype.read;
   let reads = 0;
-  const spy = vi.spyOn(Descriptor.prototype, 'read').mockImplementation(async function (this: Descriptor, buffer, position) {
+  const spy = vi.spyOn(Descriptor.prototype, 'read').mockImplementation(async function (
+    this: Descriptor,
+    buffer,
+    position,
+  ) {
     const isMeant = this.stat().ino === ino;
     const length = await original.call(this, buffer, position);
     if (isMeant && reads < times) change(++reads);

@@ -23,9 +23,19 @@ const pathsOf = (given: Operation): string[] => {
 const few = fc.constantFrom('a', 'b', 'c', 'a/b', 'd');
 const small: fc.Arbitrary<Operation> = fc.oneof(
   operation,
-  fc.record({ type: fc.constant('file' as const), path: few, attributes, sparse: fc.boolean(), content: fc.constant(Buffer.alloc(10)) }),
+  fc.record({
+    type: fc.constant('file' as const),
+    path: few,
+    attributes,
+    sparse: fc.boolean(),
+    content: fc.constant(Buffer.alloc(10)),
+  }),
   fc.record({ type: fc.constant('rename' as const), path: few, from: few, attributes, size: fc.nat(), digest }),
-  fc.record({ type: fc.constant('remove' as const), path: few, kind: fc.constantFrom('file' as const, 'directory' as const) }),
+  fc.record({
+    type: fc.constant('remove' as const),
+    path: few,
+    kind: fc.constantFrom('file' as const, 'directory' as const),
+  }),
   fc.record({ type: fc.constant('stash' as const), path: few, id: fc.nat() }),
 );
 
