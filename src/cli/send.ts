@@ -107,20 +107,21 @@ class SendRun {
 
   async forever(): Promise<void> {
     const intervalMs = this.#time('interval', INTERVAL_MS);
-    await this.#bringUpToDate();
     for (;;) {
-      this.#phase = 'in step';
-      await pause(intervalMs, this.#interrupt.signal);
-      this.#phase = 'comparing';
       await this.#lookAgain();
+      await pause(intervalMs, this.#interrupt.signal);
     }
   }
 
   /** An outage, or a source that is not there for a while, is told and sat out. */
   async #lookAgain(): Promise<void> {
     try {
-      await this.#sync();
-      await this.#sender?.drain('applied', { signal: this.#interrupt.signal });
+      if (this.#verified) {
+        this.#phase = 'comparing';
+        await this.#sync();
+        await this.#sender?.drain('applied', { signal: this.#interrupt.signal });
+      } else await this.#bringUpToDate();
+      this.#phase = 'in step';
     } catch (error) {
       if (this.#interrupt.signal.aborted || !(error instanceof LonghaulError) || !isPassing(error)) throw error;
       this.#progress.line(`${error.message} [${error.code}]`);

@@ -224,7 +224,7 @@ export class PeerLink {
     await this.#context.releaseStrangers();
     const acknowledged = this.#cursor?.position ?? 0;
     // The queue tells how the tree changed, not how it came about: a new replica is compared with it instead.
-    const isNew = welcome.volume === undefined && journal.last > 0;
+    const isNew = welcome.volume === undefined;
     if (isNew) await this.#context.ready;
     const mustCompare = isNew && this.#context.comparesContent();
     const told = mustCompare ? { ...welcome, holdsContent: true } : welcome;

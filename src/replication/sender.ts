@@ -55,7 +55,7 @@ export class Sender {
   readonly #readiness: Readiness;
   readonly #openedAt = performance.now();
   #supply: ((peer: string) => Promise<void>) | undefined;
-  #comparesContent = false;
+  #comparesContent = (): boolean => false;
   #watchers = new Set<Watcher>();
   #started = false;
   #closed = false;
@@ -75,7 +75,7 @@ export class Sender {
     if (supply !== undefined) this.#supply = async (peer) => this.#appendAll(supply(peer));
     const hooks: Pick<LinkContext, SenderHooks> = {
       supply: () => this.#supply,
-      comparesContent: () => this.#comparesContent,
+      comparesContent: () => this.#comparesContent(),
       checkNode: (link, node) => this.#checkNode(link, node),
       ready: this.#readiness.ready,
       releaseStrangers: () => this.#releaseStrangers(),
@@ -195,9 +195,9 @@ export class Sender {
   }
 
   /** @internal The volume supplies what a peer needs when it must start over. */
-  attachResync(supply: (peer: string) => Promise<void>): void {
+  attachResync(supply: (peer: string) => Promise<void>, comparesContent: () => boolean): void {
     this.#supply = supply;
-    this.#comparesContent = true;
+    this.#comparesContent = comparesContent;
     this.#readiness.done();
     for (const link of this.#links) link.retry();
   }

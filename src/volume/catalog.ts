@@ -83,6 +83,10 @@ export class Catalog {
     return this.#changes.size >= CHANGES_MAX;
   }
 
+  get isEmpty(): boolean {
+    return this.#runs.length === 0 && this.#changes.size === 0;
+  }
+
   get isChanged(): boolean {
     return this.#changes.size > 0;
   }

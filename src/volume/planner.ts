@@ -112,12 +112,14 @@ class Planner {
     const settled = entry.kind !== 'directory' || !this.#options.catalog.unsettled.has(entry.path);
     const same =
       settled && known !== undefined && sameContent(entry, known) && sameAttributes(entry.attributes, known.attributes);
-    if (!same) return this.#writer.add({ path: entry.path, found: entry, known });
-    // Others learn only from records, so what is new to the catalog is sent although this peer has it.
-    const isNew = catalogued === undefined || !sameContent(entry, catalogued);
-    if (isNew && this.#options.hasOthers && this.#options.listing !== undefined) {
-      return this.#writer.add({ path: entry.path, found: entry, known: undefined });
+    // Others learn only from records, so what is new to the catalog is sent although this peer may have it.
+    const isNew = catalogued === undefined || (entry.kind === 'file' ? !untouched : !sameContent(entry, catalogued));
+    const mustTell = isNew && this.#options.hasOthers && this.#options.listing !== undefined;
+    if (mustTell) {
+      const inTheWay = known?.kind === entry.kind ? undefined : known;
+      return this.#writer.add({ path: entry.path, found: entry, known: inTheWay });
     }
+    if (!same) return this.#writer.add({ path: entry.path, found: entry, known });
     if (entry.kind === 'directory') this.#writer.enter(entry, known);
     if (entry.kind === 'directory' ? catalogued === undefined : !untouched) await this.#put(entry);
   }

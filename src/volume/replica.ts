@@ -1,6 +1,6 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { storageError } from '../engine/files.js';
+import { isErrno, storageError } from '../engine/files.js';
 import { ClosedError, ReplicaNotEmptyError, RootChangedError } from '../errors.js';
 import type { JournalCursor, JournalRecord } from '../journal/journal.js';
 import { directoryOption } from '../options.js';
@@ -141,8 +141,11 @@ export class Replica {
   }
 
   async #apply(records: JournalRecord[], applied: (sequence: number) => Promise<void>): Promise<void> {
-    const { applier, catalog, receiver } = this.#parts;
-    await applier.apply(records, applied);
+    const { applier, catalog, receiver, tree } = this.#parts;
+    await applier.apply(records, applied).catch((error: unknown) => {
+      // Writing to an open file fails without a path, and it must be said which disk is full.
+      throw isErrno(error, 'ENOSPC', 'EDQUOT') ? storageError('writing', String(tree.root.bytes), error) : error;
+    });
     for (const record of records) this.#uncheckpointedBytes += record.payload.byteLength;
     if (!catalog.wantsFlush && this.#uncheckpointedBytes < checkpointBytes(receiver.log.queueBytesMax)) return;
     await this.#checkpoint(records[records.length - 1]?.sequence ?? catalog.through);

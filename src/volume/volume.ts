@@ -109,7 +109,10 @@ export class Volume {
     const cursor = sender.journal.cursor('catalog');
     const volume = new Volume(options, stateDir, marker, catalog, cursor);
     await volume.#catchUp();
-    sender.attachResync((peer) => volume.#resync(peer));
+    sender.attachResync(
+      (peer) => volume.#resync(peer),
+      () => !catalog.isEmpty,
+    );
     volume.#followQueue();
     return volume;
   }

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Running, receiver, run } from '../support/cli.js';
+import { Running, receiver, run } from '../support/command.js';
 import { compareTrees } from '../support/compare.js';
 import { newDirectory } from '../support/temp.js';
 import { until } from '../support/until.js';

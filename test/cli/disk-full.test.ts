@@ -6,6 +6,7 @@ import { startReceive, startSend } from '../support/cli.js';
 import { compareTrees } from '../support/compare.js';
 import { contentOf } from '../support/files.js';
 import { atEnd, newDirectory } from '../support/temp.js';
+import { until } from '../support/until.js';
 
 /** A disk that is full: said so, nothing lost, and a second run completes once there is room. */
 
@@ -74,7 +75,6 @@ test.skipIf(!mayMount)(`a live copy goes on by itself once there is room in the 
   const send = startSend(at('out'), at('from'), to, '--interval', '100ms', '--connect-timeout', '1h');
   await receive.said(/no space left|cannot be applied/);
   rmSync(at('small/ballast'));
-  const { until } = await import('../support/until.js');
   await until('the copy', () =>
     compareTrees(at('from'), at('small/into')).every((line) => line.includes('.longhaul-aside')),
   );

@@ -48,7 +48,7 @@ describe('a command line that cannot be right ends with 2 and says what would be
     ['an option given twice', [...send, '--to', '127.0.0.1:2'], /--to is given twice/],
     ['an address without a port', ['send', ...base, '--from', '/x', '--to', 'localhost'], /HOST:PORT|port/i],
     ['a port beyond all', ['send', ...base, '--from', '/x', '--to', '127.0.0.1:70000'], /port/i],
-    ['a rate that is none', [...send, '--rate', 'fast'], /--?rate is "fast"; expected a rate such as 20mbit/],
+    ['a rate that is none', [...send, '--rate', 'fast'], /rate is "fast"; expected a rate such as 20mbit/],
     ['a compression that is none', [...send, '--compress', 'zip'], /compress is "zip"; expected/],
     ['a size that is none', [...send, '--history', 'much'], /history is "much"; expected a size/],
     ['a time that is none', [...send, '--connect-timeout', 'soon'], /connect-timeout is "soon"; expected a time/],

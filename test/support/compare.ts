@@ -45,7 +45,7 @@ function compareItems(
     if (one !== other) found.push(`${what} ${other} instead of ${one}`);
   };
   differs('time', microseconds(a), microseconds(b));
-  if (a.kind !== 'symlink') differs('mode', (a.stats.mode & 0o7777n).toString(8), (b.stats.mode & 0o7777n).toString(8));
+  if (a.kind !== 'symlink') differs('mode', modeOf(a, owners).toString(8), modeOf(b, owners).toString(8));
   if (owners) differs('owner', `${a.stats.uid}:${a.stats.gid}`, `${b.stats.uid}:${b.stats.gid}`);
   if (a.kind === 'symlink') differs('target', targetOf(original, a.path), targetOf(copy, b.path));
   if (a.kind !== 'file') return found;
@@ -66,6 +66,11 @@ function compareContents(original: string, copy: string, path: TreePath): string
 
 function targetOf(root: string, path: TreePath): string {
   return readlinkSync(at(root, path), { encoding: 'buffer' }).toString('latin1');
+}
+
+/** Without the owner, the bits that lend an owner's rights are not carried over. */
+function modeOf({ stats }: Item, owners: boolean): number {
+  return Number(stats.mode) & (owners ? 0o7777 : 0o1777);
 }
 
 /** Whole microseconds, rounded down, as text with the fraction: easier to read in a message. */

@@ -145,12 +145,24 @@ function makeLinks(root: string): void {
 }
 
 function makeModes(root: string): void {
-  const modes = [0o000, 0o200, 0o400, 0o444, 0o600, 0o644, 0o777, 0o4755, 0o2711, 0o6777, 0o1644];
+  // What its owner may not read cannot be copied either, unless by root.
+  const unreadable = process.geteuid?.() === 0 ? [0o000, 0o200] : [];
+  const modes = [...unreadable, 0o400, 0o444, 0o600, 0o644, 0o777, 0o4755, 0o2711, 0o6777, 0o1644];
   for (const mode of modes) {
     writeFileSync(at(root, `modes/file ${mode.toString(8)}`), `mode ${mode}`);
     chmodSync(at(root, `modes/file ${mode.toString(8)}`), mode);
   }
-  for (const mode of [0o400, 0o500, 0o555, 0o700, 0o711, 0o777, 0o1777, 0o2775, 0o3777]) {
+  for (const mode of [
+    ...(unreadable.length > 0 ? [0o400] : []),
+    0o500,
+    0o555,
+    0o700,
+    0o711,
+    0o777,
+    0o1777,
+    0o2775,
+    0o3777,
+  ]) {
     const dir = `modes/dir ${mode.toString(8)}`;
     mkdirSync(at(root, `${dir}/inner`), { recursive: true });
     writeFileSync(at(root, `${dir}/inner/file`), `below ${mode}`);

@@ -43,7 +43,7 @@ async function recordChanges(dir: string, change: (source: string) => void, shap
   const records: JournalRecord[] = [];
   for await (const record of journal.read(1)) records.push(record);
   await journal.close();
-  return { source, moved, first: records.slice(0, copied), then: records.slice(copied) };
+  return { source, moved, first: records.slice(0, copied), later: records.slice(copied) };
 }
 
 /** A process that applies records until it dies. */
@@ -104,9 +104,9 @@ describe('doing it again after kill -9 gives the same replica', () => {
     const dir = newDirectory();
     const shape = (source: string) => spawnSync('bash', ['-ec', SWAP_BEFORE, 'bash', source]);
     const change = (source: string) => spawnSync('bash', ['-ec', SWAP_AFTER, 'bash', source]);
-    const { source, then, moved } = await recordChanges(dir, change, shape);
+    const { source, later, moved } = await recordChanges(dir, change, shape);
     expect(moved).toBe(4);
-    expect(await killEverywhere(dir, then, source)).toEqual([]);
+    expect(await killEverywhere(dir, later, source)).toEqual([]);
   });
 
   test('random changes', async () => {
@@ -115,12 +115,12 @@ describe('doing it again after kill -9 gives the same replica', () => {
       const random = randomFor(300 + round);
       const dir = newDirectory();
       let story: string[] = [];
-      const { source, then } = await recordChanges(
+      const { source, later } = await recordChanges(
         dir,
         (root) => (story = mutate(root, random, 8)),
         (root) => makeRandomTree(root, random, { entries: 25, fileBytesMax: 30_000 }),
       );
-      const wrong = await killEverywhere(dir, then, source);
+      const wrong = await killEverywhere(dir, later, source);
       expect(wrong, `LONGHAUL_SEED=${SEED}, round ${round}:\n${story.join('\n')}`).toEqual([]);
     }
   }, 600_000);
