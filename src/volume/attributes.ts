@@ -26,7 +26,8 @@ export function effectiveMode({ mode }: Attributes): number {
 export function asSet(onDisk: Attributes, wanted: Attributes, kind: EntryKind): boolean {
   if (kind === 'symlink') return onDisk.mtime === wanted.mtime && (!mayGiveAway || sameOwner(onDisk, wanted));
   if (mayGiveAway) return sameAttributes(onDisk, wanted);
-  return onDisk.mtime === wanted.mtime && onDisk.mode === effectiveMode(wanted);
+  // An adopted file may have the bits that would not be set anew.
+  return onDisk.mtime === wanted.mtime && (onDisk.mode === wanted.mode || onDisk.mode === effectiveMode(wanted));
 }
 
 function sameOwner(a: Attributes, b: Attributes): boolean {

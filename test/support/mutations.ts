@@ -22,6 +22,8 @@ import { randomContent, randomName } from './tree.js';
 /** What can happen to a tree between two looks at it. Each mutation tells what it did, for the message of a failure. */
 
 const BYTES_MAX = 120_000;
+/** What the owner may not write only root can go on changing. */
+const OWNER_WRITES = process.geteuid?.() === 0 ? 0 : 0o200;
 
 class Scene {
   readonly files: TreePath[] = [];
@@ -158,7 +160,7 @@ const files: Record<string, Mutation> = {
   },
   chmod: (s) => {
     const path = s.file();
-    const mode = s.random.pick([0o400, 0o600, 0o644, 0o755, 0o4755]);
+    const mode = s.random.pick([0o444 | OWNER_WRITES, 0o600, 0o644, 0o755, 0o4755]);
     chmodSync(s.place(path), mode);
     return `${show(path)} ${mode.toString(8)}`;
   },

@@ -53,7 +53,7 @@ test('random puts, removals, flushes and reopenings say what a map says', async 
       expect(readdirSync(dir).length, 'files in the directory').toBeLessThan(10);
     }
   }
-});
+}, 600_000);
 
 test('a listing shows one moment, whatever happens meanwhile', async () => {
   const catalog = await Catalog.open(newDirectory());
