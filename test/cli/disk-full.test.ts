@@ -53,8 +53,8 @@ test.skipIf(!mayMount).each(CASES)(`%s (${why})`, async (_, { small, out, state,
   if (who === 'send') expect(sent).toMatchObject({ error: { code: 'DISK_FULL', recoverable: true } });
   else {
     expect(received).toMatchObject({ code: 1, error: { code: 'DISK_FULL', recoverable: true } });
-    expect(received?.['error']).toMatchObject({ message: expect.stringContaining(at(small)) });
-    expect(JSON.stringify(sent['error'])).toMatch(/DISK_FULL|CONNECTION_LOST|PEER_UNREACHABLE/);
+    expect(received?.error).toMatchObject({ message: expect.stringContaining(at(small)) });
+    expect(JSON.stringify(sent.error)).toMatch(/DISK_FULL|CONNECTION_LOST|PEER_UNREACHABLE/);
   }
   await receive.kill();
 

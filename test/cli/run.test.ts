@@ -49,15 +49,15 @@ describe('send --once and receive --once', () => {
         ]),
       );
     }
-    expect(received['records']).toBe(sent['records']);
-    expect(received['sourceBytes']).toBe(sent['sourceBytes']);
-    expect(received['wireBytesReceived']).toBe(sent['wireBytesSent']);
-    expect(received['wireBytesSent']).toBe(sent['wireBytesReceived']);
-    const stages = sent['stages'] as Record<string, { bytesIn: number; bytesOut: number; milliseconds: number }>;
-    expect((stages['frame']?.bytesOut ?? 0) + (stages['control']?.bytesOut ?? 0)).toBe(sent['wireBytesSent']);
+    expect(received.records).toBe(sent.records);
+    expect(received.sourceBytes).toBe(sent.sourceBytes);
+    expect(received.wireBytesReceived).toBe(sent.wireBytesSent);
+    expect(received.wireBytesSent).toBe(sent.wireBytesReceived);
+    const stages = sent.stages as Record<string, { bytesIn: number; bytesOut: number; milliseconds: number }>;
+    expect((stages.frame?.bytesOut ?? 0) + (stages.control?.bytesOut ?? 0)).toBe(sent.wireBytesSent);
     for (const stage of Object.values(stages))
       expect(Object.keys(stage).sort()).toEqual(['bytesIn', 'bytesOut', 'milliseconds']);
-    expect(sent['files']).toMatchObject({ moved: 0, removed: 0, repaired: 0, skipped: 2 });
+    expect(sent.files).toMatchObject({ moved: 0, removed: 0, repaired: 0, skipped: 2 });
   });
 
   test('leave nothing to do for the next run, and the replica holds nothing of ours', async () => {
@@ -68,7 +68,7 @@ describe('send --once and receive --once', () => {
       expect((await receive.ended).code).toBe(0);
       expect(sent).toMatchObject({ code: 0, verified: true });
       if (run > 1) expect(sent).toMatchObject({ records: 0, sourceBytes: 0 });
-      if (run > 1) expect(sent['wireBytesSent']).toBeLessThan(2000);
+      if (run > 1) expect(sent.wireBytesSent).toBeLessThan(2000);
     }
     expect(readdirSync(at('into'))).toEqual(['d']);
     expect(compareTrees(at('from'), at('into'))).toEqual([]);
@@ -99,8 +99,8 @@ describe('send --once and receive --once', () => {
     const { to } = await startReceive(at('in'), at('into'));
     const sent = await sendOnce(to, '--compress', compress);
     expect(compareTrees(at('from'), at('into'))).toEqual([]);
-    if (compress === 'none') expect(sent['wireBytesSent']).toBeGreaterThan(400_000);
-    else expect(sent['wireBytesSent']).toBeLessThan(100_000);
+    if (compress === 'none') expect(sent.wireBytesSent).toBeGreaterThan(400_000);
+    else expect(sent.wireBytesSent).toBeLessThan(100_000);
   });
 
   test('with --rate stay below it and close to it', async () => {
@@ -109,9 +109,9 @@ describe('send --once and receive --once', () => {
     const begun = performance.now();
     const sent = await sendOnce(to, '--rate', '8mbit');
     const seconds = (performance.now() - begun) / 1000;
-    const ideal = (sent['wireBytesSent'] as number) / 1_000_000;
+    const ideal = (sent.wireBytesSent as number) / 1_000_000;
     expect(seconds).toBeGreaterThan(0.9 * ideal);
-    expect(sent['seconds']).toBeLessThan(1.5 * ideal + 1);
+    expect(sent.seconds).toBeLessThan(1.5 * ideal + 1);
   });
 });
 

@@ -109,10 +109,10 @@ describe('status', () => {
       pendingBytes: 0,
     });
     const { stages } = before;
-    expect(stages['batch']?.bytesIn).toBe(500_000);
-    expect(stages['compress']?.bytesIn).toBe(stages['batch']?.bytesOut);
-    expect(stages['frame']?.bytesIn).toBe(stages['compress']?.bytesOut);
-    expect(stages['frame']?.bytesOut).toBeLessThan(500_000 / 5);
+    expect(stages.batch?.bytesIn).toBe(500_000);
+    expect(stages.compress?.bytesIn).toBe(stages.batch?.bytesOut);
+    expect(stages.frame?.bytesIn).toBe(stages.compress?.bytesOut);
+    expect(stages.frame?.bytesOut).toBeLessThan(500_000 / 5);
     expect(before.peers[0]).toMatchObject({
       name: 'one',
       state: 'streaming',
@@ -121,10 +121,8 @@ describe('status', () => {
     await sender.close();
     await receiver.close();
     const [ours, theirs] = [sender.status(), receiver.status()];
-    expect((ours.stages['frame']?.bytesOut ?? 0) + (ours.stages['control']?.bytesOut ?? 0)).toBe(ours.wireBytesSent);
-    expect((theirs.stages['frame']?.bytesOut ?? 0) + (theirs.stages['control']?.bytesOut ?? 0)).toBe(
-      theirs.wireBytesSent,
-    );
+    expect((ours.stages.frame?.bytesOut ?? 0) + (ours.stages.control?.bytesOut ?? 0)).toBe(ours.wireBytesSent);
+    expect((theirs.stages.frame?.bytesOut ?? 0) + (theirs.stages.control?.bytesOut ?? 0)).toBe(theirs.wireBytesSent);
     expect(theirs.wireBytesReceived).toBe(ours.wireBytesSent);
     expect(ours.wireBytesReceived).toBe(theirs.wireBytesSent);
     expect(theirs).toMatchObject({

@@ -77,16 +77,20 @@ export function writeHoles(path: Buffer, length: number, pieces: [at: number, by
   }
 }
 
-/** Sets a modification time exactly, which Node's own doubles cannot everywhere: `seconds` is a decimal number. */
+/** Sets modification times exactly, which Node's own doubles cannot everywhere: seconds are decimal numbers. */
+export function touchAll(root: string, times: readonly [path: TreePath, seconds: string][]): void {
+  // A command line carries UTF-8 only, so names go in through standard input.
+  const script =
+    'while IFS= read -r -d "" time && IFS= read -r -d "" name; do touch -h -c -d "@$time" -- "$name" || exit 1; done';
+  const end = Buffer.alloc(1);
+  const input = Buffer.concat(times.flatMap(([path, seconds]) => [Buffer.from(seconds), end, at(root, path), end]));
+  const env = { ...process.env, LC_ALL: 'C' };
+  const { status, stderr } = spawnSync('bash', ['-c', script], { input, encoding: 'utf8', env });
+  if (status !== 0) throw new Error(`touch in ${root}: ${stderr}`);
+}
+
 export function touch(root: string, path: TreePath, seconds: string): void {
-  // The command line carries UTF-8 only, so names go in through standard input.
-  const script = 'IFS= read -r -d "" name; exec touch -h -c -d "@$1" -- "$name"';
-  const { status, stderr } = spawnSync('bash', ['-c', script, 'bash', seconds], {
-    input: Buffer.concat([at(root, path), Buffer.alloc(1)]),
-    encoding: 'utf8',
-    env: { ...process.env, LC_ALL: 'C' },
-  });
-  if (status !== 0) throw new Error(`touch ${path}: ${stderr}`);
+  touchAll(root, [[path, seconds]]);
 }
 
 /** Gives a file the access and modification time that it had before, which leaves only the inode's own time changed. */

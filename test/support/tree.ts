@@ -3,7 +3,7 @@ import { chmodSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Random } from '../../fuzz/random.js';
-import { at, bytesOf, contentOf, type TreePath, touch, utf8, writeHoles } from './files.js';
+import { at, bytesOf, contentOf, type TreePath, touchAll, utf8, writeHoles } from './files.js';
 
 /** Trees to replicate: one with everything that a file system allows, and random ones. */
 
@@ -82,14 +82,14 @@ export async function makeNastyTree(root: string): Promise<TreePath[]> {
   makeLinks(root);
   makeModes(root);
   const specials = await makeSpecials(root);
+  const times: [TreePath, string][] = [];
   for (const [i, time] of NASTY_TIMES.entries()) {
     file(`times/file ${i}`, `at ${time}`);
     dir(`times/dir ${i}`);
     symlinkSync('nowhere', at(root, `times/link ${i}`));
-    for (const kind of ['file', 'dir', 'link']) touch(root, `times/${kind} ${i}`, time);
+    for (const kind of ['file', 'dir', 'link']) times.push([`times/${kind} ${i}`, time]);
   }
-  touch(root, 'times', '-98765.432109');
-  touch(root, '', '987654321.123456');
+  touchAll(root, [...times, ['times', '-98765.432109'], ['', '987654321.123456']]);
   return specials;
 }
 

@@ -83,7 +83,7 @@ describe.each(['small', 'large'])('a %s file that', (path) => {
 
   test('never holds still crosses as it is found, is reported, and is right once it does', async () => {
     const unstable = eventsOf('unstable');
-    whenRead(path, 1000, CHANGES['grows']?.(path) as () => void);
+    whenRead(path, 1000, CHANGES.grows?.(path) as () => void);
     const result = await pair.volume.sync();
     expect(result.unstable).toBe(1);
     expect(unstable.length).toBeGreaterThan(0);
