@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { recordBytes } from '../engine/record-layout.js';
 import { InvalidArgumentError, PayloadTooLargeError } from '../errors.js';
 import {
   choiceOption,
@@ -12,7 +13,7 @@ import {
 } from '../options.js';
 import type { JournalFileSystem } from './disk.js';
 import type { BatchLimits, BatchOptions } from './reader.js';
-import { type Entry, payloadChecksum, recordBytes } from './record.js';
+import { type Entry, payloadChecksum } from './record.js';
 
 /** What callers pass in, with bounds and defaults; everything is checked before anything happens. */
 
@@ -39,6 +40,11 @@ export interface JournalOptions {
    * synced when it is full and when the journal closes, and a power cut may take what came after. Default `group`.
    */
   durability?: 'group' | 'none';
+  /**
+   * Bytes of the newest records that stay in memory once they are durable, for readers close behind. Default 8 MiB,
+   * minimum 0.
+   */
+  tailBytes?: number;
   /** Microseconds since 1970, for the timestamps of appended records. */
   now?: () => number;
   /** Replaces functions of `node:fs/promises`, for tests that make them fail. */
@@ -64,6 +70,7 @@ export function checkOptions(o: JournalOptions): CheckedOptions {
       default: 64 * MIB,
     }),
     historyBytes: integerOption('historyBytes', o.historyBytes, { ...bytes, min: 0, default: GIB }),
+    tailBytes: integerOption('tailBytes', o.tailBytes, { ...bytes, min: 0, default: 8 * MIB }),
     durability: choiceOption('durability', o.durability, ['group', 'none'], 'group'),
     now: o.now ?? (() => Date.now() * 1000),
     ...(o.fs === undefined ? {} : { fs: o.fs }),
@@ -118,7 +125,7 @@ function entryOf(where: string, payload: Uint8Array, o: Pick<AppendOptions, 'kin
   }
   const key = o.key === undefined ? undefined : keyBytes(where, o.key);
   const bytes = recordBytes(key?.byteLength ?? 0, payload.byteLength);
-  return { sequence: 0, epoch: 0, kind, timestamp: 0, key, offset, payload, checksum: 0n, bytes };
+  return { sequence: 0, epoch: 0, kind, timestamp: 0, key, offset, payload, bytes };
 }
 
 function keyBytes(where: string, key: unknown): Uint8Array {
@@ -134,12 +141,12 @@ export function replicatedEntry(record: ReplicatedRecord, index: number): Entry 
   entry.sequence = integer(`${where}sequence`, record.sequence, 1);
   entry.epoch = integer(`${where}epoch`, record.epoch, 0);
   entry.timestamp = integer(`${where}timestamp`, record.timestamp, 0);
-  entry.checksum = payloadChecksum(entry.key, entry.payload);
-  if (entry.checksum !== record.checksum) {
+  const checksum = payloadChecksum(entry.key, entry.payload);
+  if (checksum !== record.checksum) {
     throw new InvalidArgumentError(
       `${where}checksum`,
       record.checksum,
-      `${entry.checksum}, the XXH64 of its key and payload`,
+      `${checksum}, the XXH64 of its key and payload`,
     );
   }
   return entry;

@@ -7,16 +7,23 @@ import { isErrno, storageError } from '../engine/files.js';
  * fail; every failure comes back as a StorageError or DiskFullError that names the operation and the path.
  */
 
-export type JournalFileSystem = Pick<typeof promises, 'open' | 'mkdir' | 'readdir' | 'rename' | 'unlink'>;
+type FileHandle = promises.FileHandle;
+
+export type JournalFileSystem = Pick<typeof promises, 'open' | 'mkdir' | 'readdir' | 'rename' | 'unlink' | 'statfs'> & {
+  /** Writes all of the buffers and, if asked, makes them durable, in one call; otherwise writev and datasync serve. */
+  writeDurable?: (handle: FileHandle, buffers: Uint8Array[], position: number, sync: boolean) => Promise<void>;
+  /** Gives a file all its blocks up to a size; false where that is not supported. */
+  preallocate?: (handle: FileHandle, bytes: number) => Promise<boolean>;
+};
 
 const NODE_FILE_SYSTEM: JournalFileSystem = promises;
 
 export class Disk {
   constructor(private readonly fs: JournalFileSystem = NODE_FILE_SYSTEM) {}
 
-  async open(path: string, flags: 'r' | 'r+' | 'w' | 'wx+'): Promise<DiskFile> {
+  async open(path: string, flags: 'r' | 'r+' | 'w' | 'w+'): Promise<DiskFile> {
     try {
-      return new DiskFile(path, await this.fs.open(path, flags));
+      return new DiskFile(path, await this.fs.open(path, flags), this.fs);
     } catch (error) {
       throw storageError('opening', path, error);
     }
@@ -45,6 +52,12 @@ export class Disk {
     }
   }
 
+  /** How many bytes the file system still has for this process. */
+  async freeBytes(path: string): Promise<number> {
+    const { bavail, bsize } = await guard('looking at the file system of', path, this.fs.statfs(path));
+    return bavail * bsize;
+  }
+
   async syncDirectory(path: string): Promise<void> {
     const directory = await this.open(path, 'r');
     try {
@@ -69,8 +82,10 @@ export class Disk {
 
 export class DiskFile {
   constructor(
-    readonly path: string,
-    private readonly handle: promises.FileHandle,
+    /** Where the file is now, for what errors say. */
+    public path: string,
+    private readonly handle: FileHandle,
+    private readonly fs: JournalFileSystem,
   ) {}
 
   /** Writes all of the buffers, which lie one after the other from `position`. */
@@ -90,6 +105,21 @@ export class DiskFile {
     } catch (error) {
       throw storageError('writing', this.path, error);
     }
+  }
+
+  /** Writes all of the buffers and, if asked, makes them durable. */
+  async writeDurable(buffers: Uint8Array[], position: number, sync: boolean): Promise<void> {
+    if (this.fs.writeDurable !== undefined) {
+      return guard('writing', this.path, this.fs.writeDurable(this.handle, buffers, position, sync));
+    }
+    await this.write(buffers, position);
+    if (sync) await this.datasync();
+  }
+
+  /** Gives the file all its blocks up to a size; false where that is not supported. */
+  async preallocate(bytes: number): Promise<boolean> {
+    if (this.fs.preallocate === undefined) return false;
+    return guard('allocating', this.path, this.fs.preallocate(this.handle, bytes));
   }
 
   /** Reads until the buffer is full or the file ends; returns the number of bytes read. */

@@ -1,24 +1,31 @@
 import { checksum64 } from '../engine/checksum.js';
+import { RECORD_ALIGNMENT } from '../engine/record-layout.js';
 
 /**
  * The bytes of a journal on disk, as specified in docs/journal-format.md; all numbers are little endian.
  *
- *   segment  64-byte header, then records, each starting at a multiple of 8
- *   record   80-byte header, key, payload, zeros up to a multiple of 8
+ *   segment  64-byte header in a page of its own, then groups one after the other; a sealed one ends with a footer
+ *   group    what one commit wrote: 48-byte header, then its records
+ *   record   64-byte header, key, payload, zeros up to a multiple of 8
  *
- * This file owns the layouts and the segment header; record.ts encodes and decodes records.
+ * This file owns the headers of segments and groups. Records are laid out in engine/record-layout.ts, since the kernels
+ * walk them; footer.ts owns the footer.
  */
 
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
-/** "LHSG" and "LHRC" as the bytes lie in the file. */
+/** "LHSG" and "LHGR" as the bytes lie in the file. */
 export const SEGMENT_MAGIC = 0x4753484c;
-export const RECORD_MAGIC = 0x4352484c;
+export const GROUP_MAGIC = 0x5247484c;
+
+/** What a disk writes at once, as far as the format cares: no page that holds durable bytes alone is written again. */
+export const PAGE_BYTES = 4096;
 
 export const SEGMENT_HEADER_BYTES = 64;
 export const SEGMENT = {
   magic: 0,
   version: 4,
+  flags: 6,
   volume: 8,
   first: 24,
   chain: 32,
@@ -28,30 +35,23 @@ export const SEGMENT = {
   checksum: 56,
 } as const;
 
-export const RECORD_HEADER_BYTES = 80;
-export const RECORD = {
+/** Where the first group of a segment starts. */
+export const DATA_START = PAGE_BYTES;
+
+/** Flag of a segment whose file was used before: what lies behind its records means nothing. */
+const RECYCLED = 1;
+
+export const GROUP_HEADER_BYTES = 48;
+export const GROUP = {
   magic: 0,
-  flags: 4,
-  sequence: 8,
-  epoch: 16,
-  timestamp: 24,
-  offset: 32,
-  payloadChecksum: 40,
-  payloadLength: 48,
-  keyLength: 52,
-  kind: 54,
-  reserved: 55,
-  durableThrough: 56,
-  chain: 64,
-  headerChecksum: 72,
+  bytes: 4,
+  first: 8,
+  durableThrough: 16,
+  chain: 24,
+  records: 32,
+  reserved: 36,
+  checksum: 40,
 } as const;
-
-/** The canonical record, which the chain runs over: the part of the header that no layout or commit group changes. */
-export const CANONICAL_START = RECORD.sequence;
-export const CANONICAL_END = RECORD.durableThrough;
-
-export const NO_KEY = 0xffff;
-export const RECORD_ALIGNMENT = 8;
 
 /** The chain before the first record that was ever written. */
 export const INITIAL_CHAIN = 0n;
@@ -70,6 +70,19 @@ export interface SegmentHeader {
   previousRecords: number;
   /** Random, so that no two segments share a header and a record is valid only in the segment it was written to. */
   salt: number;
+  /** Whether the file was used before. */
+  recycled: boolean;
+}
+
+export interface GroupHeader {
+  /** Length of the group, header included. */
+  bytes: number;
+  first: number;
+  records: number;
+  /** The newest record known to be synced when the group was written. */
+  durableThrough: number;
+  /** The chain of record first - 1. */
+  chain: bigint;
 }
 
 export function setU64(view: DataView, at: number, value: number): void {
@@ -87,12 +100,17 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Encodes a segment header and returns the seed that the header checksums of its records start from. */
+export function roundUp(bytes: number, unit: number): number {
+  return Math.ceil(bytes / unit) * unit;
+}
+
+/** Encodes a segment header and returns the seed that the checksums of its groups and records start from. */
 export function encodeSegmentHeader(header: SegmentHeader): { bytes: Buffer; seed: bigint } {
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
   const view = viewOf(bytes);
   view.setUint32(SEGMENT.magic, SEGMENT_MAGIC, true);
-  view.setUint32(SEGMENT.version, FORMAT_VERSION, true);
+  view.setUint16(SEGMENT.version, FORMAT_VERSION, true);
+  view.setUint16(SEGMENT.flags, header.recycled ? RECYCLED : 0, true);
   bytes.write(header.volume, SEGMENT.volume, 'hex');
   setU64(view, SEGMENT.first, header.first);
   view.setBigUint64(SEGMENT.chain, header.chain, true);
@@ -106,11 +124,11 @@ export function encodeSegmentHeader(header: SegmentHeader): { bytes: Buffer; see
 
 export type DecodedSegmentHeader =
   | { state: 'valid'; header: SegmentHeader; seed: bigint }
-  | { state: 'future'; version: number }
+  | { state: 'other'; version: number }
   | { state: 'bad' };
 
 /**
- * Magic, version and checksum stay where they are in every version, so that a later one is told from a damaged one.
+ * Magic, version and checksum stay where they are in every version, so that another one is told from a damaged one.
  */
 export function decodeSegmentHeader(bytes: Buffer): DecodedSegmentHeader {
   if (bytes.byteLength < SEGMENT_HEADER_BYTES) return { state: 'bad' };
@@ -118,8 +136,8 @@ export function decodeSegmentHeader(bytes: Buffer): DecodedSegmentHeader {
   const seed = view.getBigUint64(SEGMENT.checksum, true);
   if (view.getUint32(SEGMENT.magic, true) !== SEGMENT_MAGIC) return { state: 'bad' };
   if (checksum64(bytes.subarray(0, SEGMENT.checksum)) !== seed) return { state: 'bad' };
-  const version = view.getUint32(SEGMENT.version, true);
-  if (version !== FORMAT_VERSION) return { state: 'future', version };
+  const version = view.getUint16(SEGMENT.version, true);
+  if (version !== FORMAT_VERSION) return { state: 'other', version };
   const header = {
     volume: bytes.toString('hex', SEGMENT.volume, SEGMENT.first),
     first: getU64(view, SEGMENT.first),
@@ -127,8 +145,42 @@ export function decodeSegmentHeader(bytes: Buffer): DecodedSegmentHeader {
     epoch: getU64(view, SEGMENT.epoch),
     previousRecords: view.getUint32(SEGMENT.previousRecords, true),
     salt: view.getUint32(SEGMENT.salt, true),
+    recycled: (view.getUint16(SEGMENT.flags, true) & RECYCLED) !== 0,
   };
   return { state: 'valid', header, seed };
+}
+
+/** Writes a group header at `at`; the seed is that of the segment. */
+export function encodeGroupHeader(bytes: Uint8Array, at: number, header: GroupHeader, seed: bigint): void {
+  const target = bytes.subarray(at, at + GROUP_HEADER_BYTES);
+  const view = viewOf(target);
+  view.setUint32(GROUP.magic, GROUP_MAGIC, true);
+  view.setUint32(GROUP.bytes, header.bytes, true);
+  setU64(view, GROUP.first, header.first);
+  setU64(view, GROUP.durableThrough, header.durableThrough);
+  view.setBigUint64(GROUP.chain, header.chain, true);
+  view.setUint32(GROUP.records, header.records, true);
+  view.setUint32(GROUP.reserved, 0, true);
+  view.setBigUint64(GROUP.checksum, checksum64(target.subarray(0, GROUP.checksum), seed), true);
+}
+
+/** The group header at `at`; undefined when there is none that belongs to the segment of that seed. */
+export function decodeGroupHeader(bytes: Uint8Array, at: number, seed: bigint): GroupHeader | undefined {
+  if (at < 0 || at + GROUP_HEADER_BYTES > bytes.byteLength) return undefined;
+  const source = bytes.subarray(at, at + GROUP_HEADER_BYTES);
+  const view = viewOf(source);
+  if (view.getUint32(GROUP.magic, true) !== GROUP_MAGIC) return undefined;
+  if (view.getBigUint64(GROUP.checksum, true) !== checksum64(source.subarray(0, GROUP.checksum), seed))
+    return undefined;
+  const header = {
+    bytes: view.getUint32(GROUP.bytes, true),
+    first: getU64(view, GROUP.first),
+    records: view.getUint32(GROUP.records, true),
+    durableThrough: getU64(view, GROUP.durableThrough),
+    chain: view.getBigUint64(GROUP.chain, true),
+  };
+  const whole = header.bytes >= GROUP_HEADER_BYTES && header.bytes % RECORD_ALIGNMENT === 0 && header.records > 0;
+  return whole && header.first > 0 && header.durableThrough >= 0 ? header : undefined;
 }
 
 const SEGMENT_NAME = /^([0-9a-f]{16})\.log$/;

@@ -1,124 +1,87 @@
-import { RECORD_HEADER_BYTES } from './format.js';
+import { sealRecords } from '../engine/records.js';
+import { encodeGroupHeader, GROUP_HEADER_BYTES } from './format.js';
 import type { RecentRecords } from './recent.js';
-import { type Entry, HeaderEncoder } from './record.js';
+import { recordBytesAt, timestampAt } from './record.js';
 import type { Segment } from './segment.js';
+import type { TailBlock } from './tail.js';
 
-/** Payloads up to this size are copied beside their header; larger ones go to the disk from where they are. */
-const COPIED_BYTES_MAX = 16 * 1024;
-
-const STAGING_BYTES_MIN = 64 * 1024;
-const GROUP_BYTES_MAX = 8 * 1024 * 1024;
-/** What one gathered write takes on any system. */
-const GROUP_BUFFERS_MAX = 1000;
-
-/** Where a group goes and what comes before it. */
-export interface GroupStart {
-  segment: Segment;
-  /** Its place in the segment. */
-  offset: number;
-  chain: bigint;
-  /** The newest record that is sure to be synced when the group is written. */
-  durableThrough: number;
-  segmentBytesMax: number;
+/** Part of a group that lies in one block of memory. */
+interface Range {
+  block: TailBlock;
+  start: number;
+  end: number;
 }
 
 /**
- * The records of one commit, encoded as they come: headers, keys, padding and small payloads lie in one staging buffer
- * that later groups reuse, so that the whole is few buffers for one gathered write.
+ * The records of one commit. They are encoded as they come, wherever the commit before them stands; what depends on it,
+ * the chain and the seed of the segment, is filled in when the group's turn comes.
  */
 export class Group {
+  records = 0;
   bytes = 0;
-  /** The newest record, its chain and epoch. */
+  /** The newest record and its epoch. */
   last = 0;
-  chain = 0n;
   epoch = 0;
-  private start: GroupStart | undefined;
-  private readonly header = new HeaderEncoder();
-  private staging = new Uint8Array(STAGING_BYTES_MIN);
-  /** How much of the staging buffer is filled, and how much of that is in `buffers` already. */
-  private filled = 0;
-  private listed = 0;
-  private buffers: Uint8Array[] = [];
+  private readonly ranges: Range[] = [];
 
-  constructor(private readonly recent: RecentRecords) {}
+  constructor(
+    /** Whether the group is the first of a segment that is still to be made. */
+    readonly startsSegment: boolean,
+    /** Its place in the segment. */
+    readonly offset: number,
+  ) {}
 
-  get empty(): boolean {
-    return this.bytes === 0;
+  get end(): number {
+    return this.offset + this.bytes;
   }
 
-  get place(): GroupStart {
-    if (this.start === undefined) throw new Error('a group is begun before it is used');
-    return this.start;
+  /** Without the header of the group. */
+  get recordBytes(): number {
+    return this.bytes - GROUP_HEADER_BYTES;
   }
 
-  begin(start: GroupStart): void {
-    this.start = start;
-    this.bytes = 0;
-    this.chain = start.chain;
-    this.filled = 0;
-    this.listed = 0;
-    this.buffers = [];
+  get first(): number {
+    return this.last - this.records + 1;
   }
 
-  /** Whether a record fits the group and its segment; the first of an empty segment always does. */
-  fits(entry: Entry): boolean {
-    const { offset, segment, segmentBytesMax } = this.place;
-    const end = offset + this.bytes + entry.bytes;
-    if (this.empty) return end <= segmentBytesMax || segment.headerOnlyAt(offset);
-    return (
-      end <= segmentBytesMax && this.bytes + entry.bytes <= GROUP_BYTES_MAX && this.buffers.length < GROUP_BUFFERS_MAX
-    );
+  /** Takes the next bytes of a block: the header of the group, or a record. */
+  extend(block: TailBlock, bytes: number): number {
+    const at = block.take(bytes);
+    const range = this.ranges[this.ranges.length - 1];
+    if (range?.block === block) range.end = block.filled;
+    else this.ranges.push({ block, start: at, end: block.filled });
+    this.bytes += bytes;
+    return at;
   }
 
-  add(entry: Entry): void {
-    const { segment, offset, durableThrough } = this.place;
-    const payloadLength = entry.payload.byteLength;
-    const copied = payloadLength <= COPIED_BYTES_MAX;
-    this.reserve(copied ? entry.bytes : entry.bytes - payloadLength);
-    segment.note(entry.sequence, offset + this.bytes, entry.timestamp);
-    this.chain = this.header.encode(entry, this.chain, durableThrough, segment.seed);
-    this.put(this.header.bytes);
-    if (entry.key !== undefined) this.put(entry.key);
-    if (copied) {
-      this.put(entry.payload);
-    } else {
-      this.list();
-      this.buffers.push(entry.payload);
+  /** Fills in header and checksums in one pass; returns the chain of the newest record. */
+  seal(segment: Segment, chain: bigint, durableThrough: number): bigint {
+    const { first, bytes, records } = this;
+    const state = new BigUint64Array([segment.seed, chain]);
+    for (const [index, { block, start, end }] of this.ranges.entries()) {
+      sealRecords(block.bytes, index === 0 ? start + GROUP_HEADER_BYTES : start, end, state);
     }
-    const padding = entry.bytes - RECORD_HEADER_BYTES - (entry.key?.byteLength ?? 0) - payloadLength;
-    if (padding > 0) {
-      this.staging.fill(0, this.filled, this.filled + padding);
-      this.filled += padding;
+    const head = this.ranges[0];
+    if (head === undefined) throw new Error('a group holds at least one record');
+    encodeGroupHeader(head.block.bytes, head.start, { bytes, first, records, durableThrough, chain }, segment.seed);
+    return state[1] as bigint;
+  }
+
+  /** What goes to the disk. */
+  buffers(): Uint8Array[] {
+    return this.ranges.map(({ block, start, end }) => block.bytes.subarray(start, end));
+  }
+
+  /** Enters the sealed records into the indexes. */
+  index(segment: Segment, recent: RecentRecords): void {
+    for (const [index, { block, start, end }] of this.ranges.entries()) {
+      const first = index === 0 ? start + GROUP_HEADER_BYTES : start;
+      if (index === 0) segment.note(this.first, this.offset, timestampAt(block.view, first));
+      for (let at = first; at < end; ) {
+        const next = at + recordBytesAt(block.view, at);
+        recent.add(block.view, at, block.address + next, segment.address + this.offset);
+        at = next;
+      }
     }
-    this.bytes += entry.bytes;
-    this.last = entry.sequence;
-    this.epoch = entry.epoch;
-    this.recent.add(entry.sequence, this.chain, segment.address + offset + this.bytes, entry.timestamp);
-  }
-
-  /** The encoded records, in order; the group takes no more after this. */
-  finish(): Uint8Array[] {
-    this.list();
-    return this.buffers;
-  }
-
-  private put(bytes: Uint8Array): void {
-    this.staging.set(bytes, this.filled);
-    this.filled += bytes.byteLength;
-  }
-
-  private list(): void {
-    if (this.filled > this.listed) this.buffers.push(this.staging.subarray(this.listed, this.filled));
-    this.listed = this.filled;
-  }
-
-  /** Makes room. What is listed stays in the buffer it lies in; the rest moves to the larger one. */
-  private reserve(bytes: number): void {
-    if (this.filled + bytes <= this.staging.byteLength) return;
-    let size = this.staging.byteLength * 2;
-    while (size < this.filled + bytes) size *= 2;
-    const larger = new Uint8Array(size);
-    larger.set(this.staging.subarray(this.listed, this.filled), this.listed);
-    this.staging = larger;
   }
 }

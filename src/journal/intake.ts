@@ -1,7 +1,7 @@
 import { AbortedError, InvalidArgumentError, SequenceGapError } from '../errors.js';
 import { onAbort } from './abort.js';
 import { Operation } from './operation.js';
-import { type Entry, payloadChecksum } from './record.js';
+import type { Entry } from './record.js';
 import type { JournalState } from './state.js';
 import type { GroupWriter } from './writer.js';
 
@@ -47,8 +47,6 @@ export class Intake {
       for (const entry of entries) {
         entry.epoch = epoch;
         entry.timestamp = timestamp;
-        // Hashed here and not when the group is written, because here the disk is likely to be busy with another one.
-        entry.checksum = payloadChecksum(entry.key, entry.payload);
       }
       return this.admit(entries, 'append', signal);
     });

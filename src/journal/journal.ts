@@ -51,6 +51,7 @@ export class Journal {
   private readonly intake: Intake;
   private readonly cursorSet: CursorSet;
   private readonly retention: Retention;
+  private readonly segmentBytes: number;
   private resetting: Promise<void> = Promise.resolve();
   private closing: Promise<void> | undefined;
 
@@ -65,10 +66,11 @@ export class Journal {
     const lock = await DirectoryLock.take(dir);
     try {
       const stored = await loadCursors(disk, dir);
-      await resumeReset(disk, dir, stored);
+      await resumeReset(disk, dir, stored, options.segmentBytes);
       const restored = await restore(disk, dir, {
         volume: options.volume,
         newVolume: options.volume ?? newVolume(),
+        segmentBytes: options.segmentBytes,
         // Without syncs a cursor may have passed records that a power cut took.
         cursorProof: options.durability === 'none' ? 0 : Math.max(0, ...stored.map((cursor) => cursor.slot.sequence)),
       });
@@ -85,7 +87,7 @@ export class Journal {
     stored: readonly StoredCursor[],
     private readonly lock: DirectoryLock,
   ) {
-    const state = new JournalState(restored.durable);
+    const state = new JournalState(restored.durable, options.tailBytes);
     const writer = new GroupWriter(state, restored.file, {
       segmentBytes: options.segmentBytes,
       sync: options.durability === 'group',
@@ -111,6 +113,7 @@ export class Journal {
     );
     cursorSet.clampAll(state.last);
     this.recovery = restored.report;
+    this.segmentBytes = options.segmentBytes;
     this.state = state;
     this.writer = writer;
     this.cursorSet = cursorSet;
@@ -284,11 +287,14 @@ export class Journal {
       await this.retention.idle();
       if (state.failure !== undefined) throw state.failure;
       const epoch = volume === this.volume ? state.lastEpoch : 0;
-      const header = { volume, first: base, chain, epoch, previousRecords: 0, salt: randomSalt() };
+      const header = { volume, first: base, chain, epoch, previousRecords: 0, salt: randomSalt(), recycled: false };
       await decideReset(disk, dir, header);
       state.restart(newSegment(dir, header));
       const moveCursors = () => this.cursorSet.moveAll(base - 1, chain);
-      await this.writer.replaceFile(await finishReset(disk, dir, header, moveCursors));
+      const { spares } = state;
+      const file = await finishReset(disk, dir, header, { moveCursors, spares, segmentBytes: this.segmentBytes });
+      state.restart(file.segment);
+      await this.writer.replaceFile(file);
     } catch (error) {
       state.fail(error);
       throw state.failure ?? error;

@@ -1,42 +1,57 @@
 import { isErrno } from '../engine/files.js';
-import { JournalDamagedError, StorageError } from '../errors.js';
+import { JournalDamagedError, SequenceGoneError, StorageError } from '../errors.js';
+import { EMPTY_BLOCK, readBlock } from './block.js';
 import type { DiskFile } from './disk.js';
-import { INITIAL_CHAIN, RECORD_HEADER_BYTES } from './format.js';
-import { decodeHeader, type RecordHeader } from './record.js';
-import { EMPTY_BLOCK, readBlock } from './scan.js';
+import { decodeGroupHeader, GROUP_HEADER_BYTES, type GroupHeader, INITIAL_CHAIN } from './format.js';
+import { GroupWalk } from './group-walk.js';
+import { chainOfRecordAt, sequenceAt } from './record.js';
 import type { Segment } from './segment.js';
 import type { JournalState } from './state.js';
 
-/** Finds a record by its number: from the nearest known place from header to header, adding to the index on the way. */
+/** Finds the group of a record: from the nearest known place from header to header. */
 
 const LOCATE_BLOCK_BYTES = 64 * 1024;
 
-export async function locate(
+export async function locateGroup(
   file: DiskFile,
   segment: Segment,
   sequence: number,
-): Promise<{ offset: number; header: RecordHeader }> {
+): Promise<{ offset: number; header: GroupHeader }> {
   let { sequence: next, offset } = segment.near(sequence);
   let block = EMPTY_BLOCK;
   for (;;) {
-    const at = offset - block.fileOffset;
-    if (at < 0 || at + RECORD_HEADER_BYTES > block.bytes.byteLength) {
+    if (!block.holds(offset, GROUP_HEADER_BYTES)) {
       block = await readBlock(file, offset, Math.max(0, Math.min(LOCATE_BLOCK_BYTES, segment.bytes - offset)));
-      if (block.bytes.byteLength < RECORD_HEADER_BYTES) throw damage(segment, offset, next, 'the file ends before it');
-      continue;
+      if (!block.holds(offset, GROUP_HEADER_BYTES)) throw damage(segment, offset, next, 'the file ends before it');
     }
-    const header = decodeHeader(block, at, segment.seed);
-    if (typeof header === 'string') throw damage(segment, offset, next, header);
-    if (header.sequence !== next) throw damage(segment, offset, next, `record ${header.sequence} stands in its place`);
-    segment.note(next, offset, header.timestamp);
-    if (next === sequence) return { offset, header };
+    const header = decodeGroupHeader(block.bytes, offset - block.fileOffset, segment.seed);
+    if (header === undefined) throw damage(segment, offset, next, 'no group header starts here');
+    if (header.first !== next) throw damage(segment, offset, next, `record ${header.first} stands in its place`);
+    if (sequence < next + header.records) return { offset, header };
     offset += header.bytes;
-    next++;
+    next += header.records;
   }
 }
 
 function damage(segment: Segment, offset: number, sequence: number, found: string): JournalDamagedError {
   return new JournalDamagedError(segment.path, offset, sequence, sequence, found);
+}
+
+/** Opens a segment for reading; undefined when it was freed meanwhile. */
+export async function openSegment(state: JournalState, segment: Segment): Promise<DiskFile | undefined> {
+  try {
+    return await state.disk.open(segment.path, 'r');
+  } catch (error) {
+    const gone = error instanceof StorageError && isErrno(error.cause, 'ENOENT');
+    if (gone && !state.segments.has(segment)) return undefined;
+    throw gone ? new JournalDamagedError(segment.path, 0, segment.first, segment.last, 'the file is gone') : error;
+  }
+}
+
+/** Damage in a segment that was freed meanwhile is none: its file serves another one by now. */
+export function unlessFreed(state: JournalState, segment: Segment, sequence: number, error: unknown): unknown {
+  if (state.segments.has(segment)) return error;
+  return new SequenceGoneError(sequence, state.first, state.last);
 }
 
 /** The chain up to and including a record; undefined when the journal does not hold it. */
@@ -49,17 +64,30 @@ export async function chainAt(state: JournalState, sequence: number): Promise<bi
   if (recent !== undefined) return recent;
   const segment = state.segments.holding(sequence);
   if (segment === undefined) return undefined;
-  let file: DiskFile;
+  if (segment.last === sequence) return state.segments.after(segment)?.header.chain;
+  const file = await openSegment(state, segment);
+  if (file === undefined) return undefined;
   try {
-    file = await state.disk.open(segment.path, 'r');
+    return await chainInFile(file, segment, sequence);
   } catch (error) {
-    if (error instanceof StorageError && isErrno(error.cause, 'ENOENT') && !state.segments.has(segment))
-      return undefined;
+    if (!state.segments.has(segment)) return undefined;
     throw error;
-  }
-  try {
-    return (await locate(file, segment, sequence)).header.chain;
   } finally {
     await file.close();
   }
+}
+
+async function chainInFile(file: DiskFile, segment: Segment, sequence: number): Promise<bigint> {
+  const { offset, header } = await locateGroup(file, segment, sequence);
+  let chain: bigint | undefined;
+  const position = { offset, last: header.first - 1, chain: header.chain, epoch: 0 };
+  const walk = new GroupWalk(file, segment.seed, position, {
+    record(block, at) {
+      if (sequenceAt(block.view, at) === sequence) chain = chainOfRecordAt(block.view, at);
+    },
+  });
+  const ended = await walk.to(offset + header.bytes);
+  if (chain !== undefined) return chain;
+  const bad = ended.reason === 'bad' ? ended.bad : { offset, sequence, found: 'it is not in its group' };
+  throw damage(segment, bad.offset, bad.sequence, bad.found);
 }

@@ -1,3 +1,5 @@
+import { chainOfRecordAt, sequenceAt, timestampAt } from './record.js';
+
 /** Chain, end and time of the newest records, in a ring: what cursors near the tail ask for without touching the disk. */
 
 const RECENT_RECORDS = 16_384;
@@ -5,6 +7,7 @@ const RECENT_RECORDS = 16_384;
 export class RecentRecords {
   private readonly chains = new BigUint64Array(RECENT_RECORDS);
   private readonly ends = new Float64Array(RECENT_RECORDS);
+  private readonly groups = new Float64Array(RECENT_RECORDS);
   private readonly timestamps = new Float64Array(RECENT_RECORDS);
   private first = 1;
   private newest = 0;
@@ -15,12 +18,15 @@ export class RecentRecords {
     this.newest = next - 1;
   }
 
-  add(sequence: number, chain: bigint, endAddress: number, timestamp: number): void {
+  /** Takes the sealed record at `at` of the bytes, which ends at `endAddress`; its group starts at `group`. */
+  add(view: DataView, at: number, endAddress: number, group: number): void {
+    const sequence = sequenceAt(view, at);
     if (sequence !== this.newest + 1) this.restart(sequence);
     const slot = sequence % RECENT_RECORDS;
-    this.chains[slot] = chain;
+    this.chains[slot] = chainOfRecordAt(view, at);
     this.ends[slot] = endAddress;
-    this.timestamps[slot] = timestamp;
+    this.groups[slot] = group;
+    this.timestamps[slot] = timestampAt(view, at);
     this.newest = sequence;
     if (sequence - this.first >= RECENT_RECORDS) this.first = sequence - RECENT_RECORDS + 1;
   }
@@ -32,6 +38,11 @@ export class RecentRecords {
   /** The address right after the record. */
   endOf(sequence: number): number | undefined {
     return this.has(sequence) ? this.ends[sequence % RECENT_RECORDS] : undefined;
+  }
+
+  /** The address of its group. */
+  groupOf(sequence: number): number | undefined {
+    return this.has(sequence) ? this.groups[sequence % RECENT_RECORDS] : undefined;
   }
 
   timestampOf(sequence: number): number | undefined {

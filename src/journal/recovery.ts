@@ -1,126 +1,154 @@
 /**
- * What `open` does with what it finds, as a table. Each combination of findings matches exactly one row; restore.ts
- * looks at the disk and carries the row out.
+ * What `open` does with each segment it finds or misses, as a table. Each combination of findings matches exactly one
+ * row; restore.ts looks at the disk and carries the row out.
  *
  * The one rule behind it: a record that something sound proves to have been durable is never dropped, and one that
  * nothing proves was never acknowledged and may go, because an unsynced group may reach the disk in part and in any
  * order.
  */
 
-/** The segments before the last one, by their headers and names. */
-export type SealedFinding = 'none' | 'continuous' | 'gap' | 'bad' | 'foreign' | 'future';
-
 /**
- * The header of the last segment. `torn`: not sound, and nothing follows it, as when the machine stopped while the
- * segment was made; `bad`: not sound, though records were written behind it.
+ * `torn`: not sound, and no more than a header in the file, as when the machine stopped while the segment was made;
+ * `bad`: not sound, though more was written behind it; `foreign`: of another volume; `other`: of another format version.
  */
-export type HeaderFinding = 'absent' | 'sound' | 'torn' | 'bad' | 'foreign' | 'future';
-
-/** The records of the last segment: sound to the end of the file, or not. */
-export type RecordsFinding = 'whole' | 'broken';
-
-/** Whether anything proves records durable beyond those read: a later header, a later segment's name or a cursor. */
-export type ProofFinding = 'within' | 'beyond';
+export type HeaderFinding = 'valid' | 'torn' | 'bad' | 'foreign' | 'other';
 
 export interface Findings {
-  sealed: SealedFinding;
+  /** Whether the segment that should hold the next record is there. */
+  segment: 'present' | 'absent';
   header: HeaderFinding;
-  records: RecordsFinding;
-  proof: ProofFinding;
+  /** The first thing that is not sound: its headers, its payload, or how it follows from what comes before. */
+  recordHeader: 'valid' | 'invalid';
+  payload: 'valid' | 'invalid';
+  chain: 'valid' | 'invalid';
+  /** Whether a later header, a footer, a later segment or a cursor proves more records durable than were read. */
+  covered: 'yes' | 'no';
+  /** Whether it is the last segment. */
+  last: 'yes' | 'no';
+  /** Whether sound groups follow behind what is not sound. */
+  validAfter: 'yes' | 'no';
+  footer: 'present' | 'absent';
 }
 
 export type RecoveryAction =
   /** Start a new journal. */
   | 'create'
-  /** Take it as it is. */
+  /** Take it as it is: by its footer if that is there, or else as it was read. */
   | 'accept'
-  /** Keep aside what follows the last sound record, and cut it off. */
+  /** Keep aside what follows the last sound group, and cut it off. */
   | 'cut'
-  /** Keep the last segment aside and look again. */
+  /** Keep the segment aside and look again. */
   | 'setAside'
   /** Records that were durable cannot be read. */
   | 'refuseDamage'
   /** A segment of another journal. */
   | 'refuseForeign'
-  /** A segment that a later release wrote. */
+  /** A segment that another release wrote. */
   | 'refuseVersion';
 
 export interface RecoveryRow {
   label: string;
-  when: { [K in keyof Findings]: readonly Findings[K][] };
+  /** What the row asks for; anything that is not named may be as it likes. */
+  when: { [K in keyof Findings]?: readonly Findings[K][] };
+  /** For what is not sound: at least one of the three is invalid, or none is. */
+  records?: 'sound' | 'unsound';
   action: RecoveryAction;
 }
 
-const ANY_RECORDS: readonly RecordsFinding[] = ['whole', 'broken'];
-const ANY_PROOF: readonly ProofFinding[] = ['within', 'beyond'];
-const GOOD_SEALED: readonly SealedFinding[] = ['none', 'continuous'];
-const ANY_HEADER: readonly HeaderFinding[] = ['absent', 'sound', 'torn', 'bad', 'foreign', 'future'];
-
 export const RECOVERY_TABLE: readonly RecoveryRow[] = [
   {
-    label: 'sealed segment of a later release',
-    when: { sealed: ['future'], header: ANY_HEADER, records: ANY_RECORDS, proof: ANY_PROOF },
-    action: 'refuseVersion',
-  },
-  {
-    label: 'sealed segment of another journal',
-    when: { sealed: ['foreign'], header: ANY_HEADER, records: ANY_RECORDS, proof: ANY_PROOF },
-    action: 'refuseForeign',
-  },
-  {
-    label: 'sealed segment missing or damaged',
-    when: { sealed: ['gap', 'bad'], header: ANY_HEADER, records: ANY_RECORDS, proof: ANY_PROOF },
-    action: 'refuseDamage',
-  },
-  {
-    label: 'last segment of a later release',
-    when: { sealed: GOOD_SEALED, header: ['future'], records: ANY_RECORDS, proof: ANY_PROOF },
-    action: 'refuseVersion',
-  },
-  {
-    label: 'last segment of another journal',
-    when: { sealed: GOOD_SEALED, header: ['foreign'], records: ANY_RECORDS, proof: ANY_PROOF },
-    action: 'refuseForeign',
-  },
-  {
-    label: 'last header damaged',
-    when: { sealed: GOOD_SEALED, header: ['bad'], records: ANY_RECORDS, proof: ANY_PROOF },
-    action: 'refuseDamage',
-  },
-  {
-    label: 'last segment was just being made',
-    when: { sealed: GOOD_SEALED, header: ['torn'], records: ANY_RECORDS, proof: ANY_PROOF },
-    action: 'setAside',
-  },
-  {
     label: 'new journal',
-    when: { sealed: GOOD_SEALED, header: ['absent'], records: ANY_RECORDS, proof: ['within'] },
+    when: { segment: ['absent'], last: ['yes'], covered: ['no'] },
     action: 'create',
   },
   {
     label: 'all segments lost',
-    when: { sealed: GOOD_SEALED, header: ['absent'], records: ANY_RECORDS, proof: ['beyond'] },
+    when: { segment: ['absent'], last: ['yes'], covered: ['yes'] },
+    action: 'refuseDamage',
+  },
+  {
+    label: 'segment missing',
+    when: { segment: ['absent'], last: ['no'] },
+    action: 'refuseDamage',
+  },
+  {
+    label: 'segment of another release',
+    when: { segment: ['present'], header: ['other'] },
+    action: 'refuseVersion',
+  },
+  {
+    label: 'segment of another journal',
+    when: { segment: ['present'], header: ['foreign'] },
+    action: 'refuseForeign',
+  },
+  {
+    label: 'header damaged',
+    when: { segment: ['present'], header: ['bad'] },
+    action: 'refuseDamage',
+  },
+  {
+    label: 'full segment lost all but a torn header',
+    when: { segment: ['present'], header: ['torn'], last: ['no'] },
+    action: 'refuseDamage',
+  },
+  {
+    label: 'records of the last segment lost, header too',
+    when: { segment: ['present'], header: ['torn'], last: ['yes'], covered: ['yes'] },
+    action: 'refuseDamage',
+  },
+  {
+    label: 'last segment was just being made',
+    when: { segment: ['present'], header: ['torn'], last: ['yes'], covered: ['no'] },
+    action: 'setAside',
+  },
+  {
+    label: 'full',
+    when: { segment: ['present'], header: ['valid'], last: ['no'], footer: ['present'] },
+    records: 'sound',
+    action: 'accept',
+  },
+  {
+    label: 'full, footer lost',
+    when: { segment: ['present'], header: ['valid'], last: ['no'], footer: ['absent'] },
+    records: 'sound',
+    action: 'accept',
+  },
+  {
+    label: 'record of a full segment damaged',
+    when: { segment: ['present'], header: ['valid'], last: ['no'] },
+    records: 'unsound',
     action: 'refuseDamage',
   },
   {
     label: 'sound',
-    when: { sealed: GOOD_SEALED, header: ['sound'], records: ['whole'], proof: ['within'] },
+    when: { segment: ['present'], header: ['valid'], last: ['yes'], covered: ['no'] },
+    records: 'sound',
     action: 'accept',
   },
   {
     label: 'end of the last segment lost',
-    when: { sealed: GOOD_SEALED, header: ['sound'], records: ['whole'], proof: ['beyond'] },
+    when: { segment: ['present'], header: ['valid'], last: ['yes'], covered: ['yes'] },
+    records: 'sound',
+    action: 'refuseDamage',
+  },
+  {
+    label: 'durable record damaged',
+    when: { segment: ['present'], header: ['valid'], last: ['yes'], covered: ['yes'] },
+    records: 'unsound',
     action: 'refuseDamage',
   },
   {
     label: 'torn tail',
-    when: { sealed: GOOD_SEALED, header: ['sound'], records: ['broken'], proof: ['within'] },
+    when: { segment: ['present'], header: ['valid'], last: ['yes'], covered: ['no'], validAfter: ['no'] },
+    records: 'unsound',
     action: 'cut',
   },
   {
-    label: 'durable record damaged',
-    when: { sealed: GOOD_SEALED, header: ['sound'], records: ['broken'], proof: ['beyond'] },
-    action: 'refuseDamage',
+    // Sectors of one unsynced write land in any order, so what is sound behind a hole proves nothing.
+    label: 'torn tail with sound parts',
+    when: { segment: ['present'], header: ['valid'], last: ['yes'], covered: ['no'], validAfter: ['yes'] },
+    records: 'unsound',
+    action: 'cut',
   },
 ];
 
@@ -131,10 +159,10 @@ export function decideRecovery(findings: Findings): RecoveryRow {
 }
 
 export function matches(row: RecoveryRow, findings: Findings): boolean {
-  return (
-    row.when.sealed.includes(findings.sealed) &&
-    row.when.header.includes(findings.header) &&
-    row.when.records.includes(findings.records) &&
-    row.when.proof.includes(findings.proof)
+  const { recordHeader, payload, chain } = findings;
+  const records = recordHeader === 'valid' && payload === 'valid' && chain === 'valid' ? 'sound' : 'unsound';
+  if (row.records !== undefined && row.records !== records) return false;
+  return Object.entries(row.when).every(([finding, values]) =>
+    (values as readonly string[]).includes(findings[finding as keyof Findings]),
   );
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { StateDamagedError } from '../errors.js';
 import { moveStored, type StoredCursor } from './cursors.js';
-import type { Disk, DiskFile } from './disk.js';
+import type { Disk } from './disk.js';
 import {
   decodeSegmentHeader,
   encodeSegmentHeader,
@@ -9,7 +9,8 @@ import {
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
 } from './format.js';
-import { createSegment } from './segment.js';
+import { createSegment, type SegmentFile } from './segment-file.js';
+import { Spares } from './spares.js';
 
 /**
  * Dropping everything and starting anew at a given number, safely under a crash. The file `reset` is the decision; it
@@ -26,12 +27,18 @@ export async function decideReset(disk: Disk, dir: string, header: SegmentHeader
 }
 
 /** Carries on with a reset that was decided and not finished, if there is one. */
-export async function resumeReset(disk: Disk, dir: string, cursors: readonly StoredCursor[]): Promise<void> {
+export async function resumeReset(
+  disk: Disk,
+  dir: string,
+  cursors: readonly StoredCursor[],
+  segmentBytes: number,
+): Promise<void> {
   const header = await pendingReset(disk, dir);
   if (header === undefined) return;
-  const file = await finishReset(disk, dir, header, async () => {
+  const moveCursors = async () => {
     for (const cursor of cursors) await moveStored(disk, cursor, header.first - 1, header.chain);
-  });
+  };
+  const file = await finishReset(disk, dir, header, { moveCursors, spares: new Spares(disk, dir, 0), segmentBytes });
   await file.close();
 }
 
@@ -57,13 +64,13 @@ export async function finishReset(
   disk: Disk,
   dir: string,
   header: SegmentHeader,
-  moveCursors: () => Promise<void>,
-): Promise<DiskFile> {
+  o: { moveCursors: () => Promise<void>; spares: Spares; segmentBytes: number },
+): Promise<SegmentFile> {
   for (const name of await disk.list(dir)) {
     if (firstOfName(name) !== undefined) await disk.remove(join(dir, name));
   }
-  await moveCursors();
-  const { file } = await createSegment(disk, dir, header);
+  await o.moveCursors();
+  const file = await createSegment(disk, dir, o.spares, header, o.segmentBytes);
   try {
     await disk.remove(join(dir, RESET_FILE));
     await disk.syncDirectory(dir);

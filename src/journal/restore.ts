@@ -1,19 +1,20 @@
-import { basename, join } from 'node:path';
 import { FormatVersionError, InvalidArgumentError, JournalDamagedError, StateDamagedError } from '../errors.js';
 import type { Disk, DiskFile } from './disk.js';
-import { FORMAT_VERSION, INITIAL_CHAIN, SEGMENT_HEADER_BYTES } from './format.js';
+import { absent, type Examined, examineFull, examineLast } from './examine.js';
+import { footerBytesMax } from './footer.js';
+import { FORMAT_VERSION, INITIAL_CHAIN } from './format.js';
 import { RecentRecords } from './recent.js';
-import { decideRecovery, type Findings } from './recovery.js';
-import { type Scan, scanSegment } from './scan.js';
-import { createSegment, Segment, SegmentList } from './segment.js';
+import { decideRecovery, type RecoveryRow } from './recovery.js';
+import type { Scan } from './scan.js';
+import { type Segment, SegmentList } from './segment.js';
+import { createSegment, removeUnfinished, SegmentFile } from './segment-file.js';
+import { Spares } from './spares.js';
 import type { DurableState } from './state.js';
 import { type FoundSegment, type Survey, survey } from './survey.js';
+import { keepTail } from './tails.js';
 import { randomSalt } from './writer.js';
 
-/** Opening: looks at the directory, asks the table in recovery.ts, carries out what it says. */
-
-/** How many cut tails are kept aside; the oldest go first. */
-const TAILS_MAX = 8;
+/** Opening: looks at the directory, asks the table in recovery.ts segment by segment, carries out what it says. */
 
 const REWRITE_BYTES = 1024 * 1024;
 
@@ -24,11 +25,12 @@ export interface RestoreOptions {
   newVolume: string;
   /** The highest position of any cursor that proves its records durable. */
   cursorProof: number;
+  segmentBytes: number;
 }
 
 /** What `open` had to do. */
 export interface RecoveryReport {
-  /** Labels of the rows of the table that were carried out, in order. */
+  /** Labels of the rows of the table that were carried out, except for full segments as they should be. */
   rows: string[];
   /** The files in which cut-off bytes were kept aside. */
   tails: string[];
@@ -39,118 +41,150 @@ export interface RecoveryReport {
 export interface Restored {
   durable: DurableState;
   /** The last segment, open for writing. */
-  file: DiskFile;
+  file: SegmentFile;
   report: RecoveryReport;
 }
 
 export async function restore(disk: Disk, dir: string, options: RestoreOptions): Promise<Restored> {
   const report: RecoveryReport = { rows: [], tails: [], rewritten: 0 };
-  let proof = options.cursorProof;
-  for (;;) {
+  await removeUnfinished(disk, dir);
+  const spares = new Spares(disk, dir, options.segmentBytes + footerBytesMax(options.segmentBytes));
+  await spares.load();
+  for (let proof = options.cursorProof; ; ) {
     const found = await survey(disk, dir, options.volume);
     refuseOtherVolume(found, options.volume, dir);
-    const attempt = new Attempt(disk, dir, found, proof);
+    const attempt = new Attempt(disk, dir, found, proof, report);
     try {
-      const row = decideRecovery(await attempt.findings());
-      report.rows.push(row.label);
-      switch (row.action) {
-        case 'create':
-          return await create(disk, dir, options.newVolume, report);
-        case 'accept':
-          return await attempt.accept(report);
-        case 'cut':
-          await attempt.cut(report);
-          return await attempt.accept(report);
-        case 'setAside':
-          // Whoever began this segment had synced everything before it.
-          proof = Math.max(proof, (found.culprit?.first ?? 1) - 1);
-          await attempt.setAside(report);
-          break;
-        case 'refuseDamage':
-          throw attempt.damage();
-        case 'refuseForeign':
-          throw foreignError(found);
-        case 'refuseVersion':
-          throw new FormatVersionError(found.culprit?.path ?? dir, found.culprit?.version ?? 0, FORMAT_VERSION);
-      }
+      const outcome = await attempt.run();
+      if (outcome === 'create') return await create(disk, dir, spares, options, report);
+      if (outcome === 'accept') return await attempt.accept(spares, options);
+      // Whoever began the segment that was set aside had synced everything before it.
+      proof = Math.max(proof, (found.segments.at(-1)?.first ?? 1) - 1);
     } finally {
       await attempt.release();
     }
   }
 }
 
-async function create(disk: Disk, dir: string, volume: string, report: RecoveryReport): Promise<Restored> {
+async function create(
+  disk: Disk,
+  dir: string,
+  spares: Spares,
+  options: RestoreOptions,
+  report: RecoveryReport,
+): Promise<Restored> {
+  const volume = options.newVolume;
   const header = { volume, first: 1, chain: INITIAL_CHAIN, epoch: 0, previousRecords: 0, salt: randomSalt() };
-  const { segment, file } = await createSegment(disk, dir, header);
-  const segments = new SegmentList([segment]);
+  const file = await createSegment(disk, dir, spares, header, options.segmentBytes);
+  const segments = new SegmentList([file.segment]);
   const recent = new RecentRecords();
-  return { durable: { dir, disk, segments, recent, last: 0, lastChain: INITIAL_CHAIN, lastEpoch: 0 }, file, report };
+  const durable = { dir, disk, segments, recent, spares, last: 0, lastChain: INITIAL_CHAIN, lastEpoch: 0 };
+  return { durable, file, report };
 }
 
 /** One look at the directory and what follows from it. */
 class Attempt {
   private file: DiskFile | undefined;
-  private scan: Scan | undefined;
-  private readonly segments: Segment[];
+  /** The last segment as it was read, and what is proven of it. */
+  private read: { scan: Scan; proven: number } | undefined;
+  private readonly segments: Segment[] = [];
   private readonly recent = new RecentRecords();
 
   constructor(
     private readonly disk: Disk,
     private readonly dir: string,
     private readonly found: Survey,
+    /** The highest record that cursors prove durable. */
     private readonly proof: number,
-  ) {
-    this.segments = found.segments.flatMap(segmentOf);
-    for (const [index, segment] of this.segments.entries()) {
-      const next = this.segments[index + 1];
-      if (next === undefined) continue;
-      segment.last = next.first - 1;
-      segment.bytes = found.segments[index]?.size ?? segment.bytes;
-    }
-  }
+    private readonly report: RecoveryReport,
+  ) {}
 
-  async findings(): Promise<Findings> {
-    const { sealed, header } = this.found;
-    const readable = header === 'sound' && (sealed === 'none' || sealed === 'continuous');
-    if (readable) await this.scanLast();
-    const last = this.scan?.last ?? 0;
-    return {
-      sealed,
-      header,
-      records: this.scan?.bad === undefined ? 'whole' : 'broken',
-      proof: Math.max(this.proof, this.scan?.proven ?? 0) > last ? 'beyond' : 'within',
-    };
+  /** Asks the table about every segment, oldest first, and does what it says about each. */
+  async run(): Promise<'create' | 'accept' | 'again'> {
+    const all = this.found.segments;
+    for (const [index, found] of all.entries()) {
+      this.refuseGap(all[index - 1], found);
+      const next = all[index + 1];
+      const examined = next === undefined ? await this.examineLast(found) : await examineFull(this.disk, found, next);
+      const row = decideRecovery(examined.findings);
+      this.refuse(row, found, next, examined);
+      if (row.label !== 'full') this.report.rows.push(row.label);
+      if (row.action === 'setAside') {
+        await this.setAside(found);
+        return 'again';
+      }
+      if (row.action === 'cut') await this.cut();
+      if (examined.segment !== undefined) this.segments.push(examined.segment);
+    }
+    return all.length > 0 ? 'accept' : this.empty();
   }
 
   /** Takes the directory as it is now, after making sure that everything read is on the disk. */
-  async accept(report: RecoveryReport): Promise<Restored> {
+  async accept(spares: Spares, options: RestoreOptions): Promise<Restored> {
+    const { disk, dir, recent, report } = this;
     const { file, scan } = this.opened();
     const [oldest, ...newer] = this.segments;
     if (oldest === undefined) throw new Error('an accepted journal has a segment');
     const segments = new SegmentList([oldest, ...newer]);
-    segments.active.last = scan.last;
-    segments.active.bytes = scan.end;
-    await this.rewriteUnproven(segments.active, report);
+    await this.rewriteUnproven(segments.active);
     this.file = undefined;
-    const { dir, disk, recent } = this;
-    const durable = { dir, disk, segments, recent, last: scan.last, lastChain: scan.chain, lastEpoch: scan.epoch };
-    return { durable, file, report };
+    const { last, chain, epoch } = scan;
+    const durable = { dir, disk, segments, recent, spares, last, lastChain: chain, lastEpoch: epoch };
+    return { durable, file: new SegmentFile(segments.active, file, options.segmentBytes), report };
   }
 
-  async cut(report: RecoveryReport): Promise<void> {
+  async release(): Promise<void> {
+    await this.file?.close();
+  }
+
+  private empty(): 'create' {
+    const row = decideRecovery(absent(this.proof > 0, true));
+    this.report.rows.push(row.label);
+    if (row.action === 'create') return 'create';
+    throw new JournalDamagedError(this.dir, 0, 1, this.proof, 'no segment is left');
+  }
+
+  private async examineLast(found: FoundSegment): Promise<Examined> {
+    const address = this.segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    if (found.finding === 'valid') this.file = await this.disk.open(found.path, 'r+');
+    const examined = await examineLast(this.file, found, this.proof, this.recent, address);
+    if (examined.scan !== undefined) this.read = { scan: examined.scan, proven: examined.proven };
+    return examined;
+  }
+
+  /** Each header says how many records the segment before it holds, so a missing one shows without reading any. */
+  private refuseGap(before: FoundSegment | undefined, found: FoundSegment): void {
+    if (before === undefined || found.header === undefined) return;
+    const from = found.first - found.header.previousRecords;
+    if (from === before.first || before.finding !== 'valid') return;
+    if (decideRecovery(absent(true, false)).action !== 'refuseDamage') throw new Error('a missing segment is damage');
+    throw new JournalDamagedError(found.path, 0, from, found.first - 1, 'the segment before it is missing');
+  }
+
+  private refuse(row: RecoveryRow, found: FoundSegment, next: FoundSegment | undefined, examined: Examined): void {
+    switch (row.action) {
+      case 'refuseVersion':
+        throw new FormatVersionError(found.path, found.version ?? 0, FORMAT_VERSION);
+      case 'refuseForeign':
+        throw foreignError(found, this.found.volume);
+      case 'refuseDamage':
+        throw damage(found, next, examined);
+      default:
+    }
+  }
+
+  /** Keeps what follows the last sound group aside, and cuts it off. */
+  private async cut(): Promise<void> {
     const { file, scan } = this.opened();
-    const size = await file.size();
-    await this.keepTail(file, scan.end, size, report);
+    if (scan.tailEnd > scan.end) this.report.tails.push(await keepTail(this.disk, file, scan.end, scan.tailEnd));
     await file.truncate(scan.end);
     await file.datasync();
   }
 
-  async setAside(report: RecoveryReport): Promise<void> {
-    const torn = this.found.culprit;
-    if (torn === undefined) return;
+  private async setAside(torn: FoundSegment): Promise<void> {
     const file = await this.disk.open(torn.path, 'r');
     try {
-      if (torn.size > 0) await this.keepTail(file, 0, torn.size, report);
+      if (torn.size > 0) this.report.tails.push(await keepTail(this.disk, file, 0, torn.size));
     } finally {
       await file.close();
     }
@@ -158,55 +192,20 @@ class Attempt {
     await this.disk.syncDirectory(this.dir);
   }
 
-  damage(): JournalDamagedError {
-    const { culprit, missing, sealed, segments } = this.found;
-    if (culprit !== undefined && missing !== undefined) {
-      return new JournalDamagedError(culprit.path, 0, missing.from, missing.to, 'the segment before it is missing');
-    }
-    if (culprit !== undefined) {
-      const next = segments[segments.indexOf(culprit) + 1];
-      const to = next === undefined ? Math.max(this.proof, culprit.first) : next.first - 1;
-      const found = sealed === 'bad' ? 'the header of a full segment is damaged' : 'its header is damaged';
-      return new JournalDamagedError(culprit.path, 0, culprit.first, to, found);
-    }
-    if (this.scan === undefined) return new JournalDamagedError(this.dir, 0, 1, this.proof, 'no segment is left');
-    const proven = Math.max(this.proof, this.scan.proven);
-    const to = Math.min(proven, this.scan.bad?.through ?? proven);
-    const found = this.scan.bad?.found ?? 'the file ends before it';
-    const path = segments[segments.length - 1]?.path ?? this.dir;
-    return new JournalDamagedError(path, this.scan.end, this.scan.last + 1, Math.max(to, this.scan.last + 1), found);
-  }
-
-  async release(): Promise<void> {
-    await this.file?.close();
-  }
-
-  private async scanLast(): Promise<void> {
-    const segment = this.segments[this.segments.length - 1];
-    if (segment === undefined) return;
-    this.file = await this.disk.open(segment.path, 'r+');
-    const address = this.segments.reduce((sum, each) => (each === segment ? sum : sum + each.bytes), 0);
-    this.recent.restart(segment.first);
-    this.scan = await scanSegment(this.file, segment.header, segment.seed, (record, offset) => {
-      segment.note(record.sequence, offset, record.timestamp);
-      this.recent.add(record.sequence, record.chain, address + offset + record.bytes, record.timestamp);
-    });
-  }
-
-  private opened(): { file: DiskFile; scan: Scan } {
-    if (this.file === undefined || this.scan === undefined) throw new Error('the last segment has not been read');
-    return { file: this.file, scan: this.scan };
+  private opened(): { file: DiskFile; scan: Scan; proven: number } {
+    if (this.file === undefined || this.read === undefined) throw new Error('the last segment has not been read');
+    return { file: this.file, ...this.read };
   }
 
   /**
    * What was read came from the page cache, which is not the disk: after a failed sync it may hold pages that the
    * kernel takes for clean. So what nothing proves durable is written once more in its place, and synced.
    */
-  private async rewriteUnproven(active: Segment, report: RecoveryReport): Promise<void> {
-    const { file, scan } = this.opened();
-    const proven = Math.max(this.proof, scan.proven);
-    report.rewritten = scan.last - proven;
-    const from = report.rewritten > 0 ? active.near(proven + 1).offset : active.bytes;
+  private async rewriteUnproven(active: Segment): Promise<void> {
+    const { file, scan, proven } = this.opened();
+    this.report.rewritten = Math.max(0, scan.last - proven);
+    active.fileBytes = await file.size();
+    const from = this.report.rewritten > 0 ? active.near(proven + 1).offset : active.bytes;
     for (let offset = from; offset < active.bytes; offset += REWRITE_BYTES) {
       const buffer = Buffer.allocUnsafe(Math.min(REWRITE_BYTES, active.bytes - offset));
       const filled = await file.read(buffer, offset);
@@ -215,32 +214,26 @@ class Attempt {
     await file.sync();
     await this.disk.syncDirectory(this.dir);
   }
+}
 
-  private async keepTail(file: DiskFile, from: number, to: number, report: RecoveryReport): Promise<void> {
-    const path = `${file.path}.${from}.tail`;
-    const bytes = Buffer.alloc(to - from);
-    const filled = await file.read(bytes, from);
-    await this.disk.placeFile(`${path}.tmp`, path, bytes.subarray(0, filled));
-    await this.disk.syncDirectory(this.dir);
-    report.tails.push(path);
-    const tails = (await this.disk.list(this.dir)).filter((name) => name.endsWith('.tail'));
-    const surplus = tails.sort(byPlace).slice(0, Math.max(0, tails.length - TAILS_MAX));
-    for (const name of surplus.filter((each) => each !== basename(path))) await this.disk.remove(join(this.dir, name));
+function damage(found: FoundSegment, next: FoundSegment | undefined, examined: Examined): JournalDamagedError {
+  const { path, first } = found;
+  const { scan, proven } = examined;
+  const through = next === undefined ? proven : next.first - 1;
+  if (scan === undefined) {
+    const what = next === undefined ? 'its header is damaged' : 'the header of a full segment is damaged';
+    return new JournalDamagedError(path, 0, first, Math.max(through, first), what);
   }
-}
-
-/** The order in which tails were cut, as far as their names tell: by segment, then by offset. */
-function byPlace(a: string, b: string): number {
-  const [segmentA = '', , offsetA = ''] = a.split('.');
-  const [segmentB = '', , offsetB = ''] = b.split('.');
-  return segmentA < segmentB ? -1 : segmentA > segmentB ? 1 : Number(offsetA) - Number(offsetB);
-}
-
-function segmentOf(found: FoundSegment): Segment[] {
-  if (found.header === undefined) return [];
-  const segment = new Segment(found.path, found.header, found.seed, found.firstTimestamp);
-  segment.bytes = Math.max(SEGMENT_HEADER_BYTES, found.size);
-  return [segment];
+  const from = scan.bad?.sequence ?? scan.last + 1;
+  const soundAgain = scan.validAfter ? scan.nextSound - 1 : through;
+  const to = Math.max(Math.min(through, soundAgain), from);
+  return new JournalDamagedError(
+    path,
+    scan.bad?.offset ?? scan.end,
+    from,
+    to,
+    scan.bad?.found ?? 'the file ends before it',
+  );
 }
 
 /** One that belongs to another volume as a whole is the caller's mistake, and no damage. */
@@ -251,8 +244,7 @@ function refuseOtherVolume(found: Survey, volume: string | undefined, dir: strin
   throw new InvalidArgumentError('volume', volume, `${other}, the volume of the journal in ${dir}`);
 }
 
-function foreignError(found: Survey): StateDamagedError {
-  const path = found.culprit?.path ?? '';
-  const text = `a segment of volume ${found.culprit?.header?.volume} among those of volume ${found.volume}`;
-  return new StateDamagedError(path, text, 'put it back where it came from, and the right one in its place');
+function foreignError(found: FoundSegment, volume: string | undefined): StateDamagedError {
+  const text = `a segment of volume ${found.header?.volume} among those of volume ${volume}`;
+  return new StateDamagedError(found.path, text, 'put it back where it came from, and the right one in its place');
 }

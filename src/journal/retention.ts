@@ -26,7 +26,8 @@ export class Retention {
   }
 
   get diskBytes(): number {
-    return this.state.segments.bytes + (this.freeing?.bytes ?? 0);
+    const { segments, spares } = this.state;
+    return segments.fileBytes + spares.bytes + (this.freeing?.fileBytes ?? 0);
   }
 
   /** The time of the first record that some cursor has not passed, or of one shortly before it. */
@@ -53,12 +54,12 @@ export class Retention {
   }
 
   private async run(): Promise<void> {
-    const { disk, dir, segments } = this.state;
+    const { disk, dir, segments, spares } = this.state;
     try {
       for (let surplus = this.surplus(); surplus !== undefined; surplus = this.surplus()) {
         segments.shift();
         this.freeing = surplus;
-        await disk.remove(surplus.path);
+        await spares.give(surplus.path, surplus.fileBytes);
         // Each removal is durable before the next, or a power cut could bring back an older segment but not a newer.
         await disk.syncDirectory(dir);
         this.freeing = undefined;

@@ -1,129 +1,132 @@
+import { RECORD_ALIGNMENT } from '../engine/record-layout.js';
+import { readBlock } from './block.js';
 import type { DiskFile } from './disk.js';
-import {
-  RECORD_ALIGNMENT,
-  RECORD_HEADER_BYTES,
-  RECORD_MAGIC,
-  SEGMENT_HEADER_BYTES,
-  type SegmentHeader,
-} from './format.js';
-import { Block, chainAfter, decodeHeader, decodeRecord, type RecordHeader } from './record.js';
+import { DATA_START, decodeGroupHeader, GROUP_HEADER_BYTES, GROUP_MAGIC, PAGE_BYTES, roundUp } from './format.js';
+import { type BadGroup, GroupWalk, type WalkVisitor } from './group-walk.js';
+import type { Segment } from './segment.js';
 
 /** Reads a segment from its start and says how far it is sound, and what the rest proves. */
 
 const SCAN_BLOCK_BYTES = 1024 * 1024;
 
 export interface Scan {
-  /** The newest sound record; first - 1 when there is none. */
+  /** The newest record of a sound group; first - 1 when there is none. */
   last: number;
   chain: bigint;
   epoch: number;
-  /** Where the sound records end. */
+  /** Where the sound groups end. */
   end: number;
-  /** The highest `durableThrough` of any sound header, also behind a bad record. */
+  /** The highest `durableThrough` of any sound header, also behind something bad. */
   proven: number;
-  bad?: { found: string; through: number };
+  /** What is wrong at `end`; undefined when the log simply ends there. */
+  bad: BadGroup | undefined;
+  /** Whether sound groups of this segment lie behind `end`, and which record the first of them begins with. */
+  validAfter: boolean;
+  nextSound: number;
+  /** Up to where the bytes behind `end` mean something. */
+  tailEnd: number;
 }
 
-export const EMPTY_BLOCK = new Block(Buffer.alloc(0), 0);
-
-/** The block, if it holds the range already, or else a new one that starts with it; it is shorter if the file is. */
-export async function covering(
-  file: DiskFile,
-  block: Block,
-  offset: number,
-  bytes: number,
-  end: number,
-): Promise<Block> {
-  if (offset >= block.fileOffset && offset + bytes <= block.fileEnd) return block;
-  return readBlock(file, offset, Math.min(Math.max(bytes, SCAN_BLOCK_BYTES), end - offset));
-}
-
-export async function readBlock(file: DiskFile, offset: number, bytes: number): Promise<Block> {
-  const buffer = Buffer.allocUnsafeSlow(bytes);
-  const filled = await file.read(buffer, offset);
-  return new Block(filled === bytes ? buffer : buffer.subarray(0, filled), offset);
-}
-
+/** `contentEnd` is where the footer starts if there is one, else the size of the file. */
 export async function scanSegment(
   file: DiskFile,
-  header: SegmentHeader,
-  seed: bigint,
-  visit: (record: RecordHeader, offset: number) => void,
+  segment: Segment,
+  contentEnd: number,
+  visitor: WalkVisitor,
 ): Promise<Scan> {
-  const size = await file.size();
-  const scan: Scan = {
-    last: header.first - 1,
-    chain: header.chain,
-    epoch: header.epoch,
-    end: SEGMENT_HEADER_BYTES,
-    proven: header.first - 1,
+  const { header, seed } = segment;
+  let proven = header.first - 1;
+  const walk = new GroupWalk(file, seed, startOf(segment), {
+    ...visitor,
+    group(group, offset, firstTimestamp) {
+      proven = Math.max(proven, group.durableThrough);
+      segment.note(group.first, offset, firstTimestamp);
+      visitor.group?.(group, offset, firstTimestamp);
+    },
+  });
+  const ended = await walk.to(contentEnd);
+  const { offset: end, last, chain, epoch } = walk.position;
+  const rest = ended.reason === 'end' ? NOTHING : await lookBehind(file, end, contentEnd, seed, header.recycled);
+  const torn = ended.reason === 'bad' ? ended.bad : rest.leftover ? tornHeader(end, last + 1) : undefined;
+  return {
+    last,
+    chain,
+    epoch,
+    end,
+    proven: Math.max(proven, rest.proven),
+    bad: torn,
+    validAfter: rest.firstSequence !== Number.POSITIVE_INFINITY,
+    nextSound: rest.firstSequence,
+    tailEnd: Math.max(end, rest.end),
   };
-  let block = EMPTY_BLOCK;
-  while (scan.end < size) {
-    block = await covering(file, block, scan.end, RECORD_HEADER_BYTES, size);
-    let record = headerAt(block, scan, seed);
-    if (typeof record !== 'string') {
-      if (scan.end + record.bytes <= size) block = await covering(file, block, scan.end, record.bytes, size);
-      record = contentAt(block, scan.end, record);
-    }
-    if (typeof record === 'string') {
-      const behind = await evidenceBehind(file, scan.end + RECORD_ALIGNMENT, size, seed);
-      scan.bad = { found: record, through: behind.firstSequence - 1 };
-      scan.proven = Math.max(scan.proven, behind.proven);
-      return scan;
-    }
-    visit(record, scan.end);
-    scan.end += record.bytes;
-    scan.last = record.sequence;
-    scan.chain = record.chain;
-    scan.epoch = record.epoch;
-    scan.proven = Math.max(scan.proven, record.durableThrough);
-  }
-  return scan;
 }
 
-/** The header of the record that should follow, or what is wrong with it. */
-function headerAt(block: Block, scan: Scan, seed: bigint): RecordHeader | string {
-  const at = scan.end - block.fileOffset;
-  if (at + RECORD_HEADER_BYTES > block.bytes.byteLength) return 'the file ends within a header';
-  const record = decodeHeader(block, at, seed);
-  if (typeof record === 'string') return record;
-  if (record.sequence !== scan.last + 1) return `record ${record.sequence} stands where ${scan.last + 1} belongs`;
-  if (record.epoch < scan.epoch) return `epoch ${record.epoch} follows ${scan.epoch}`;
-  if (record.chain !== chainAfter(scan.chain, block, at)) return 'chain differs';
-  return record;
+export function startOf(segment: Segment): { offset: number; last: number; chain: bigint; epoch: number } {
+  const { first, chain, epoch } = segment.header;
+  return { offset: DATA_START, last: first - 1, chain, epoch };
 }
 
-function contentAt(block: Block, offset: number, record: RecordHeader): RecordHeader | string {
-  const at = offset - block.fileOffset;
-  if (at < 0 || at + record.bytes > block.bytes.byteLength) return 'the file ends within a record';
-  return decodeRecord(block, at, record) === undefined ? 'payload checksum differs' : record;
+function tornHeader(offset: number, sequence: number): BadGroup {
+  return { part: 'recordHeader', found: 'no group header starts here', offset, sequence };
 }
 
-/** Looks for sound headers behind a bad record: the highest proof among them and the sequence number of the first. */
-async function evidenceBehind(
-  file: DiskFile,
-  from: number,
-  size: number,
-  seed: bigint,
-): Promise<{ proven: number; firstSequence: number }> {
-  const magic = Buffer.alloc(4);
-  magic.writeUInt32LE(RECORD_MAGIC);
-  let proven = 0;
-  let firstSequence = Number.POSITIVE_INFINITY;
-  for (let offset = from; offset + RECORD_HEADER_BYTES <= size; ) {
-    const block = await readBlock(file, offset, Math.min(SCAN_BLOCK_BYTES, size - offset));
-    const end = block.bytes.byteLength - RECORD_HEADER_BYTES;
-    for (let at = block.bytes.indexOf(magic); at >= 0 && at <= end; at = block.bytes.indexOf(magic, at + 1)) {
-      if (at % RECORD_ALIGNMENT !== 0) continue;
-      const record = decodeHeader(block, at, seed);
-      if (typeof record === 'string') continue;
-      proven = Math.max(proven, record.durableThrough);
-      firstSequence = Math.min(firstSequence, record.sequence);
+interface Rest {
+  /** The highest `durableThrough` of the group headers found, and the lowest first record. */
+  proven: number;
+  firstSequence: number;
+  /** Whether there is anything that a group of this segment can have left. */
+  leftover: boolean;
+  end: number;
+}
+
+const NOTHING: Rest = { proven: 0, firstSequence: Number.POSITIVE_INFINITY, leftover: false, end: 0 };
+
+/**
+ * Looks at what lies behind the sound groups. In a file that was used before, bytes alone mean nothing, except in the
+ * page where the log ends, whose rest is always written as zeros.
+ */
+async function lookBehind(file: DiskFile, from: number, to: number, seed: bigint, recycled: boolean): Promise<Rest> {
+  const rest: Rest = { ...NOTHING };
+  const pageEnd = Math.min(roundUp(from, PAGE_BYTES), to);
+  for (let offset = from; offset < to; ) {
+    const block = await readBlock(file, offset, Math.min(SCAN_BLOCK_BYTES, to - offset));
+    if (block.bytes.byteLength === 0) break;
+    const meaningful = recycled ? block.bytes.subarray(0, Math.max(0, pageEnd - offset)) : block.bytes;
+    const used = usedBytes(meaningful);
+    if (used > 0) {
+      rest.leftover = true;
+      rest.end = Math.max(rest.end, offset + used);
     }
-    if (block.fileEnd >= size || end < 0) break;
+    noteGroups(block.bytes, offset, seed, from, rest);
+    if (block.fileEnd >= to) break;
     // The next block begins where a header no longer fitted into this one.
-    offset = block.fileEnd - RECORD_HEADER_BYTES + RECORD_ALIGNMENT;
+    offset = Math.max(block.fileEnd - GROUP_HEADER_BYTES + RECORD_ALIGNMENT, offset + RECORD_ALIGNMENT);
   }
-  return { proven, firstSequence };
+  rest.end = Math.min(rest.end, to);
+  return rest;
 }
+
+const MAGIC = Buffer.alloc(4);
+MAGIC.writeUInt32LE(GROUP_MAGIC);
+
+function noteGroups(bytes: Buffer, offset: number, seed: bigint, from: number, rest: Rest): void {
+  for (let at = bytes.indexOf(MAGIC); at >= 0; at = bytes.indexOf(MAGIC, at + 1)) {
+    if (at % RECORD_ALIGNMENT !== 0) continue;
+    const header = decodeGroupHeader(bytes, at, seed);
+    if (header === undefined) continue;
+    rest.leftover = true;
+    rest.proven = Math.max(rest.proven, header.durableThrough);
+    rest.end = Math.max(rest.end, offset + at + header.bytes);
+    if (offset + at > from) rest.firstSequence = Math.min(rest.firstSequence, header.first);
+  }
+}
+
+/** How many bytes there are up to the last one that is not zero. */
+function usedBytes(bytes: Buffer): number {
+  let length = bytes.byteLength;
+  while (length >= PAGE_BYTES && bytes.subarray(length - PAGE_BYTES, length).equals(ZEROS)) length -= PAGE_BYTES;
+  while (length > 0 && bytes[length - 1] === 0) length--;
+  return length;
+}
+
+const ZEROS = Buffer.alloc(PAGE_BYTES);

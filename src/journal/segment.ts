@@ -1,39 +1,41 @@
 import { join } from 'node:path';
-import type { Disk, DiskFile } from './disk.js';
-import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName } from './format.js';
+import { DATA_START, encodeSegmentHeader, type SegmentHeader, segmentName } from './format.js';
 
 /** One segment as the open journal knows it, with a sparse index from sequence number to place in the file. */
 
-/** How far apart the entries of the index lie: what a reader has to scan at most to find its first record. */
+/** How far apart the places of the index lie: what a reader has to scan at most to find the group of a record. */
 export const INDEX_STRIDE_BYTES = 256 * 1024;
 
 export interface Place {
+  /** The first record of the group. */
   sequence: number;
   offset: number;
+  /** Of its first record; undefined when it was never looked at. */
+  timestamp: number | undefined;
 }
 
 export class Segment {
   /** The newest durable record; first - 1 while there is none. */
   last: number;
-  /** How much of the file is durable records and header. */
-  bytes = SEGMENT_HEADER_BYTES;
-  /** Where the segment starts if all segments of this run lay in a row; differences of addresses are distances. */
+  /** Up to where the file holds durable records. */
+  bytes = DATA_START;
+  /** Like `bytes`, with the group that is being written. */
+  writtenBytes = DATA_START;
+  /** What the file takes, room for more included. */
+  fileBytes = DATA_START;
+  /** Where the segment starts if all segments of this run lie in a row; differences of addresses are distances. */
   address = 0;
-  private readonly sequences: number[];
-  private readonly offsets: number[];
-  private readonly timestamps: (number | undefined)[];
+  private places: Place[];
 
   constructor(
     readonly path: string,
     readonly header: SegmentHeader,
-    /** What the header checksums of the records start from. */
+    /** What the checksums of the headers in it start from. */
     readonly seed: bigint,
     firstTimestamp?: number,
   ) {
     this.last = header.first - 1;
-    this.sequences = [header.first];
-    this.offsets = [SEGMENT_HEADER_BYTES];
-    this.timestamps = [firstTimestamp];
+    this.places = [{ sequence: header.first, offset: DATA_START, timestamp: firstTimestamp }];
   }
 
   get first(): number {
@@ -44,39 +46,38 @@ export class Segment {
     return this.last < this.first;
   }
 
-  /** Whether a record at this place is the first. */
-  headerOnlyAt(offset: number): boolean {
-    return offset === SEGMENT_HEADER_BYTES;
-  }
-
   get endAddress(): number {
     return this.address + this.bytes;
   }
 
-  /** Takes a record's place into the index if it lies a stride beyond the last one taken. */
-  note(sequence: number, offset: number, timestamp: number): void {
-    if (sequence === this.first) this.timestamps[0] = timestamp;
-    const newest = this.offsets.length - 1;
-    if (offset < (this.offsets[newest] ?? 0) + INDEX_STRIDE_BYTES) return;
-    this.sequences.push(sequence);
-    this.offsets.push(offset);
-    this.timestamps.push(timestamp);
+  /** The sparse index, oldest first; each place is that of a group. */
+  get index(): readonly Place[] {
+    return this.places;
   }
 
-  /** The nearest known place at or before a record. */
-  near(sequence: number): Place & { timestamp: number | undefined } {
+  /** Takes over an index that was read from the disk. */
+  adopt(index: readonly Place[]): void {
+    if (index.length > 0) this.places = [...index];
+  }
+
+  /** Takes a group's place into the index if it lies a stride beyond the last one taken. */
+  note(sequence: number, offset: number, timestamp: number): void {
+    if (sequence === this.first) this.places[0] = { sequence, offset, timestamp };
+    const newest = this.places[this.places.length - 1];
+    if (newest !== undefined && offset < newest.offset + INDEX_STRIDE_BYTES) return;
+    this.places.push({ sequence, offset, timestamp });
+  }
+
+  /** The nearest known place of a group at or before that of a record. */
+  near(sequence: number): Place {
     let low = 0;
-    let high = this.sequences.length - 1;
+    let high = this.places.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if ((this.sequences[middle] ?? Number.POSITIVE_INFINITY) <= sequence) low = middle;
+      if ((this.places[middle]?.sequence ?? Number.POSITIVE_INFINITY) <= sequence) low = middle;
       else high = middle - 1;
     }
-    return {
-      sequence: this.sequences[low] ?? this.first,
-      offset: this.offsets[low] ?? SEGMENT_HEADER_BYTES,
-      timestamp: this.timestamps[low],
-    };
+    return this.places[low] ?? { sequence: this.first, offset: DATA_START, timestamp: undefined };
   }
 }
 
@@ -101,12 +102,23 @@ export class SegmentList {
     return this.at(this.segments.length - 1);
   }
 
-  get bytes(): number {
-    return this.active.endAddress - this.oldest.address;
+  /** What the files of all segments take. */
+  get fileBytes(): number {
+    return this.segments.reduce((sum, segment) => sum + segment.fileBytes, 0);
+  }
+
+  /** Those before the last one, oldest first. */
+  sealed(): Segment[] {
+    return this.segments.slice(0, -1);
   }
 
   has(segment: Segment): boolean {
     return this.segments.includes(segment);
+  }
+
+  /** The one that follows. */
+  after(segment: Segment): Segment | undefined {
+    return this.segments[this.segments.indexOf(segment) + 1];
   }
 
   /** The segment that holds a record, if it lies in the range of one. */
@@ -148,23 +160,4 @@ export class SegmentList {
 /** A segment without records, as it will be once its file exists. */
 export function newSegment(dir: string, header: SegmentHeader): Segment {
   return new Segment(join(dir, segmentName(header.first)), header, encodeSegmentHeader(header).seed);
-}
-
-/** Makes a segment file that holds its header, durably, name included. */
-export async function createSegment(
-  disk: Disk,
-  dir: string,
-  header: SegmentHeader,
-): Promise<{ segment: Segment; file: DiskFile }> {
-  const segment = newSegment(dir, header);
-  const file = await disk.open(segment.path, 'wx+');
-  try {
-    await file.write([encodeSegmentHeader(header).bytes], 0);
-    await file.sync();
-    await disk.syncDirectory(dir);
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
-  return { segment, file };
 }

@@ -1,8 +1,11 @@
 import { ClosedError, DiskFullError, JournalBrokenError, type LonghaulError } from '../errors.js';
 import type { Disk } from './disk.js';
+import type { Group } from './group.js';
 import { Notifier } from './notifier.js';
 import type { RecentRecords } from './recent.js';
 import type { Segment, SegmentList } from './segment.js';
+import type { Spares } from './spares.js';
+import { Tail } from './tail.js';
 
 /** What the parts of one open journal share: what is durable, where it lies, and whether the journal still lives. */
 
@@ -11,6 +14,7 @@ export interface DurableState {
   disk: Disk;
   segments: SegmentList;
   recent: RecentRecords;
+  spares: Spares;
   last: number;
   lastChain: bigint;
   lastEpoch: number;
@@ -21,12 +25,18 @@ export class JournalState {
   readonly disk: Disk;
   readonly segments: SegmentList;
   readonly recent: RecentRecords;
+  readonly spares: Spares;
+  readonly tail: Tail;
   /** The newest durable record, its chain and epoch. */
   last: number;
   lastChain: bigint;
   lastEpoch: number;
+  /** Like `last`, with the group that is being written. */
+  written: number;
   /** Counts resets, so that readers notice one. */
   generation = 0;
+  /** How many readers want to know of what is written and not yet synced. */
+  unsyncedReaders = 0;
   closed = false;
   failure: LonghaulError | undefined;
   /** Told once, when the journal breaks. */
@@ -34,12 +44,16 @@ export class JournalState {
   readonly changed = new Notifier();
   private readonly listeners = new Set<(last: number) => void>();
 
-  constructor(durable: DurableState) {
+  constructor(durable: DurableState, tailBytes: number) {
     this.dir = durable.dir;
     this.disk = durable.disk;
     this.segments = durable.segments;
     this.recent = durable.recent;
+    this.spares = durable.spares;
+    this.tail = new Tail(tailBytes);
     this.last = durable.last;
+    this.written = durable.last;
+    durable.segments.active.writtenBytes = durable.segments.active.bytes;
     this.lastChain = durable.lastChain;
     this.lastEpoch = durable.lastEpoch;
   }
@@ -59,15 +73,23 @@ export class JournalState {
     return () => this.listeners.delete(own);
   }
 
+  /** A group is being written. */
+  writing(segment: Segment, group: Group): void {
+    segment.writtenBytes = group.end;
+    this.written = group.last;
+    if (this.unsyncedReaders > 0) this.changed.notify();
+  }
+
   /** A group has become durable. */
-  advance(segment: Segment, bytes: number, last: number, chain: bigint, epoch: number): void {
-    segment.bytes += bytes;
-    segment.last = last;
-    this.last = last;
+  advance(segment: Segment, group: Group, chain: bigint): void {
+    segment.bytes = group.end;
+    segment.last = group.last;
+    this.last = group.last;
     this.lastChain = chain;
-    this.lastEpoch = epoch;
+    this.lastEpoch = group.epoch;
+    this.tail.trim(segment.endAddress);
     this.changed.notify();
-    for (const listener of this.listeners) call(listener, last);
+    for (const listener of this.listeners) call(listener, group.last);
   }
 
   /** Everything before `segment` is gone. */
@@ -75,6 +97,7 @@ export class JournalState {
     this.segments.replace(segment);
     this.recent.restart(segment.first);
     this.last = segment.last;
+    this.written = segment.last;
     this.lastChain = segment.header.chain;
     this.lastEpoch = segment.header.epoch;
     this.generation++;

@@ -1,18 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import type { DiskFile } from './disk.js';
-import { Group } from './group.js';
+import { Filler } from './filler.js';
+import { footerBytesMax } from './footer.js';
+import { PAGE_BYTES } from './format.js';
+import type { Group } from './group.js';
 import type { Operation } from './operation.js';
 import type { Entry } from './record.js';
-import { createSegment } from './segment.js';
+import { createSegment, type SegmentFile } from './segment-file.js';
 import type { JournalState } from './state.js';
 
 /**
  * Group commit: whatever queued while the last write and sync ran goes to the disk next, as one gathered write and one
- * fdatasync. There is no timer; a lone record waits for nothing but the disk. While the disk works on one group, the
- * next one is encoded as its records come.
+ * sync. There is no timer; a lone record waits for nothing but the disk. While the disk works on one group, the next
+ * one is encoded as its records come.
  */
 
 export interface WriterOptions {
+  /** What the file of a segment takes, footer included. */
   segmentBytes: number;
   /** False for durability 'none': a group is then done once written, and a segment is synced when it is full. */
   sync: boolean;
@@ -21,34 +24,30 @@ export interface WriterOptions {
 export class GroupWriter {
   /** Bytes of records that have a number and are not durable. */
   pendingBytes = 0;
-  /** Records that fit no group yet. */
-  private queue: Entry[] = [];
   private operations: Operation[] = [];
   private running: Promise<void> | undefined;
-  /** Whether `filling` has its place and may take records. */
-  private begun = false;
-  private filling: Group;
-  private writing: Group;
+  private readonly filler: Filler;
+  private readonly segmentBytes: number;
   /** The newest record known to be synced. */
   private synced: number;
 
   constructor(
     private readonly state: JournalState,
-    private file: DiskFile,
+    private file: SegmentFile,
     private readonly options: WriterOptions,
   ) {
+    this.segmentBytes = Math.floor(options.segmentBytes / PAGE_BYTES) * PAGE_BYTES;
+    const recordsEndMax = this.segmentBytes - footerBytesMax(this.segmentBytes);
+    this.filler = new Filler(state.tail, recordsEndMax, state.segments.active);
     this.synced = state.last;
-    this.filling = new Group(state.recent);
-    this.writing = new Group(state.recent);
   }
 
   push(entries: readonly Entry[], operation: Operation): void {
     for (const entry of entries) {
-      this.queue.push(entry);
+      this.filler.add(entry);
       this.pendingBytes += entry.bytes;
     }
     this.operations.push(operation);
-    if (this.begun) this.fill();
     // A microtask later, so that calls made in a row share the first group too.
     this.running ??= Promise.resolve().then(() => this.run());
   }
@@ -59,10 +58,11 @@ export class GroupWriter {
   }
 
   /** Goes on in another segment, which the state knows already. */
-  async replaceFile(file: DiskFile): Promise<void> {
+  async replaceFile(file: SegmentFile): Promise<void> {
     const old = this.file;
     this.file = file;
     this.synced = this.state.last;
+    this.filler.restart(file.segment);
     await old.close();
   }
 
@@ -70,15 +70,16 @@ export class GroupWriter {
   rejectQueued(error: Error): void {
     const operations = this.operations;
     this.operations = [];
-    this.queue = [];
+    this.filler.clear();
     this.pendingBytes = 0;
     for (const operation of operations) operation.fail(error);
   }
 
+  /** Closes the file, with a footer that spares the next open any doubt about the last group. */
   async close(): Promise<void> {
     await this.idle();
     try {
-      if (!this.options.sync && this.state.failure === undefined) await this.file.datasync();
+      if (this.state.failure === undefined) await this.seal();
     } finally {
       await this.file.close();
     }
@@ -86,66 +87,33 @@ export class GroupWriter {
 
   private async run(): Promise<void> {
     try {
-      this.begin();
       // What a group took before the journal broke is not written any more either.
       while (this.state.failure === undefined) {
-        this.fill();
-        if (!this.filling.empty) await this.commit();
-        else if (this.queue.length > 0) await this.startSegment();
-        else return;
+        const group = this.filler.take();
+        if (group === undefined) return;
+        if (group.startsSegment) await this.startSegment();
+        await this.commit(group);
       }
     } catch (error) {
       this.state.fail(error);
     } finally {
-      this.begun = false;
       this.running = undefined;
     }
   }
 
-  /** Begins a group behind what is durable. */
-  private begin(): void {
-    const { segments, lastChain } = this.state;
-    const segment = segments.active;
-    this.filling.begin({
-      segment,
-      offset: segment.bytes,
-      chain: lastChain,
-      durableThrough: this.synced,
-      segmentBytesMax: this.options.segmentBytes,
-    });
-    this.begun = true;
-  }
-
-  /** Encodes what queues into the next group, as far as it fits. */
-  private fill(): void {
-    let taken = 0;
-    for (const entry of this.queue) {
-      if (!this.filling.fits(entry)) break;
-      this.filling.add(entry);
-      taken++;
-    }
-    if (taken === this.queue.length) this.queue.length = 0;
-    else if (taken > 0) this.queue = this.queue.slice(taken);
-  }
-
-  private async commit(): Promise<void> {
-    const { state } = this;
-    const group = this.filling;
-    const { segment, offset } = group.place;
-    const buffers = group.finish();
-    // The next group is written only if this one is synced, so its headers may say so from the start.
-    const durableThrough = this.options.sync ? group.last : this.synced;
-    this.filling = this.writing;
-    this.writing = group;
-    this.filling.begin({ ...group.place, offset: offset + group.bytes, chain: group.chain, durableThrough });
-    await this.file.write(buffers, offset);
-    if (this.options.sync) await this.file.datasync();
+  private async commit(group: Group): Promise<void> {
+    const { state, file } = this;
+    const { segment } = file;
+    const chain = group.seal(segment, state.lastChain, this.synced);
+    state.writing(segment, group);
+    await file.write(group.buffers(), group.offset, group.bytes, this.options.sync);
     // Broken meanwhile by something else, and everyone told so: nothing more is acknowledged.
     if (state.failure !== undefined) return;
-    this.synced = durableThrough;
-    this.pendingBytes -= group.bytes;
+    if (this.options.sync) this.synced = group.last;
+    group.index(segment, state.recent);
+    this.pendingBytes -= group.recordBytes;
     this.succeedThrough(group.last);
-    state.advance(segment, group.bytes, group.last, group.chain, group.epoch);
+    state.advance(segment, group, chain);
   }
 
   private succeedThrough(sequence: number): void {
@@ -155,25 +123,36 @@ export class GroupWriter {
       operation.succeed();
       done++;
     }
-    this.operations = done === this.operations.length ? [] : this.operations.slice(done);
+    if (done === this.operations.length) this.operations = [];
+    else if (done > 0) this.operations = this.operations.slice(done);
   }
 
-  /** The full segment is synced before the next exists: a segment's existence proves all that comes before it. */
+  /** The full segment is sealed and synced before the next exists: a segment's existence proves all that comes before. */
   private async startSegment(): Promise<void> {
     const { state } = this;
     const full = state.segments.active;
-    if (!this.options.sync) await this.file.datasync();
-    const { segment, file } = await createSegment(state.disk, state.dir, {
+    await this.seal();
+    const fields = {
       volume: full.header.volume,
       first: state.last + 1,
       chain: state.lastChain,
       epoch: state.lastEpoch,
       previousRecords: full.last - full.first + 1,
       salt: randomSalt(),
-    });
-    state.segments.push(segment);
-    await this.replaceFile(file);
-    this.begin();
+    };
+    const next = await createSegment(state.disk, state.dir, state.spares, fields, this.segmentBytes);
+    state.segments.push(next.segment);
+    const old = this.file;
+    this.file = next;
+    await old.close();
+  }
+
+  private async seal(): Promise<void> {
+    const { state, file, options } = this;
+    // The footer says that what it covers is durable.
+    if (!options.sync) await file.datasync();
+    await file.seal(state.lastChain, state.lastEpoch, state.recent.timestampOf(state.last) ?? 0);
+    this.synced = state.last;
   }
 }
 

@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { RECORD, RECORD_HEADER_BYTES, SEGMENT, SEGMENT_HEADER_BYTES } from '../../src/journal/format.js';
+import { RECORD, RECORD_HEADER_BYTES } from '../../src/engine/record-layout.js';
+import { DATA_START, GROUP, GROUP_HEADER_BYTES, GROUP_MAGIC, SEGMENT } from '../../src/journal/format.js';
 import { Journal, type JournalOptions, type JournalRecord } from '../../src/journal/journal.js';
 
 /** Journals in directories of their own, closed and removed after each test, whatever its outcome. */
@@ -80,22 +81,37 @@ export interface FoundRecord {
   keyLength: number;
   payloadLength: number;
   bytes: number;
+  /** Where its group starts and ends. */
+  group: { offset: number; end: number };
 }
 
 /** The records of an undamaged segment file, found without the code under test. */
 export function recordsOf(path: string): FoundRecord[] {
   const bytes = readFileSync(path);
   const found: FoundRecord[] = [];
-  for (let offset = SEGMENT_HEADER_BYTES; offset < bytes.length; ) {
-    const keyField = bytes.readUInt16LE(offset + RECORD.keyLength);
-    const keyLength = keyField === 0xffff ? 0 : keyField;
-    const payloadLength = bytes.readUInt32LE(offset + RECORD.payloadLength);
-    const size = Math.ceil((RECORD_HEADER_BYTES + keyLength + payloadLength) / 8) * 8;
-    const sequence = Number(bytes.readBigUInt64LE(offset + RECORD.sequence));
-    found.push({ sequence, offset, keyLength, payloadLength, bytes: size });
-    offset += size;
+  let offset = DATA_START;
+  while (offset + GROUP_HEADER_BYTES <= bytes.length && bytes.readUInt32LE(offset) === GROUP_MAGIC) {
+    const group = { offset, end: offset + bytes.readUInt32LE(offset + GROUP.bytes) };
+    for (offset += GROUP_HEADER_BYTES; offset < group.end; ) {
+      const record = recordAt(bytes, offset);
+      found.push({ ...record, offset, group });
+      offset += record.bytes;
+    }
   }
   return found;
+}
+
+function recordAt(bytes: Buffer, offset: number): Omit<FoundRecord, 'offset' | 'group'> {
+  const keyField = bytes.readUInt16LE(offset + RECORD.keyLength);
+  const keyLength = keyField === 0xffff ? 0 : keyField;
+  const payloadLength = bytes.readUInt32LE(offset + RECORD.payloadLength);
+  const size = Math.ceil((RECORD_HEADER_BYTES + keyLength + payloadLength) / 8) * 8;
+  return { sequence: Number(bytes.readBigUInt64LE(offset + RECORD.sequence)), keyLength, payloadLength, bytes: size };
+}
+
+/** Where the groups of an undamaged segment file end. */
+export function endOfRecords(path: string): number {
+  return recordsOf(path).at(-1)?.group.end ?? DATA_START;
 }
 
 /** Changes a file in place. */

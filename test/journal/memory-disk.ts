@@ -79,6 +79,10 @@ export class MemoryDisk {
       await this.call();
       return [...this.directory(path).now.keys()];
     },
+    statfs: async () => {
+      await this.call();
+      return { bavail: 1_000_000, bsize: 4096 };
+    },
     rename: async (from: string, to: string) => {
       await this.call();
       const { now } = this.directory(dirname(from));
