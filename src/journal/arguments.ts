@@ -14,6 +14,7 @@ import {
 import type { OnFull } from './cursor.js';
 import type { JournalFileSystem } from './disk.js';
 import type { ReplicatedEntry } from './intake.js';
+import type { PayloadRange } from './range-reader.js';
 import type { BatchLimits, BatchOptions } from './reader.js';
 import { type Entry, payloadChecksum } from './record.js';
 
@@ -187,6 +188,17 @@ export function replicatedEntry(record: ReplicatedRecord, index: number): Replic
 export function integer(name: string, value: unknown, min: number): number {
   if (Number.isSafeInteger(value) && (value as number) >= min) return value as number;
   throw new InvalidArgumentError(name, value, `a safe integer from ${min}`);
+}
+
+export function rangeArguments(ranges: unknown): readonly PayloadRange[] {
+  if (!Array.isArray(ranges))
+    throw new InvalidArgumentError('ranges', ranges, 'an array of { sequence, offset, length }');
+  for (const [index, range] of ranges.entries()) {
+    integer(`ranges[${index}].sequence`, range?.sequence, 1);
+    integer(`ranges[${index}].offset`, range?.offset, 0);
+    integer(`ranges[${index}].length`, range?.length, 0);
+  }
+  return ranges;
 }
 
 export function chainArgument(chain: unknown): bigint {

@@ -13,6 +13,7 @@ import {
   newEntry,
   newVolume,
   type ReplicatedRecord,
+  rangeArguments,
   replicatedEntry,
   volumeArgument,
 } from './arguments.js';
@@ -24,6 +25,7 @@ import { Fullness } from './fullness.js';
 import { Intake } from './intake.js';
 import { chainAt } from './locate.js';
 import { DirectoryLock } from './lock.js';
+import { type PayloadRange, RangeReader } from './range-reader.js';
 import { type BatchOptions, type ReadOptions, readBatches } from './reader.js';
 import type { JournalRecord } from './record.js';
 import { decideReset, finishReset, resumeReset } from './reset.js';
@@ -39,6 +41,7 @@ export type { JournalCursor, OnFull } from './cursor.js';
 export type { JournalFileSystem } from './disk.js';
 export { INITIAL_CHAIN } from './format.js';
 export { DirectoryLock } from './lock.js';
+export type { PayloadRange } from './range-reader.js';
 export type { BatchOptions, ReadOptions } from './reader.js';
 export type { JournalRecord } from './record.js';
 export type { RecoveryReport } from './restore.js';
@@ -56,6 +59,7 @@ export class Journal {
   private readonly cursorSet: CursorSet;
   private readonly retention: Retention;
   private readonly reserve: DiskReserve;
+  private readonly ranges: RangeReader;
   private readonly segmentBytes: number;
   private resetting: Promise<void> = Promise.resolve();
   private closing: Promise<void> | undefined;
@@ -121,6 +125,7 @@ export class Journal {
     this.recovery = restored.report;
     this.segmentBytes = options.segmentBytes;
     this.state = state;
+    this.ranges = new RangeReader(state);
     this.writer = writer;
     this.cursorSet = cursorSet;
     this.retention = new Retention(state, cursorSet, options, () => this.reserve.measure());
@@ -240,6 +245,17 @@ export class Journal {
   }
 
   /**
+   * The bytes of parts of payloads, in the order asked for: many at a time, in place, as long as the records are held.
+   * They are views of larger blocks. Everything was checked once when its segment was first read from, and comes as it
+   * is after that: whoever needs more proof has the record's checksum. Throws SequenceGoneError for a record that is not
+   * held or not durable, InvalidArgumentError for a range that its payload does not have.
+   */
+  async readRanges(ranges: readonly PayloadRange[]): Promise<Buffer[]> {
+    if (this.state.closed) throw new ClosedError(`journal ${this.state.dir}`);
+    return this.ranges.read(rangeArguments(ranges));
+  }
+
+  /**
    * The cursor of that name. A new one starts at `at` (default 0) and counts from this call on. `onFull` (default: that
    * of the journal) holds until the journal is closed or another call says otherwise.
    */
@@ -332,6 +348,7 @@ export class Journal {
       this.cursorSet.close(),
       this.retention.idle(),
       this.reserve.close(),
+      this.ranges.close(),
     ]);
     await this.lock.release();
     if (state.failure !== undefined) return;
