@@ -1,5 +1,5 @@
-import { RECORD_HEADER_BYTES } from '../engine/record-layout.js';
-import { checkRecords, STOPPED } from '../engine/records.js';
+import { kernels } from '../engine/engine.js';
+import { CHECK_STATE_FIELDS, RECORD_HEADER_BYTES, STATE, STOP } from '../engine/record-layout.js';
 import { AbortedError, JournalDamagedError, SequenceGoneError } from '../errors.js';
 import { Block, EMPTY_BLOCK, readBlock } from './block.js';
 import type { DiskFile } from './disk.js';
@@ -54,7 +54,7 @@ export class Reader {
   private groupEnd = 0;
   private blockBytes = BLOCK_BYTES;
   /** For the kernel that checks: seed, chain, next record, why it stopped, epoch. */
-  private readonly check = new BigUint64Array(5);
+  private readonly check = new BigUint64Array(CHECK_STATE_FIELDS);
   private readonly checked = new Float64Array(CHECKED_MAX);
   private checkedCount = 0;
   private checkedNext = 0;
@@ -230,11 +230,11 @@ export class Reader {
     if (!block.holds(this.offset, RECORD_HEADER_BYTES)) return undefined;
     if (!this.unchecked) return block.holds(this.offset, recordBytesAt(block.view, at)) ? at : undefined;
     const stop = Math.min(groupEnd - block.fileOffset, block.bytes.byteLength);
-    const count = checkRecords(block.bytes, at, stop, this.check, this.checked);
+    const count = kernels.checkRecords(block.bytes, at, stop, this.check, this.checked);
     if (count === 0) {
-      const reason = Number(this.check[3]);
-      if (reason !== STOPPED.cutOff || block.fileEnd >= groupEnd)
-        throw this.damage(segment, describeStop(reason), Number(this.check[2]));
+      const reason = Number(this.check[STATE.stop]);
+      if (reason !== STOP.cutOff || block.fileEnd >= groupEnd)
+        throw this.damage(segment, describeStop(reason), Number(this.check[STATE.sequence]));
       this.blockBytes = blockBytesFor(recordBytesAt(block.view, at), groupEnd - this.offset);
       return undefined;
     }
@@ -250,10 +250,10 @@ export class Reader {
     const header = decodeGroupHeader(block.bytes, this.offset - block.fileOffset, segment.seed);
     if (header === undefined) throw this.damage(segment, 'no group header starts here');
     if (header.first > this.next) throw this.damage(segment, `record ${header.first} stands in its place`);
-    check[0] = segment.seed;
-    check[1] = header.chain;
-    check[2] = BigInt(header.first);
-    check[4] = 0n;
+    check[STATE.segmentSeed] = segment.seed;
+    check[STATE.chain] = header.chain;
+    check[STATE.sequence] = BigInt(header.first);
+    check[STATE.epoch] = 0n;
     this.groupEnd = this.offset + header.bytes;
     this.offset += GROUP_HEADER_BYTES;
     return true;
