@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { Bench, BenchRow } from '../bench.js';
 import { dropPageCache } from '../kit/page-cache.js';
 import { realDisk } from '../kit/real-disk.js';
@@ -7,8 +7,9 @@ import { journal } from './contenders/longhaul.js';
 import { installedRivals } from './contenders/rivals.js';
 import { report, sizeName } from './report.js';
 import { inTurn } from './rounds.js';
-import { type Scale, scaleOf } from './scale.js';
-import type { Contender, ReadableStore } from './store.js';
+import { scaleOf } from './scale.js';
+import { fill, type Shelf } from './shelf.js';
+import type { ReadableStore } from './store.js';
 import { Workload } from './workload.js';
 
 /** How fast records come back in order: all of them from the disk and from memory, and the newest alone. */
@@ -45,36 +46,6 @@ export const journalRead: Bench = {
     }
   },
 };
-
-/** A store that is filled and closed. */
-interface Shelf {
-  name: string;
-  contender: Contender<ReadableStore>;
-  dir: string;
-  workload: Workload;
-  records: number;
-}
-
-async function fill(
-  work: Workspace,
-  contender: Contender<ReadableStore>,
-  workload: Workload,
-  { storedBytesMax, storedRecordsMax }: Scale,
-): Promise<Shelf> {
-  const { name } = contender;
-  const dir = work.at(name);
-  await mkdir(dir);
-  const { payloadBytes, groupRecords } = workload;
-  const groups = Math.floor(Math.min(storedBytesMax / payloadBytes, storedRecordsMax) / groupRecords);
-  const store = await contender.open(dir, workload);
-  try {
-    const feed = workload.feed();
-    for (let i = 0; i < groups; i++) await store.appendMany(feed.group());
-  } finally {
-    await store.close();
-  }
-  return { name, contender, dir, workload, records: groups * groupRecords };
-}
 
 /** From the disk once; from memory over and over, for that many seconds at least. */
 interface Way {

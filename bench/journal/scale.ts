@@ -32,7 +32,7 @@ export function scaleOf(tiny: boolean): Scale {
         groupRecords: 256,
         inFlight: 1024,
         rounds: 5,
-        seconds: 0.4,
+        seconds: 0.3,
         storedBytesMax: 64 * MIB,
         storedRecordsMax: 128 * KIB,
       };

@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import type { Contender, Store } from '../store.js';
 import type { Group } from '../workload.js';
 
-/** The limit: the payloads alone, to a file that grows, a write and a sync for each group. */
+/** Larger writes are slower here, by a third at 2 MiB. */
+const WRITE_BYTES_MAX = 1024 * 1024;
+
+/** The limit: the payloads alone, to a file that grows, and a sync for each group. */
 export const raw: Contender = {
   name: 'write + fdatasync',
   async open(dir) {
@@ -17,8 +20,10 @@ class GrowingFile implements Store {
   constructor(private readonly descriptor: number) {}
 
   append(payload: Uint8Array): void {
-    let written = 0;
-    while (written < payload.byteLength) written += writeSync(this.descriptor, payload, written);
+    for (let written = 0; written < payload.byteLength; ) {
+      const bytes = Math.min(payload.byteLength - written, WRITE_BYTES_MAX);
+      written += writeSync(this.descriptor, payload, written, bytes);
+    }
     fdatasyncSync(this.descriptor);
   }
 
