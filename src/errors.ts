@@ -201,6 +201,56 @@ export class QueueFullError extends LonghaulError {
   }
 }
 
+/** The file system has less left than `diskReserveBytes` keeps for others. */
+export class DiskReserveError extends LonghaulError {
+  readonly code = 'DISK_RESERVE';
+  constructor(
+    readonly path: string,
+    readonly freeBytes: number,
+    readonly diskReserveBytes: number,
+  ) {
+    super(
+      `the disk of ${path} has ${freeBytes} bytes left, and the next segment would take of the ${diskReserveBytes} ` +
+        'that diskReserveBytes keeps for others; free space, or lower it',
+      { recoverable: true },
+    );
+  }
+}
+
+/** A record of another journal that does not continue this one: the two hold different records before it. */
+export class ChainMismatchError extends LonghaulError {
+  readonly code = 'CHAIN_MISMATCH';
+  constructor(
+    readonly sequence: number,
+    readonly expected: bigint,
+    readonly given: bigint,
+  ) {
+    super(
+      `record ${sequence} continues other records than the journal holds (chain ${hex(given)}, here it would be ` +
+        `${hex(expected)}); take a full copy from the peer`,
+    );
+  }
+}
+
+function hex(chain: bigint): string {
+  return chain.toString(16).padStart(16, '0');
+}
+
+/** The journal was full and went on without this cursor. */
+export class CursorDetachedError extends LonghaulError {
+  readonly code = 'CURSOR_DETACHED';
+  constructor(
+    readonly cursor: string,
+    readonly position: number,
+  ) {
+    super(
+      `cursor ${cursor} was detached at record ${position} because the queue was full; ` +
+        'bring its owner up to date by other means, then reattach it',
+      { recoverable: true },
+    );
+  }
+}
+
 export class SequenceGoneError extends LonghaulError {
   readonly code = 'SEQUENCE_GONE';
   constructor(

@@ -6,6 +6,8 @@ export interface Events {
   peer: { peer: string; state: string; problem?: Error };
   /** A session at the receiver began, ended, or was finished by a verified sender. */
   session: { peer: string; state: 'open' | 'closed' | 'finished'; problem?: Error };
+  /** A journal was full and went on without a cursor, which held back everything from `position` on. */
+  detached: { dir: string; cursor: string; position: number };
   /** The apply callback failed and is tried again after `retryMs`. */
   apply: { sequence: number; problem: Error; retryMs: number };
   /** An entry of the volume that does not cross: a socket, a device, a pipe, an unreadable one. */

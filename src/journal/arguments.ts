@@ -11,7 +11,10 @@ import {
   MIB,
   PAYLOAD_BYTES_MAX,
 } from '../options.js';
+import type { OnFull } from './cursor.js';
 import type { JournalFileSystem } from './disk.js';
+import type { ReplicatedEntry } from './intake.js';
+import type { PayloadRange } from './range-reader.js';
 import type { BatchLimits, BatchOptions } from './reader.js';
 import { type Entry, payloadChecksum } from './record.js';
 
@@ -31,6 +34,18 @@ export interface JournalOptions {
    * counts, as nothing of it may be freed. Default 8 GiB, minimum 64 KiB.
    */
   queueBytesMax?: number;
+  /** The records of this many milliseconds stay though every cursor has passed them. Default 0, at most 10 years. */
+  retainAgeMs?: number;
+  /**
+   * Bytes of the file system that stay free for others: before the next segment would take of them, the journal counts
+   * as full. Default 0 (off).
+   */
+  diskReserveBytes?: number;
+  /**
+   * What a full journal does with an append: `block` has it wait, `error` refuses it with QueueFullError or
+   * DiskReserveError. Cursors may choose for themselves, `detach` included. Default `block`.
+   */
+  onFull?: 'block' | 'error';
   /** Bytes in memory that are not durable yet; beyond, appends wait. Default 64 MiB, minimum 64 KiB. */
   pendingBytesMax?: number;
   /** The newest bytes of the journal that stay though every cursor has passed them. Default 1 GiB, minimum 0. */
@@ -53,6 +68,7 @@ export interface JournalOptions {
 
 export type CheckedOptions = Required<Omit<JournalOptions, 'volume' | 'fs'>> & Pick<JournalOptions, 'volume' | 'fs'>;
 
+const RETAIN_AGE_MS_MAX = 10 * 366 * 24 * 3600 * 1000;
 const SEQUENCE_MAX = Number.MAX_SAFE_INTEGER;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
@@ -70,6 +86,9 @@ export function checkOptions(o: JournalOptions): CheckedOptions {
       default: 64 * MIB,
     }),
     historyBytes: integerOption('historyBytes', o.historyBytes, { ...bytes, min: 0, default: GIB }),
+    retainAgeMs: integerOption('retainAgeMs', o.retainAgeMs, { min: 0, max: RETAIN_AGE_MS_MAX, default: 0 }),
+    diskReserveBytes: integerOption('diskReserveBytes', o.diskReserveBytes, { ...bytes, min: 0, default: 0 }),
+    onFull: choiceOption('onFull', o.onFull, ['block', 'error'], 'block'),
     tailBytes: integerOption('tailBytes', o.tailBytes, { ...bytes, min: 0, default: 8 * MIB }),
     durability: choiceOption('durability', o.durability, ['group', 'none'], 'group'),
     now: o.now ?? (() => Date.now() * 1000),
@@ -106,6 +125,20 @@ export interface ReplicatedRecord {
   payload: Uint8Array;
   /** XXH64 over key and payload, as the journal it comes from stored it. */
   checksum: bigint;
+  /** The chain up to and including the record there; when given, it has to be the same here. */
+  chain?: bigint;
+}
+
+export interface CursorOptions {
+  /** Where a new cursor starts. Default 0. */
+  at?: number;
+  /** What happens when the cursor holds back more than the journal may keep. */
+  onFull?: OnFull;
+}
+
+export function checkCursorOptions(o: CursorOptions): CursorOptions {
+  if (o.onFull !== undefined) choiceOption('onFull', o.onFull, ['block', 'error', 'detach'], 'block');
+  return o;
 }
 
 /** Turns arguments into an entry that has no number yet. */
@@ -135,7 +168,7 @@ function keyBytes(where: string, key: unknown): Uint8Array {
 }
 
 /** Checks a record that comes from another journal, its content included. */
-export function replicatedEntry(record: ReplicatedRecord, index: number): Entry {
+export function replicatedEntry(record: ReplicatedRecord, index: number): ReplicatedEntry {
   const where = `records[${index}].`;
   const entry = entryOf(where, record.payload, record);
   entry.sequence = integer(`${where}sequence`, record.sequence, 1);
@@ -149,12 +182,23 @@ export function replicatedEntry(record: ReplicatedRecord, index: number): Entry 
       `${checksum}, the XXH64 of its key and payload`,
     );
   }
-  return entry;
+  return { ...entry, checksum, chain: record.chain === undefined ? undefined : chainArgument(record.chain) };
 }
 
 export function integer(name: string, value: unknown, min: number): number {
   if (Number.isSafeInteger(value) && (value as number) >= min) return value as number;
   throw new InvalidArgumentError(name, value, `a safe integer from ${min}`);
+}
+
+export function rangeArguments(ranges: unknown): readonly PayloadRange[] {
+  if (!Array.isArray(ranges))
+    throw new InvalidArgumentError('ranges', ranges, 'an array of { sequence, offset, length }');
+  for (const [index, range] of ranges.entries()) {
+    integer(`ranges[${index}].sequence`, range?.sequence, 1);
+    integer(`ranges[${index}].offset`, range?.offset, 0);
+    integer(`ranges[${index}].length`, range?.length, 0);
+  }
+  return ranges;
 }
 
 export function chainArgument(chain: unknown): bigint {

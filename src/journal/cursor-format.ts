@@ -16,17 +16,23 @@ export const CURSOR_FILE_BYTES = CURSOR_SLOT_STRIDE * (CURSOR_SLOTS - 1) + CURSO
 export const CURSOR = {
   magic: 0,
   version: 4,
+  flags: 6,
   counter: 8,
   sequence: 16,
   chain: 24,
   checksum: 32,
 } as const;
 
+/** Flag of a cursor that no longer holds anything back. */
+const DETACHED = 1;
+
 export interface CursorSlot {
   counter: number;
   sequence: number;
   /** Stored as 0 when unknown. */
   chain: bigint | undefined;
+  /** Whether the journal went on without it, because it was full. */
+  detached: boolean;
 }
 
 export function slotOffset(counter: number): number {
@@ -37,7 +43,8 @@ export function encodeSlot(slot: CursorSlot): Uint8Array {
   const bytes = new Uint8Array(CURSOR_SLOT_BYTES);
   const view = viewOf(bytes);
   view.setUint32(CURSOR.magic, CURSOR_MAGIC, true);
-  view.setUint32(CURSOR.version, CURSOR_VERSION, true);
+  view.setUint16(CURSOR.version, CURSOR_VERSION, true);
+  view.setUint16(CURSOR.flags, slot.detached ? DETACHED : 0, true);
   setU64(view, CURSOR.counter, slot.counter);
   setU64(view, CURSOR.sequence, slot.sequence);
   view.setBigUint64(CURSOR.chain, slot.chain ?? 0n, true);
@@ -62,7 +69,7 @@ function decodeSlot(bytes: Uint8Array): CursorSlot | number | undefined {
   const view = viewOf(bytes);
   if (view.getUint32(CURSOR.magic, true) !== CURSOR_MAGIC) return undefined;
   if (view.getBigUint64(CURSOR.checksum, true) !== checksum64(bytes.subarray(0, CURSOR.checksum))) return undefined;
-  const version = view.getUint32(CURSOR.version, true);
+  const version = view.getUint16(CURSOR.version, true);
   if (version !== CURSOR_VERSION) return version;
   const sequence = getU64(view, CURSOR.sequence);
   const chain = view.getBigUint64(CURSOR.chain, true);
@@ -70,6 +77,7 @@ function decodeSlot(bytes: Uint8Array): CursorSlot | number | undefined {
     counter: getU64(view, CURSOR.counter),
     sequence,
     chain: chain === 0n && sequence > 0 ? undefined : chain,
+    detached: (view.getUint16(CURSOR.flags, true) & DETACHED) !== 0,
   };
 }
 

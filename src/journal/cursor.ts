@@ -1,13 +1,21 @@
 import { dirname } from 'node:path';
-import { InvalidArgumentError, type LonghaulError } from '../errors.js';
+import { CursorDetachedError, InvalidArgumentError, type LonghaulError } from '../errors.js';
 import { CURSOR_SLOT_STRIDE, type CursorSlot, encodeSlot, slotOffset } from './cursor-format.js';
 import type { Disk, DiskFile } from './disk.js';
+
+/**
+ * What happens when a cursor holds back more than the journal may keep: appends wait, or fail, or the journal goes on
+ * without the cursor, whose owner then has to start anew.
+ */
+export type OnFull = 'block' | 'error' | 'detach';
 
 /** What a cursor needs of the journal around it. */
 export interface CursorHome {
   disk: Disk;
   readonly last: number;
   readonly refusal: LonghaulError | undefined;
+  /** For cursors that say nothing of their own. */
+  readonly onFull: OnFull;
   chainAt(sequence: number): Promise<bigint | undefined>;
   /** A durable position changed. */
   moved(): void;
@@ -32,6 +40,12 @@ export interface JournalCursor {
    * next write. A cursor never moves back: a lower number is ignored.
    */
   advance(sequence: number): Promise<void>;
+  /** What happens when the cursor holds back more than the journal may keep. */
+  readonly onFull: OnFull;
+  /** Whether the journal went on without the cursor: it holds nothing back any more, and `advance` is refused. */
+  readonly detached: boolean;
+  /** Puts a detached cursor at `sequence`, not below its position, and has it hold back what comes after. */
+  reattach(sequence: number): Promise<void>;
 }
 
 /** A cursor of an open journal. */
@@ -41,19 +55,23 @@ export class OpenCursor implements JournalCursor {
   private waiters: Waiter[] = [];
   private running: Promise<void> | undefined;
   private dropped = false;
+  /** When it last moved, by performance.now(). */
+  movedAt = performance.now();
+  onFull: OnFull;
   private readonly file: Promise<DiskFile>;
 
   constructor(
     readonly name: string,
     private readonly path: string,
     private readonly home: CursorHome,
-    origin: { loaded: CursorSlot } | { at: number },
+    origin: ({ loaded: CursorSlot } | { at: number }) & { onFull: OnFull },
   ) {
+    this.onFull = origin.onFull;
     if ('loaded' in origin) {
       this.slot = origin.loaded;
       this.file = home.disk.open(path, 'r+');
     } else {
-      this.slot = { counter: 0, sequence: origin.at, chain: undefined };
+      this.slot = { counter: 0, sequence: origin.at, chain: undefined, detached: false };
       this.file = this.create(origin.at);
     }
     this.target = this.slot.sequence;
@@ -68,8 +86,13 @@ export class OpenCursor implements JournalCursor {
     return this.slot.chain;
   }
 
+  get detached(): boolean {
+    return this.slot.detached;
+  }
+
   async advance(sequence: number): Promise<void> {
     this.refuse();
+    if (this.slot.detached) throw new CursorDetachedError(this.name, this.position);
     if (!Number.isSafeInteger(sequence) || sequence < 0 || sequence > this.home.last) {
       throw new InvalidArgumentError('sequence', sequence, `an integer from 0 to ${this.home.last}, the newest record`);
     }
@@ -84,11 +107,30 @@ export class OpenCursor implements JournalCursor {
     });
   }
 
+  /** Lets go of everything it holds back, durably; the journal then goes on without it. */
+  async detach(): Promise<void> {
+    await this.idle();
+    if (this.dropped || this.slot.detached) return;
+    await this.write({ ...this.slot, detached: true });
+    this.home.moved();
+  }
+
+  async reattach(sequence: number): Promise<void> {
+    this.refuse();
+    const { last } = this.home;
+    if (!Number.isSafeInteger(sequence) || sequence < this.position || sequence > last) {
+      throw new InvalidArgumentError('sequence', sequence, `an integer from ${this.position} to ${last}`);
+    }
+    if (!this.slot.detached) return this.advance(sequence);
+    await this.moveTo(sequence, await this.home.chainAt(sequence));
+    this.home.moved();
+  }
+
   /** Part of a reset: the one way back. */
-  async moveTo(sequence: number, chain: bigint): Promise<void> {
+  async moveTo(sequence: number, chain: bigint | undefined): Promise<void> {
     await this.idle();
     this.target = sequence;
-    this.slot = { ...this.slot, sequence, chain };
+    this.slot = { ...this.slot, sequence, chain, detached: false };
     await this.write(this.slot);
   }
 
@@ -127,7 +169,8 @@ export class OpenCursor implements JournalCursor {
       while (this.target > this.slot.sequence) {
         const sequence = this.target;
         const chain = await this.home.chainAt(sequence);
-        await this.write({ counter: this.slot.counter, sequence, chain });
+        await this.write({ ...this.slot, sequence, chain });
+        this.movedAt = performance.now();
         this.home.moved();
         const waiters = this.waiters;
         this.waiters = waiters.filter((waiter) => waiter.sequence > sequence);
@@ -156,7 +199,7 @@ export class OpenCursor implements JournalCursor {
   private async create(at: number): Promise<DiskFile> {
     const { disk } = this.home;
     const chain = await this.home.chainAt(at);
-    this.slot = { counter: 0, sequence: at, chain };
+    this.slot = { counter: 0, sequence: at, chain, detached: false };
     const bytes = new Uint8Array(CURSOR_SLOT_STRIDE * 2);
     bytes.set(encodeSlot(this.slot), slotOffset(0));
     await disk.placeFile(`${this.path}.tmp`, this.path, bytes);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { FormatVersionError, InvalidArgumentError, StateDamagedError } from '../errors.js';
-import { type CursorHome, OpenCursor } from './cursor.js';
+import { type CursorHome, type OnFull, OpenCursor } from './cursor.js';
 import {
   CURSOR_FILE_BYTES,
   CURSOR_VERSION,
@@ -55,7 +55,7 @@ async function loadSlot(disk: Disk, path: string): Promise<CursorSlot> {
 
 /** Moves a cursor that is not open: part of a reset that a crash interrupted. */
 export async function moveStored(disk: Disk, cursor: StoredCursor, sequence: number, chain: bigint): Promise<void> {
-  cursor.slot = { counter: cursor.slot.counter + 1, sequence, chain };
+  cursor.slot = { counter: cursor.slot.counter + 1, sequence, chain, detached: false };
   const file = await disk.open(cursor.path, 'r+');
   try {
     await file.write([encodeSlot(cursor.slot)], slotOffset(cursor.slot.counter));
@@ -75,14 +75,17 @@ export class CursorSet {
     stored: readonly StoredCursor[],
   ) {
     for (const { name, path, slot } of stored) {
-      this.cursors.set(name, new OpenCursor(name, path, home, { loaded: slot }));
+      this.cursors.set(name, new OpenCursor(name, path, home, { loaded: slot, onFull: home.onFull }));
     }
   }
 
   /** The cursor of that name, made at `at` if there is none yet. */
-  get(name: string, at: number): OpenCursor {
+  get(name: string, at: number, onFull: OnFull | undefined): OpenCursor {
     const existing = this.cursors.get(name);
-    if (existing !== undefined) return existing;
+    if (existing !== undefined) {
+      existing.onFull = onFull ?? existing.onFull;
+      return existing;
+    }
     if (!isCursorName(name)) {
       throw new InvalidArgumentError('name', name, `well-formed text of 1 to ${CURSOR_NAME_BYTES_MAX} bytes in UTF-8`);
     }
@@ -90,7 +93,7 @@ export class CursorSet {
       throw new InvalidArgumentError('at', at, `an integer from 0 to ${this.home.last}, the newest record`);
     }
     const path = join(this.dir, CURSOR_DIRECTORY, cursorFileName(name));
-    const cursor = new OpenCursor(name, path, this.home, { at });
+    const cursor = new OpenCursor(name, path, this.home, { at, onFull: onFull ?? this.home.onFull });
     this.cursors.set(name, cursor);
     this.home.moved();
     return cursor;
@@ -100,10 +103,12 @@ export class CursorSet {
     return [...this.cursors.values()];
   }
 
-  /** The position that every cursor has reached; undefined without cursors. */
+  /** The position that every cursor has reached that holds anything back; undefined without cursors. */
   get lowest(): number | undefined {
     let lowest: number | undefined;
-    for (const { position } of this.cursors.values()) lowest = Math.min(lowest ?? position, position);
+    for (const { position, detached } of this.cursors.values()) {
+      lowest = Math.min(lowest ?? Number.POSITIVE_INFINITY, detached ? this.home.last : position);
+    }
     return lowest;
   }
 

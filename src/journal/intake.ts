@@ -1,7 +1,13 @@
-import { AbortedError, InvalidArgumentError, SequenceGapError } from '../errors.js';
+import {
+  AbortedError,
+  ChainMismatchError,
+  InvalidArgumentError,
+  type LonghaulError,
+  SequenceGapError,
+} from '../errors.js';
 import { onAbort } from './abort.js';
 import { Operation } from './operation.js';
-import type { Entry } from './record.js';
+import { ChainLink, type Entry } from './record.js';
 import type { JournalState } from './state.js';
 import type { GroupWriter } from './writer.js';
 
@@ -10,11 +16,17 @@ import type { GroupWriter } from './writer.js';
  * wait in line, so that backpressure never changes the order.
  */
 
+/** A record of another journal, checked but for its place. */
+export interface ReplicatedEntry extends Entry {
+  checksum: bigint;
+  chain: bigint | undefined;
+}
+
 export interface IntakeLimits {
   epoch: number;
   now: () => number;
-  /** Whether the next record has to wait. */
-  full: () => boolean;
+  /** Whether the next record has to wait, or is refused. */
+  verdict: () => 'wait' | LonghaulError | undefined;
 }
 
 interface Waiter {
@@ -28,6 +40,9 @@ export class Intake {
   /** The epoch of the newest number given; no later record may have a lower one. */
   private epoch: number;
   private held = false;
+  /** The chain of the newest number given, as far as records came with theirs. */
+  private chained: { sequence: number; chain: bigint } | undefined;
+  private readonly link = new ChainLink();
   private readonly waiting = new Set<Waiter>();
 
   constructor(
@@ -53,7 +68,7 @@ export class Intake {
   }
 
   /** Takes records that have number, epoch and checksum already. */
-  appendReplicated(entries: Entry[]): Operation | Promise<Operation> {
+  appendReplicated(entries: ReplicatedEntry[]): Operation | Promise<Operation> {
     return this.enter('appendReplicated', undefined, () => {
       let expected = this.assigned;
       let epoch = this.epoch;
@@ -68,16 +83,26 @@ export class Intake {
         }
         epoch = entry.epoch;
       }
+      this.checkChain(entries);
       return this.admit(entries, 'appendReplicated', undefined);
     });
+  }
+
+  /** The chain of the newest number given; undefined while records whose chain nobody knows are on their way. */
+  get chain(): bigint | undefined {
+    if (this.assigned === this.state.last) return this.state.lastChain;
+    return this.chained?.sequence === this.assigned ? this.chained.chain : undefined;
   }
 
   /** Lets in who waits, as far as the limits allow. */
   pump(): void {
     for (const waiter of this.waiting) {
-      if (this.held || this.limits.full()) return;
+      if (this.held) return;
+      const verdict = this.limits.verdict();
+      if (verdict === 'wait') return;
       this.waiting.delete(waiter);
-      waiter.enter();
+      if (verdict === undefined) waiter.enter();
+      else waiter.reject(verdict);
     }
   }
 
@@ -99,6 +124,19 @@ export class Intake {
     this.pump();
   }
 
+  /** Computes the chain of records that come with theirs, and refuses them all if one differs. */
+  private checkChain(entries: readonly ReplicatedEntry[]): void {
+    if (!entries.some((entry) => entry.chain !== undefined)) return;
+    let { chain } = this;
+    if (chain === undefined) throw new Error('records with a chain are taken when the one before them is known');
+    for (const entry of entries) {
+      chain = this.link.after(chain, entry, entry.checksum);
+      if (entry.chain !== undefined && entry.chain !== chain)
+        throw new ChainMismatchError(entry.sequence, chain, entry.chain);
+    }
+    this.chained = { sequence: this.assigned + entries.length, chain };
+  }
+
   private admit(entries: Entry[], what: string, signal: AbortSignal | undefined): Operation {
     const first = this.assigned + 1;
     for (const entry of entries) entry.sequence = ++this.assigned;
@@ -112,7 +150,11 @@ export class Intake {
     const refusal = this.state.refusal;
     if (refusal !== undefined) throw refusal;
     if (signal?.aborted) throw new AbortedError(what, undefined, signal.reason);
-    if (this.waiting.size === 0 && !this.held && !this.limits.full()) return take();
+    if (this.waiting.size === 0 && !this.held) {
+      const verdict = this.limits.verdict();
+      if (verdict === undefined) return take();
+      if (verdict !== 'wait') throw verdict;
+    }
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         enter: () => {

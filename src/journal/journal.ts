@@ -4,24 +4,30 @@ import {
   type AppendOptions,
   batchLimits,
   type CheckedOptions,
+  type CursorOptions,
   chainArgument,
+  checkCursorOptions,
   checkOptions,
   integer,
   type JournalOptions,
   newEntry,
   newVolume,
   type ReplicatedRecord,
+  rangeArguments,
   replicatedEntry,
   volumeArgument,
 } from './arguments.js';
 import type { JournalCursor } from './cursor.js';
 import { CURSOR_DIRECTORY, CursorSet, loadCursors, type StoredCursor } from './cursors.js';
 import { Disk } from './disk.js';
+import { DiskReserve } from './disk-reserve.js';
+import { Fullness } from './fullness.js';
 import { Intake } from './intake.js';
 import { chainAt } from './locate.js';
 import { DirectoryLock } from './lock.js';
+import { type PayloadRange, RangeReader } from './range-reader.js';
 import { type BatchOptions, type ReadOptions, readBatches } from './reader.js';
-import type { Entry, JournalRecord } from './record.js';
+import type { JournalRecord } from './record.js';
 import { decideReset, finishReset, resumeReset } from './reset.js';
 import { type RecoveryReport, type Restored, restore } from './restore.js';
 import { Retention } from './retention.js';
@@ -30,11 +36,12 @@ import { JournalState } from './state.js';
 import { describeJournal, type JournalStatus } from './status.js';
 import { GroupWriter, randomSalt } from './writer.js';
 
-export type { AppendOptions, JournalOptions, ReplicatedRecord } from './arguments.js';
-export type { JournalCursor } from './cursor.js';
+export type { AppendOptions, CursorOptions, JournalOptions, ReplicatedRecord } from './arguments.js';
+export type { JournalCursor, OnFull } from './cursor.js';
 export type { JournalFileSystem } from './disk.js';
 export { INITIAL_CHAIN } from './format.js';
 export { DirectoryLock } from './lock.js';
+export type { PayloadRange } from './range-reader.js';
 export type { BatchOptions, ReadOptions } from './reader.js';
 export type { JournalRecord } from './record.js';
 export type { RecoveryReport } from './restore.js';
@@ -51,6 +58,8 @@ export class Journal {
   private readonly intake: Intake;
   private readonly cursorSet: CursorSet;
   private readonly retention: Retention;
+  private readonly reserve: DiskReserve;
+  private readonly ranges: RangeReader;
   private readonly segmentBytes: number;
   private resetting: Promise<void> = Promise.resolve();
   private closing: Promise<void> | undefined;
@@ -95,6 +104,7 @@ export class Journal {
     const cursorSet = new CursorSet(
       state.dir,
       {
+        onFull: options.onFull,
         disk: state.disk,
         get last() {
           return state.last;
@@ -115,22 +125,25 @@ export class Journal {
     this.recovery = restored.report;
     this.segmentBytes = options.segmentBytes;
     this.state = state;
+    this.ranges = new RangeReader(state);
     this.writer = writer;
     this.cursorSet = cursorSet;
-    this.retention = new Retention(state, cursorSet, options.historyBytes);
+    this.retention = new Retention(state, cursorSet, options, () => this.reserve.measure());
+    this.reserve = new DiskReserve(state, options.diskReserveBytes, options.segmentBytes, () => this.intake.pump());
+    const fullness = new Fullness(state, writer, this.retention, cursorSet, this.reserve, options);
     this.intake = new Intake(state, writer, {
       epoch: options.epoch,
       now: options.now,
-      full: () =>
-        writer.pendingBytes > options.pendingBytesMax ||
-        this.retention.queueBytes + writer.pendingBytes > options.queueBytesMax,
+      verdict: () => fullness.verdict(),
     });
     state.onFailure = (failure) => {
       writer.rejectQueued(failure);
       this.intake.rejectWaiting(failure);
     };
+    this.reserve.measure();
     state.onDurable(() => {
       this.retention.collect();
+      this.reserve.written(state.segments.active.endAddress);
       this.intake.pump();
     });
   }
@@ -200,12 +213,18 @@ export class Journal {
     }
   }
 
-  /** Takes records of another journal as they are, each one following the last; resolves with the last number. */
+  /**
+   * Takes records of another journal as they are, each one following the last; resolves with the last number. Refuses
+   * all of them when a number is missing (SequenceGapError), an epoch falls, a checksum differs from the content, or a
+   * chain is given that does not continue this journal (ChainMismatchError).
+   */
   async appendReplicated(records: readonly ReplicatedRecord[]): Promise<number> {
     if (!Array.isArray(records) || records.length === 0) {
       throw new InvalidArgumentError('records', records, 'an array of at least one record');
     }
-    const entries: Entry[] = records.map(replicatedEntry);
+    const entries = records.map(replicatedEntry);
+    // Records that were appended here get their chain when they are written.
+    while (this.intake.chain === undefined && entries.some(({ chain }) => chain !== undefined)) await this.flush();
     return (await this.intake.appendReplicated(entries)).durable;
   }
 
@@ -225,11 +244,26 @@ export class Journal {
     return readBatches(this.state, from, limits, o);
   }
 
-  /** The cursor of that name. A new one starts at `at` (default 0) and counts from this call on. */
-  cursor(name: string, o: { at?: number } = {}): JournalCursor {
+  /**
+   * The bytes of parts of payloads, in the order asked for: many at a time, in place, as long as the records are held.
+   * They are views of larger blocks. Everything was checked once when its segment was first read from, and comes as it
+   * is after that: whoever needs more proof has the record's checksum. Throws SequenceGoneError for a record that is not
+   * held or not durable, InvalidArgumentError for a range that its payload does not have.
+   */
+  async readRanges(ranges: readonly PayloadRange[]): Promise<Buffer[]> {
+    if (this.state.closed) throw new ClosedError(`journal ${this.state.dir}`);
+    return this.ranges.read(rangeArguments(ranges));
+  }
+
+  /**
+   * The cursor of that name. A new one starts at `at` (default 0) and counts from this call on. `onFull` (default: that
+   * of the journal) holds until the journal is closed or another call says otherwise.
+   */
+  cursor(name: string, o: CursorOptions = {}): JournalCursor {
     const refusal = this.state.refusal;
     if (refusal !== undefined) throw refusal;
-    return this.cursorSet.get(name, o.at ?? 0);
+    const { at = 0, onFull } = checkCursorOptions(o);
+    return this.cursorSet.get(name, at, onFull);
   }
 
   cursors(): JournalCursor[] {
@@ -309,7 +343,13 @@ export class Journal {
     state.closed = true;
     this.intake.rejectWaiting(new ClosedError(`journal ${state.dir}`));
     state.changed.notify();
-    const parts = await Promise.allSettled([this.writer.close(), this.cursorSet.close(), this.retention.idle()]);
+    const parts = await Promise.allSettled([
+      this.writer.close(),
+      this.cursorSet.close(),
+      this.retention.idle(),
+      this.reserve.close(),
+      this.ranges.close(),
+    ]);
     await this.lock.release();
     if (state.failure !== undefined) return;
     for (const part of parts) if (part.status === 'rejected') throw part.reason;

@@ -1,6 +1,6 @@
 import { checksum64 } from '../engine/checksum.js';
-import { NO_KEY, RECORD, RECORD_HEADER_BYTES, recordBytes } from '../engine/record-layout.js';
-import { getU64, setU64 } from './format.js';
+import { CANONICAL_BYTES, NO_KEY, RECORD, RECORD_HEADER_BYTES, recordBytes } from '../engine/record-layout.js';
+import { getU64, setU64, viewOf } from './format.js';
 
 /** Encoding and decoding of one record; the kernels in engine/ fill in and check the checksums. */
 
@@ -40,8 +40,8 @@ export function payloadChecksum(key: Uint8Array | undefined, payload: Uint8Array
   return checksum64(payload, key === undefined ? EMPTY_KEY_SEED : checksum64(key));
 }
 
-/** Writes the record at `at`; the kernel that seals it fills in its checksums. */
-export function encodeRecord(bytes: Uint8Array, view: DataView, at: number, entry: Entry): void {
+/** What the chain runs over, at `at` of the bytes, but for the checksum of the payload. */
+function encodeCanonical(view: DataView, at: number, entry: Omit<Entry, 'bytes'>): void {
   const { key, payload } = entry;
   setU64(view, at + RECORD.sequence, entry.sequence);
   setU64(view, at + RECORD.epoch, entry.epoch);
@@ -55,6 +55,24 @@ export function encodeRecord(bytes: Uint8Array, view: DataView, at: number, entr
   view.setUint32(at + RECORD.payloadLength, payload.byteLength, true);
   view.setUint16(at + RECORD.keyLength, key === undefined ? NO_KEY : key.byteLength, true);
   view.setUint16(at + RECORD.kind, entry.kind, true);
+}
+
+/** The chain of a record that is not encoded yet. */
+export class ChainLink {
+  private readonly bytes = new Uint8Array(CANONICAL_BYTES);
+  private readonly view = viewOf(this.bytes);
+
+  after(previous: bigint, entry: Omit<Entry, 'bytes'>, checksum: bigint): bigint {
+    encodeCanonical(this.view, 0, entry);
+    this.view.setBigUint64(RECORD.payloadChecksum, checksum, true);
+    return checksum64(this.bytes, previous);
+  }
+}
+
+/** Writes the record at `at`; the kernel that seals it fills in its checksums. */
+export function encodeRecord(bytes: Uint8Array, view: DataView, at: number, entry: Entry): void {
+  const { key, payload } = entry;
+  encodeCanonical(view, at, entry);
   // The last eight bytes hold the padding, and the end of key or payload, which comes over it.
   view.setUint32(at + entry.bytes - 8, 0, true);
   view.setUint32(at + entry.bytes - 4, 0, true);

@@ -15,7 +15,9 @@ export class Retention {
   constructor(
     private readonly state: JournalState,
     private readonly cursors: CursorSet,
-    private readonly historyBytes: number,
+    private readonly keep: { historyBytes: number; retainAgeMs: number; now: () => number },
+    /** Called when a segment has been freed. */
+    private readonly freed: () => void,
   ) {
     this.cursorsMoved();
   }
@@ -25,6 +27,17 @@ export class Retention {
     return this.state.segments.active.endAddress - this.released;
   }
 
+  /** Durable bytes behind a position. */
+  heldBytes(position: number): number {
+    return this.state.segments.active.endAddress - this.addressAfter(position);
+  }
+
+  /** Whether more could be freed if a cursor were not at this position. */
+  holdsSegments(position: number): boolean {
+    const { oldest, active } = this.state.segments;
+    return oldest !== active && oldest.last > position;
+  }
+
   get diskBytes(): number {
     const { segments, spares } = this.state;
     return segments.fileBytes + spares.bytes + (this.freeing?.fileBytes ?? 0);
@@ -32,14 +45,23 @@ export class Retention {
 
   /** The time of the first record that some cursor has not passed, or of one shortly before it. */
   get oldestTimestamp(): number | undefined {
+    return this.timestampBehind(this.cursors.lowest ?? 0);
+  }
+
+  now(): number {
+    return this.keep.now();
+  }
+
+  /** The time of the first record behind a position, or of one shortly before it; undefined when there is none. */
+  timestampBehind(position: number): number | undefined {
     const { segments, recent, last, first } = this.state;
-    const oldest = Math.max(first, (this.cursors.lowest ?? 0) + 1);
+    const oldest = Math.max(first, position + 1);
     if (oldest > last) return undefined;
     return recent.timestampOf(oldest) ?? segments.holding(oldest)?.near(oldest).timestamp;
   }
 
   cursorsMoved(): void {
-    this.released = this.releasedAddress();
+    this.released = this.addressAfter(this.cursors.lowest ?? 0);
     this.collect();
   }
 
@@ -63,6 +85,7 @@ export class Retention {
         // Each removal is durable before the next, or a power cut could bring back an older segment but not a newer.
         await disk.syncDirectory(dir);
         this.freeing = undefined;
+        this.freed();
         if (this.state.refusal !== undefined) return;
       }
     } catch (error) {
@@ -78,13 +101,21 @@ export class Retention {
     const { oldest, active } = segments;
     const lowest = this.cursors.lowest;
     if (oldest === active || lowest === undefined || oldest.last > lowest) return undefined;
-    return active.endAddress - oldest.endAddress >= this.historyBytes ? oldest : undefined;
+    if (active.endAddress - oldest.endAddress < this.keep.historyBytes) return undefined;
+    return this.isYoung(oldest) ? undefined : oldest;
+  }
+
+  /** Whether records of a segment may be younger than `retainAgeMs`: as young as the first one behind it. */
+  private isYoung(segment: Segment): boolean {
+    const { retainAgeMs, now } = this.keep;
+    if (retainAgeMs === 0) return false;
+    const next = this.state.segments.after(segment)?.index[0]?.timestamp;
+    return next === undefined || now() - next < retainAgeMs * 1000;
   }
 
   /** Exact for the newest records; for older ones the nearest known place before, so that the queue is never understated. */
-  private releasedAddress(): number {
+  private addressAfter(lowest: number): number {
     const { segments, recent, last } = this.state;
-    const lowest = this.cursors.lowest ?? 0;
     if (lowest >= last) return segments.active.endAddress;
     const exact = recent.endOf(lowest);
     if (exact !== undefined) return exact;

@@ -1,8 +1,28 @@
+import type { OnFull, OpenCursor } from './cursor.js';
 import type { CursorSet } from './cursors.js';
 import type { Intake } from './intake.js';
 import type { Retention } from './retention.js';
 import type { JournalState } from './state.js';
 import type { GroupWriter } from './writer.js';
+
+/** Records that wait this long for a cursor make it a stalled one. */
+const STALLED_MS = 3_600_000;
+
+export interface CursorStatus {
+  name: string;
+  position: number;
+  /** Durable bytes and records behind the position. */
+  heldBytes: number;
+  heldRecords: number;
+  /** How long ago the first record was written that the cursor has not passed; 0 when there is none. */
+  behindMs: number;
+  /** How long the cursor has not moved in this process. */
+  idleMs: number;
+  /** Whether records have waited for it for more than an hour. */
+  stalled: boolean;
+  onFull: OnFull;
+  detached: boolean;
+}
 
 export interface JournalStatus {
   first: number;
@@ -14,7 +34,7 @@ export interface JournalStatus {
   pendingBytes: number;
   /** The time of the oldest record that some cursor has not passed, or of one shortly before it. */
   oldestUnreleasedTimestamp?: number;
-  cursors: { name: string; position: number }[];
+  cursors: CursorStatus[];
   /** Why the journal takes nothing more. */
   broken?: string;
 }
@@ -33,10 +53,27 @@ export function describeJournal(
     diskBytes: retention.diskBytes,
     queueBytes: retention.queueBytes,
     pendingBytes: writer.pendingBytes,
-    cursors: cursors.list().map(({ name, position }) => ({ name, position })),
+    cursors: cursors.list().map((cursor) => describeCursor(cursor, state, retention)),
   };
   const timestamp = retention.oldestTimestamp;
   if (timestamp !== undefined) status.oldestUnreleasedTimestamp = timestamp;
   if (state.failure !== undefined) status.broken = state.failure.message;
   return status;
+}
+
+function describeCursor(cursor: OpenCursor, state: JournalState, retention: Retention): CursorStatus {
+  const { name, position, onFull, detached } = cursor;
+  const oldest = retention.timestampBehind(position);
+  const behindMs = oldest === undefined ? 0 : Math.max(0, (retention.now() - oldest) / 1000);
+  return {
+    name,
+    position,
+    heldBytes: retention.heldBytes(position),
+    heldRecords: state.last - position,
+    behindMs,
+    idleMs: performance.now() - cursor.movedAt,
+    stalled: behindMs > STALLED_MS,
+    onFull,
+    detached,
+  };
 }

@@ -7,12 +7,14 @@ import { prefetched } from '../engine/prefetch.js';
 import {
   ClosedError,
   ConnectionLostError,
+  CursorDetachedError,
   LonghaulError,
   PeerRefusedError,
   ProtocolError,
   ResyncRequiredError,
+  SequenceGoneError,
 } from '../errors.js';
-import type { Journal, JournalCursor } from '../journal/journal.js';
+import type { Journal, JournalCursor, OnFull } from '../journal/journal.js';
 import type { Compression } from '../options.js';
 import { BATCH_BYTES, BATCH_RECORDS_MAX } from '../reduce/batch.js';
 import { Encoder } from '../reduce/encoder.js';
@@ -56,6 +58,11 @@ export interface PeerAddress {
   name: string;
   host: string;
   port: number;
+  /**
+   * What happens when this peer holds the queue at its limit: `block` (default) has appends wait, `error` refuses them
+   * with QueueFullError, `detach` goes on without the peer, which then needs a full resynchronisation.
+   */
+  onFull?: OnFull;
 }
 
 /** What keeps a link from working until someone acts; it looks again at this interval. */
@@ -108,8 +115,7 @@ export class PeerLink {
     this.#context = context;
     this.#queries = new Queries(address.name);
     const id = context.book.idOf(address.name);
-    if (id === undefined)
-      this.#cursor = context.journal.cursor(unknownPeer(address.name), { at: context.journal.first - 1 });
+    if (id === undefined) this.#cursor = this.#hold(unknownPeer(address.name), context.journal.first - 1);
     else this.#bind(id);
   }
 
@@ -121,6 +127,11 @@ export class PeerLink {
   /** What the peer says that it has applied, whatever it is owed. */
   get acknowledgedApplied(): number {
     return this.#acked.applied;
+  }
+
+  /** The queue was full and went on without the peer. */
+  get isDetached(): boolean {
+    return this.#cursor?.detached ?? false;
   }
 
   get roundTripMs(): number | undefined {
@@ -152,7 +163,7 @@ export class PeerLink {
     this.#abort.abort();
     await this.#connection?.end();
     await this.#running;
-    await this.#cursor?.advance(this.#acked.logged);
+    if (!this.isDetached) await this.#cursor?.advance(this.#acked.logged);
     this.#enter('closed');
   }
 
@@ -234,6 +245,7 @@ export class PeerLink {
     const reset = verdict.action === 'resync' || cutShort;
     const because = verdict.action === 'resync' ? verdict.because : 'an earlier one was cut short';
     const from = await this.#startingPoint(welcome, reset, because);
+    if (this.isDetached) await this.#cursor?.reattach(from - 1);
     connection.established();
     await begin(connection, inbox, journal, from, reset);
     if (reset) this.#owedThrough = Number.POSITIVE_INFINITY;
@@ -252,7 +264,7 @@ export class PeerLink {
     if (supply() === undefined) throw new ResyncRequiredError(this.address.name, because);
     await book.owe(welcome.node);
     const base = journal.last + 1;
-    await this.#cursor?.advance(base - 1);
+    if (!this.isDetached) await this.#cursor?.advance(base - 1);
     return base;
   }
 
@@ -365,9 +377,25 @@ export class PeerLink {
     const { logged } = this.#acked;
     if (now - this.#cursorSavedAt < CURSOR_INTERVAL_MS && logged < this.#context.journal.last) return;
     this.#cursorSavedAt = now;
-    this.#cursor?.advance(logged).catch((error: unknown) => {
+    this.#moveCursor(logged).catch((error: unknown) => {
       this.#context.onProblem(this, asLonghaul(error, this.address.name));
     });
+  }
+
+  /** A peer that the queue went on without holds it again once it has caught up after all. */
+  async #moveCursor(logged: number): Promise<void> {
+    const cursor = this.#cursor;
+    if (cursor === undefined) return;
+    if (!cursor.detached) {
+      return cursor.advance(logged).catch((error: unknown) => {
+        if (!(error instanceof CursorDetachedError)) throw error;
+      });
+    }
+    if (logged === this.#context.journal.last) await cursor.reattach(logged);
+  }
+
+  #hold(name: string, at: number): JournalCursor {
+    return this.#context.journal.cursor(name, { at, onFull: this.address.onFull ?? 'block' });
   }
 
   /** A peer that has not said yet who it is holds the queue under its name, and from then on under its id. */
@@ -376,7 +404,7 @@ export class PeerLink {
     const { journal } = this.#context;
     const before = this.id === undefined ? this.#cursor : undefined;
     this.id = id;
-    this.#cursor = journal.cursor(peerCursor(id), { at: before?.position ?? journal.first - 1 });
+    this.#cursor = this.#hold(peerCursor(id), before?.position ?? journal.first - 1);
     this.#owedThrough = this.#context.book.owes(id) ? Number.POSITIVE_INFINITY : 0;
     this.#acked = { logged: this.#cursor.position, applied: 0 };
     this.#count();
@@ -387,7 +415,9 @@ export class PeerLink {
     const { giveUpAfterMs } = this.#context;
     const downMs = performance.now() - this.#downSince;
     const needsSomebody = problem instanceof PeerRefusedError || problem instanceof ResyncRequiredError;
-    const transient = problem.recoverable && !needsSomebody;
+    // The queue went on without the peer: the next session finds out what it needs.
+    const isGone = problem instanceof SequenceGoneError;
+    const transient = isGone || (problem.recoverable && !needsSomebody);
     this.problem = problem;
     this.#enter(transient ? 'connecting' : 'refused');
     if (!transient || (giveUpAfterMs !== undefined && downMs >= giveUpAfterMs)) {

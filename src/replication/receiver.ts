@@ -40,6 +40,8 @@ export interface ReceiverOptions {
   adopt?: boolean;
   /** Disk for records that are logged but not applied, in bytes, 16 MiB to 1 PiB (default 8 GiB). */
   queueBytesMax?: number;
+  /** Bytes of the state directory's file system that stay free for others; the log counts as full before (default 0: off). */
+  diskReserveBytes?: number;
   /** Memory for records that are not durable yet, in bytes (default 64 MiB). */
   pendingBytesMax?: number;
   /** Applied records kept, in bytes (default 1 GiB). */

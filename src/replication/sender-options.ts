@@ -21,6 +21,8 @@ export interface SenderOptions {
   compress?: Compression;
   /** Disk that the queue may take for what peers still need, in bytes, 16 MiB to 1 PiB (default 8 GiB). */
   queueBytesMax?: number;
+  /** Bytes of the state directory's file system that stay free for others; the queue counts as full before (default 0: off). */
+  diskReserveBytes?: number;
   /** Memory for records that are not durable yet, in bytes, 1 MiB to 1 GiB (default 64 MiB). */
   pendingBytesMax?: number;
   /** Delivered records kept for peers that come back with an older state, in bytes (default 1 GiB). */
@@ -44,6 +46,7 @@ export interface JournalLimits {
   pendingBytesMax: number;
   historyBytes: number;
   segmentBytes: number;
+  diskReserveBytes: number;
 }
 
 export function journalLimits(options: Partial<JournalLimits>): JournalLimits {
@@ -52,6 +55,7 @@ export function journalLimits(options: Partial<JournalLimits>): JournalLimits {
     pendingBytesMax: integerOption('pendingBytesMax', options.pendingBytesMax, PENDING_BYTES),
     historyBytes: integerOption('historyBytes', options.historyBytes, HISTORY_BYTES),
     segmentBytes: integerOption('segmentBytes', options.segmentBytes, SEGMENT_BYTES),
+    diskReserveBytes: integerOption('diskReserveBytes', options.diskReserveBytes, { min: 0, max: PIB, default: 0 }),
   };
 }
 
@@ -116,6 +120,7 @@ function checkPeers(peers: unknown): void {
     if (typeof peer.host !== 'string' || peer.host === '')
       throw new InvalidArgumentError('peers[].host', peer.host, 'a host');
     integerOption('peers[].port', peer.port, { min: 1, max: 65_535, default: 0 });
+    choiceOption('peers[].onFull', peer.onFull, ['block', 'error', 'detach'], 'block');
     if (peer.port === undefined) throw new InvalidArgumentError('peers[].port', peer.port, 'a port');
   }
 }

@@ -10,6 +10,8 @@ export interface SenderPeerStatus {
   /** Highest sequence numbers that this peer holds at each level. */
   logged: number;
   applied: number;
+  /** The queue was full and went on without this peer, as its `onFull` says; it needs a full resynchronisation. */
+  detached: boolean;
   roundTripMs?: number;
   problem?: { code: string; message: string };
 }
@@ -68,6 +70,7 @@ function peerStatus(link: PeerLink): SenderPeerStatus {
     state: link.state,
     logged: link.logged,
     applied: link.applied,
+    detached: link.isDetached,
     ...(id === undefined ? {} : { id }),
     ...(roundTripMs === undefined ? {} : { roundTripMs }),
     ...(problem === undefined ? {} : { problem: { code: problem.code, message: problem.message } }),
