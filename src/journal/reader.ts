@@ -58,6 +58,8 @@ export class Reader {
   private readonly checked = new Float64Array(CHECKED_MAX);
   private checkedCount = 0;
   private checkedNext = 0;
+  /** The record taken last, of any group. */
+  private taken: JournalRecord | undefined;
   /** The next block, read while the caller works on the records of this one. */
   private ahead: { offset: number; block: Promise<Block> } | undefined;
 
@@ -75,7 +77,7 @@ export class Reader {
     if (!(await this.atRecord())) return undefined;
     const { segment } = this;
     if (segment === undefined) throw new Error('a reader at a record has a segment');
-    const end = this.options.unsynced === true ? segment.writtenBytes : segment.bytes;
+    const end = this.options.unsynced === true ? Math.max(segment.bytes, segment.writtenBytes) : segment.bytes;
     try {
       let records = this.take(segment, end);
       while (records.length === 0) {
@@ -170,6 +172,16 @@ export class Reader {
     if (stuck || block.bytes.byteLength === 0) throw this.damage(segment, 'the file ends before it');
     this.block = block;
     this.unchecked = true;
+    this.checkBehindTaken();
+  }
+
+  /** Records that came from memory were not checked: what comes next from the file has to follow the last of them. */
+  private checkBehindTaken(): void {
+    const { check, taken } = this;
+    if (taken === undefined) return;
+    check[1] = taken.chain;
+    check[2] = BigInt(taken.sequence + 1);
+    check[4] = BigInt(taken.epoch);
   }
 
   private readAhead(segment: Segment, end: number): void {
@@ -209,6 +221,7 @@ export class Reader {
       const { block } = this;
       const taken = recordBytesAt(block.view, at);
       const record = decodeRecord(block.bytes, block.view, at);
+      this.taken = record;
       // A group is entered at its start, whichever of its records was asked for.
       if (record.sequence >= this.next) {
         records.push(record);

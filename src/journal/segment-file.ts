@@ -77,7 +77,9 @@ async function allocate(file: DiskFile, segment: Segment, wanted: number, needed
     if (await file.preallocate(wanted)) segment.fileBytes = wanted;
   } catch (error) {
     if (!(error instanceof DiskFullError) || needed >= wanted) throw error;
-    if (await file.preallocate(needed)) segment.fileBytes = Math.max(segment.fileBytes, needed);
+    // A call that fails may leave the file longer than it was; the footer belongs at its end.
+    segment.fileBytes = await file.size();
+    if (segment.fileBytes < needed && (await file.preallocate(needed))) segment.fileBytes = needed;
   }
 }
 
