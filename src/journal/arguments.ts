@@ -151,7 +151,7 @@ export function checkPayloads(payloads: unknown): readonly Uint8Array[] {
   if (!Array.isArray(payloads) || payloads.length === 0) {
     throw new InvalidArgumentError('payloads', payloads, 'an array of at least one Uint8Array');
   }
-  for (const payload of payloads) checkPayload('payloads[]', payload);
+  for (const payload of payloads) checkPayload('payload', payload);
   return payloads;
 }
 

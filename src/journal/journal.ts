@@ -327,7 +327,7 @@ export class Journal {
       const moveCursors = () => this.cursorSet.moveAll(base - 1, chain);
       const { spares } = state;
       const file = await finishReset(disk, dir, header, { moveCursors, spares, segmentBytes: this.segmentBytes });
-      state.restart(file.segment);
+      state.segments.replace(file.segment);
       await this.writer.replaceFile(file);
     } catch (error) {
       state.fail(error);

@@ -176,6 +176,12 @@ describe.each(engines)('arguments, %s', (_, kernels) => {
         ...[undefined, 1, 'yes'].map((given) => [CLOSED_FD, [bytes], 0, given]),
       ],
       preallocate: [...NUMBERS.map((given) => [given, 10]), ...[...NUMBERS, 0].map((given) => [CLOSED_FD, given])],
+      writeZeros: [
+        ...NUMBERS.map((given) => [given, 0, 4096]),
+        ...[...NUMBERS, 1].map((given) => [CLOSED_FD, given, 8192]),
+        ...[...NUMBERS, 4097].map((given) => [CLOSED_FD, 0, given]),
+        [CLOSED_FD, 8192, 4096],
+      ],
     } satisfies Record<keyof Kernels, unknown[][]>,
   ];
 

@@ -1,5 +1,5 @@
+import { kernels } from '../../src/engine/engine.js';
 import { recordBytes } from '../../src/engine/record-layout.js';
-import { sealRecords } from '../../src/engine/records.js';
 import { encodeFooter } from '../../src/journal/footer.js';
 import {
   DATA_START,
@@ -79,7 +79,7 @@ export function craftGroup(
     at += size;
   }
   const state = new BigUint64Array([seed, chain]);
-  sealRecords(bytes, GROUP_HEADER_BYTES, bytes.byteLength, state);
+  kernels.sealRecords(bytes, GROUP_HEADER_BYTES, bytes.byteLength, state);
   const header = { bytes: bytes.byteLength, first, records: records.length, durableThrough: first - 1, chain };
   encodeGroupHeader(bytes, 0, header, seed);
   return { bytes, chain: state[1] as bigint };
