@@ -34,6 +34,7 @@ import { Retention } from './retention.js';
 import { newSegment } from './segment.js';
 import { JournalState } from './state.js';
 import { describeJournal, type JournalStatus } from './status.js';
+import { resumeTruncate, truncate } from './truncate.js';
 import { GroupWriter, randomSalt } from './writer.js';
 
 export type { AppendOptions, CursorOptions, JournalOptions, ReplicatedRecord } from './arguments.js';
@@ -76,6 +77,7 @@ export class Journal {
     try {
       const stored = await loadCursors(disk, dir);
       await resumeReset(disk, dir, stored, options.segmentBytes);
+      await resumeTruncate(disk, dir, stored, options.segmentBytes);
       const restored = await restore(disk, dir, {
         volume: options.volume,
         newVolume: options.volume ?? newVolume(),
@@ -205,7 +207,8 @@ export class Journal {
   /** Resolves once every record that has a number is durable. */
   async flush(): Promise<void> {
     const upTo = this.assigned;
-    while (this.last < upTo) {
+    // What a cut or a reset dropped is waited for no more.
+    while (this.last < Math.min(upTo, this.assigned)) {
       const { failure, closed, changed } = this.state;
       if (failure !== undefined) throw failure;
       if (closed) throw new ClosedError(`journal ${this.state.dir}`);
@@ -296,6 +299,20 @@ export class Journal {
     await run;
   }
 
+  /**
+   * Makes `sequence` the last record: a node that rejoins after a failover drops what its peers never had. The numbers
+   * behind it are given again, so only records may go that no peer ever acknowledged as logged; that is for the caller
+   * to know, who goes on under a higher epoch. What goes is kept aside in `.tail` files. Cursors and readers beyond move
+   * back and end with SequenceGoneError. Records that have a number are written first; appends that still wait for one
+   * get it after the cut. `sequence` is at least first - 1, and at most last.
+   */
+  async truncateAfter(sequence: number): Promise<void> {
+    integer('sequence', sequence, 0);
+    const run = this.resetting.then(() => this.truncateNow(sequence));
+    this.resetting = run.catch(() => {});
+    await run;
+  }
+
   status(): JournalStatus {
     return describeJournal(this.state, this.intake, this.writer, this.retention, this.cursorSet);
   }
@@ -335,6 +352,22 @@ export class Journal {
     }
     this.retention.cursorsMoved();
     intake.resume();
+  }
+
+  private async truncateNow(sequence: number): Promise<void> {
+    const { state, intake, retention, writer, cursorSet: cursors, segmentBytes } = this;
+    if (state.refusal !== undefined) throw state.refusal;
+    intake.hold();
+    try {
+      await writer.idle();
+      await retention.hold();
+      if (state.failure !== undefined) throw state.failure;
+      await truncate({ state, writer, cursors, segmentBytes }, sequence);
+    } finally {
+      retention.resume();
+      intake.resume();
+      state.changed.notify();
+    }
   }
 
   private async closeNow(): Promise<void> {
