@@ -31,6 +31,8 @@ import type { JournalRecord } from './record.js';
 import { decideReset, finishReset, resumeReset } from './reset.js';
 import { type RecoveryReport, type Restored, restore } from './restore.js';
 import { Retention } from './retention.js';
+import type { ScrubReport } from './scrub.js';
+import { Scrubber, type ScrubOptions } from './scrubber.js';
 import { newSegment } from './segment.js';
 import { JournalState } from './state.js';
 import { describeJournal, type JournalStatus } from './status.js';
@@ -46,6 +48,8 @@ export type { PayloadRange } from './range-reader.js';
 export type { BatchOptions, ReadOptions } from './reader.js';
 export type { JournalRecord } from './record.js';
 export type { RecoveryReport } from './restore.js';
+export type { JournalDamage, ScrubProgress, ScrubReport } from './scrub.js';
+export type { ScrubOptions, ScrubStatus } from './scrubber.js';
 export type { JournalStatus } from './status.js';
 
 /**
@@ -61,6 +65,7 @@ export class Journal {
   private readonly retention: Retention;
   private readonly reserve: DiskReserve;
   private readonly ranges: RangeReader;
+  private readonly scrubber: Scrubber;
   private readonly segmentBytes: number;
   private resetting: Promise<void> = Promise.resolve();
   private closing: Promise<void> | undefined;
@@ -128,6 +133,7 @@ export class Journal {
     this.segmentBytes = options.segmentBytes;
     this.state = state;
     this.ranges = new RangeReader(state);
+    this.scrubber = new Scrubber(state, options.scrubBytesPerSecond);
     this.writer = writer;
     this.cursorSet = cursorSet;
     this.retention = new Retention(state, cursorSet, options, () => this.reserve.measure());
@@ -313,8 +319,16 @@ export class Journal {
     await run;
   }
 
+  /**
+   * Reads everything that is durable and checks it. Damage is collected instead of thrown, shows in the status as well,
+   * and goes out as `longhaul:damage`; the journal works on. Segments that are freed meanwhile are skipped.
+   */
+  scrub(o: ScrubOptions = {}): Promise<ScrubReport> {
+    return this.scrubber.run(o);
+  }
+
   status(): JournalStatus {
-    return describeJournal(this.state, this.intake, this.writer, this.retention, this.cursorSet);
+    return describeJournal(this.state, this.intake, this.writer, this.retention, this.cursorSet, this.scrubber);
   }
 
   /** Calls the listener with `last` each time it grows; returns the function that ends this. */
@@ -382,6 +396,7 @@ export class Journal {
       this.retention.idle(),
       this.reserve.close(),
       this.ranges.close(),
+      this.scrubber.close(),
     ]);
     await this.lock.release();
     if (state.failure !== undefined) return;
