@@ -15,12 +15,14 @@ export interface BenchRow {
 export interface BenchOptions {
   /** Asks for the smallest run that still goes through every line; its figures mean nothing. */
   tiny: boolean;
+  /** Where to work in place of the benchmark's own choice of a directory. */
+  dir?: string;
   /** For what a reader of the figures has to know. */
   say: (line: string) => void;
 }
 
 export interface Bench {
-  /** The word that selects it on the command line. */
+  /** The word that selects it on the command line; `a` selects `a-b` and `a-c` as well. */
   name: string;
   /** One line for a reader who has not run it. */
   describe: string;

@@ -14,9 +14,9 @@ const PIECE_BYTES = 8 * MEGABYTE;
 export const loopback: Bench = {
   name: 'loopback',
   describe: '1 GB of random data from one process to another on tmpfs, compared with rsync -aW',
-  async run({ tiny, say }) {
+  async run({ tiny, say, dir }) {
     const megabytes = tiny ? 16 : 1000;
-    const work = await Workspace.open('bench', memoryDisk(say));
+    const work = await Workspace.open('bench', dir ?? memoryDisk(say));
     try {
       await makeFile(work, megabytes);
       const rounds = await measure(work, tiny ? 1 : 3);

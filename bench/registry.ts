@@ -1,10 +1,13 @@
 import type { Bench } from './bench.js';
 import { checksum } from './checksum.js';
 import { compress } from './compress.js';
+import { journalAppend } from './journal/append.js';
+import { journalOpen } from './journal/open.js';
+import { journalRead } from './journal/read.js';
 import { loopback } from './loopback.js';
 import { tree } from './tree.js';
 
 export type { Bench, BenchOptions, BenchRow } from './bench.js';
 
 /** Every benchmark, in the order in which `npm run bench` runs them. */
-export const BENCHES: readonly Bench[] = [checksum, compress, loopback, tree];
+export const BENCHES: readonly Bench[] = [checksum, compress, journalAppend, journalRead, journalOpen, loopback, tree];

@@ -1,8 +1,13 @@
 import { parseArgs } from 'node:util';
 import { formatTable } from './format.js';
-import { BENCHES, type Bench, type BenchRow } from './registry.js';
+import { BENCHES, type Bench, type BenchOptions, type BenchRow } from './registry.js';
 
-const OPTIONS = { json: { type: 'boolean' }, tiny: { type: 'boolean' }, help: { type: 'boolean' } } as const;
+const OPTIONS = {
+  json: { type: 'boolean' },
+  tiny: { type: 'boolean' },
+  dir: { type: 'string' },
+  help: { type: 'boolean' },
+} as const;
 
 /** What the benchmark command prints to: a line each, without its end. */
 export interface Output {
@@ -10,7 +15,7 @@ export interface Output {
   error(line: string): void;
 }
 
-/** `npm run bench -- [name …] [--json] [--tiny]`: 0 done, 1 a benchmark failed, 2 not understood. */
+/** `npm run bench -- [name …] [--json] [--tiny] [--dir DIR]`: 0 done, 1 a benchmark failed, 2 not understood. */
 export async function runBenches(args: string[], { out, error }: Output): Promise<number> {
   let parsed: ReturnType<typeof parse>;
   try {
@@ -27,7 +32,8 @@ export async function runBenches(args: string[], { out, error }: Output): Promis
   for (const bench of parsed.benches) {
     error(`${bench.name}: ${bench.describe}`);
     try {
-      rows.push(...(await bench.run({ tiny: parsed.tiny, say: error })).map((row) => ({ bench: bench.name, ...row })));
+      const found = await bench.run({ ...parsed.options, say: error });
+      rows.push(...found.map((row) => ({ bench: bench.name, ...row })));
     } catch (cause) {
       error(`${bench.name} failed: ${(cause as Error).stack ?? String(cause)}`);
       return 1;
@@ -38,25 +44,36 @@ export async function runBenches(args: string[], { out, error }: Output): Promis
   return 0;
 }
 
-function parse(args: string[]): { benches: readonly Bench[]; json: boolean; tiny: boolean; help: boolean } {
+interface Parsed {
+  benches: readonly Bench[];
+  options: Omit<BenchOptions, 'say'>;
+  json: boolean;
+  help: boolean;
+}
+
+function parse(args: string[]): Parsed {
   const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
-  const { json = false, tiny = false, help = false } = values;
-  const named = positionals.map((name) => {
-    const bench = BENCHES.find((one) => one.name === name);
-    if (bench === undefined) throw new Error(`no benchmark is named ${JSON.stringify(name)}`);
-    return bench;
+  const { json = false, tiny = false, dir, help = false } = values;
+  const named = positionals.flatMap((name) => {
+    const benches = BENCHES.filter((one) => one.name === name || one.name.startsWith(`${name}-`));
+    if (benches.length === 0) throw new Error(`no benchmark is named ${JSON.stringify(name)}`);
+    return benches;
   });
-  return { benches: named.length > 0 ? named : BENCHES, json, tiny, help };
+  const options = { tiny, ...(dir === undefined ? {} : { dir }) };
+  return { benches: named.length > 0 ? named : BENCHES, options, json, help };
 }
 
 function usage(): string {
-  const names = BENCHES.map(({ name, describe }) => `  ${name.padEnd(12)} ${describe}`);
+  const names = BENCHES.map(({ name, describe }) => `  ${name.padEnd(14)} ${describe}`);
   return [
-    'npm run bench -- [name …] [--json] [--tiny]',
+    'npm run bench -- [name …] [--json] [--tiny] [--dir DIR]',
     '',
     ...names,
     '',
+    'A name selects every benchmark that begins with it: journal is journal-append, journal-read and journal-open.',
+    '',
     '--json  the last line of standard output is the rows as a JSON array',
+    '--dir   where to work, such as a directory on the disk in question',
     '--tiny  the smallest run, to see that everything works; its figures mean nothing',
   ].join('\n');
 }

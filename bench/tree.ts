@@ -15,9 +15,9 @@ const RIVAL = 'rsync -a to a daemon';
 export const tree: Bench = {
   name: 'tree',
   describe: '30,000 small files on tmpfs: the first copy and an unchanged second run, compared with rsync -a',
-  async run({ tiny, say }) {
+  async run({ tiny, say, dir }) {
     const files = tiny ? 300 : 30_000;
-    const work = await Workspace.open('bench', memoryDisk(say));
+    const work = await Workspace.open('bench', dir ?? memoryDisk(say));
     try {
       await makeManyFiles(work.at('source'), files);
       const copiers = [await ours(work)];

@@ -87,6 +87,22 @@ export class AbortedError extends LonghaulError {
   }
 }
 
+/** LONGHAUL_ENGINE asks for the native engine, and the addon does not load. */
+export class NativeEngineMissingError extends LonghaulError {
+  readonly code = 'NATIVE_ENGINE_MISSING';
+  constructor(
+    readonly path: string,
+    readonly reason: string,
+    cause?: unknown,
+  ) {
+    super(
+      `LONGHAUL_ENGINE asks for the native engine, which does not load: ${reason}; ` +
+        'build it with `npm run build`, or leave LONGHAUL_ENGINE unset for the portable one',
+      { cause },
+    );
+  }
+}
+
 // ---- storage -------------------------------------------------------------------------------------------------------
 
 export class DiskFullError extends LonghaulError {

@@ -1,13 +1,11 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { BUILT } from './built.js';
 import type { Program, ProgramOptions } from './program.js';
 import type { Workspace } from './workspace.js';
 
 /** `longhaul receive` and `longhaul send` as processes of their own, as a user would run them. */
 
-/** As built, also when this file itself runs without being compiled. */
-const BUILT = dirname(dirname(createRequire(import.meta.url).resolve('longhaul')));
 const COMMAND = join(BUILT, 'src', 'cli', 'main.js');
 const PEAK_MEMORY = pathToFileURL(join(BUILT, 'bench', 'kit', 'peak-memory.js')).href;
 const LISTENING = /^listening on (\S+):(\d+)$/;

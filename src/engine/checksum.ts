@@ -1,13 +1,12 @@
-import xxhash from 'xxhash-wasm';
+import { kernels } from './engine.js';
+import { startPortableChecksum64 } from './portable.js';
 
 /**
  * XXH64, the checksum of everything that is stored or sent. It finds accidents, not forgeries: what a stranger could
  * choose is identified by the keyed digest instead.
  */
-const { create64, h64Raw } = await xxhash();
-
 export function checksum64(bytes: Uint8Array, seed = 0n): bigint {
-  return h64Raw(bytes, seed);
+  return kernels.checksum64(bytes, seed);
 }
 
 /** The same checksum over bytes that come in pieces. */
@@ -17,5 +16,5 @@ export interface Checksum64 {
 }
 
 export function startChecksum64(seed = 0n): Checksum64 {
-  return create64(seed);
+  return startPortableChecksum64(seed);
 }

@@ -157,9 +157,22 @@ export function newEntry(payload: Uint8Array, o: AppendOptions): Entry {
   return entryOf('', payload, o);
 }
 
-function entryOf(where: string, payload: Uint8Array, o: Pick<AppendOptions, 'kind' | 'key' | 'offset'>): Entry {
-  if (!(payload instanceof Uint8Array)) throw new InvalidArgumentError(`${where}payload`, payload, 'a Uint8Array');
+/** Checks payloads that share all else with a checked entry. */
+export function checkPayloads(payloads: unknown): readonly Uint8Array[] {
+  if (!Array.isArray(payloads) || payloads.length === 0) {
+    throw new InvalidArgumentError('payloads', payloads, 'an array of at least one Uint8Array');
+  }
+  for (const payload of payloads) checkPayload('payloads[]', payload);
+  return payloads;
+}
+
+function checkPayload(name: string, payload: unknown): asserts payload is Uint8Array {
+  if (!(payload instanceof Uint8Array)) throw new InvalidArgumentError(name, payload, 'a Uint8Array');
   if (payload.byteLength > PAYLOAD_BYTES_MAX) throw new PayloadTooLargeError(payload.byteLength, PAYLOAD_BYTES_MAX);
+}
+
+function entryOf(where: string, payload: Uint8Array, o: Pick<AppendOptions, 'kind' | 'key' | 'offset'>): Entry {
+  checkPayload(`${where}payload`, payload);
   const { kind = 0, offset } = o;
   if (!Number.isInteger(kind) || kind < 0 || kind > 255) {
     throw new InvalidArgumentError(`${where}kind`, kind, 'an integer from 0 to 255');

@@ -1,5 +1,6 @@
 import * as promises from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { engine, kernels } from '../engine/engine.js';
 import { isErrno, storageError } from '../engine/files.js';
 
 /**
@@ -14,9 +15,18 @@ export type JournalFileSystem = Pick<typeof promises, 'open' | 'mkdir' | 'readdi
   writeDurable?: (handle: FileHandle, buffers: Uint8Array[], position: number, sync: boolean) => Promise<void>;
   /** Gives a file all its blocks up to a size; false where that is not supported. */
   preallocate?: (handle: FileHandle, bytes: number) => Promise<boolean>;
+  /** Writes zeros to whole pages that nobody else touches, past the page cache; false where that is not supported. */
+  writeZeros?: (handle: FileHandle, from: number, to: number) => Promise<boolean>;
 };
 
-const NODE_FILE_SYSTEM: JournalFileSystem = promises;
+const NODE_FILE_SYSTEM: JournalFileSystem = {
+  ...promises,
+  ...(engine.name === 'native' && {
+    writeDurable: ({ fd }, buffers, position, sync) => kernels.writeDurable(fd, buffers, position, sync),
+    preallocate: ({ fd }, bytes) => kernels.preallocate(fd, bytes),
+    writeZeros: ({ fd }, from, to) => kernels.writeZeros(fd, from, to),
+  }),
+};
 
 export class Disk {
   constructor(private readonly fs: JournalFileSystem = NODE_FILE_SYSTEM) {}
@@ -120,6 +130,12 @@ export class DiskFile {
   async preallocate(bytes: number): Promise<boolean> {
     if (this.fs.preallocate === undefined) return false;
     return guard('allocating', this.path, this.fs.preallocate(this.handle, bytes));
+  }
+
+  /** Writes zeros to whole pages that nobody else touches, past the page cache; false where that is not supported. */
+  async writeZeros(from: number, to: number): Promise<boolean> {
+    if (this.fs.writeZeros === undefined) return false;
+    return guard('writing', this.path, this.fs.writeZeros(this.handle, from, to));
   }
 
   /** Reads until the buffer is full or the file ends; returns the number of bytes read. */

@@ -50,7 +50,7 @@ export async function examineFull(disk: Disk, found: FoundSegment, next: FoundSe
   const file = await disk.open(found.path, 'r');
   try {
     const scan = await scanSegment(file, segment, found.contentEnd, {});
-    scan.bad ??= endsOtherwise(scan, next);
+    scan.bad = misfit(scan, next);
     if (scan.bad !== undefined) findings[scan.bad.part] = 'invalid';
     findings.validAfter = yes(scan.validAfter);
     segment.last = scan.last;
@@ -106,11 +106,13 @@ function isFooterOf({ footer }: FoundSegment, next: FoundSegment): boolean {
   return next.header === undefined || next.header.chain === footer.chain;
 }
 
-/** What is wrong when a full segment is sound in itself but does not end where the next one begins. */
-function endsOtherwise(scan: Scan, next: FoundSegment): Scan['bad'] {
-  const { last, end: offset } = scan;
+/** What is wrong with a full segment. What lies behind the record before the next one's first is no matter. */
+function misfit(scan: Scan, next: FoundSegment): Scan['bad'] {
+  const { last, end: offset, bad } = scan;
   const sequence = last + 1;
-  if (last !== next.first - 1) return { part: 'recordHeader', found: 'the segment ends before it', offset, sequence };
+  if (last !== next.first - 1) {
+    return bad ?? { part: 'recordHeader', found: 'the segment ends before it', offset, sequence };
+  }
   if (next.header === undefined || next.header.chain === scan.chain) return undefined;
   return { part: 'chain', found: 'the chain does not lead to the next segment', offset, sequence };
 }

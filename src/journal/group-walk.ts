@@ -1,5 +1,5 @@
-import { RECORD_HEADER_BYTES } from '../engine/record-layout.js';
-import { checkRecords, STOPPED } from '../engine/records.js';
+import { kernels } from '../engine/engine.js';
+import { CHECK_STATE_FIELDS, RECORD_HEADER_BYTES, STATE, STOP } from '../engine/record-layout.js';
 import { type Block, EMPTY_BLOCK, readBlock } from './block.js';
 import type { DiskFile } from './disk.js';
 import { decodeGroupHeader, GROUP_HEADER_BYTES, type GroupHeader } from './format.js';
@@ -40,7 +40,7 @@ export type WalkEnd = { reason: 'end' } | { reason: 'noGroup' } | { reason: 'bad
 export class GroupWalk {
   private block: Block = EMPTY_BLOCK;
   private firstTimestamp = 0;
-  private readonly state = new BigUint64Array(5);
+  private readonly state = new BigUint64Array(CHECK_STATE_FIELDS);
   private readonly found = new Float64Array(RECORDS_MAX);
 
   constructor(
@@ -105,28 +105,28 @@ export class GroupWalk {
       const last = found[count - 1] as number;
       offset = block.fileOffset + last + recordBytesAt(block.view, last);
     }
-    if (Number(state[2]) !== header.first + header.records)
+    if (Number(state[STATE.sequence]) !== header.first + header.records)
       return this.badRecord(offset, 'the group has other records than it says');
     position.last = header.first + header.records - 1;
-    position.chain = state[1] as bigint;
-    position.epoch = Number(state[4]);
+    position.chain = state[STATE.chain] as bigint;
+    position.epoch = Number(state[STATE.epoch]);
     return undefined;
   }
 
   private check(offset: number, end: number): number {
     const { block } = this;
     const stop = Math.min(end - block.fileOffset, block.bytes.byteLength);
-    return checkRecords(block.bytes, offset - block.fileOffset, stop, this.state, this.found);
+    return kernels.checkRecords(block.bytes, offset - block.fileOffset, stop, this.state, this.found);
   }
 
   private cutByBlock(end: number): boolean {
-    return Number(this.state[3]) === STOPPED.cutOff && this.block.fileEnd < end;
+    return Number(this.state[STATE.stop]) === STOP.cutOff && this.block.fileEnd < end;
   }
 
   private badRecord(offset: number, found?: string): BadGroup {
-    const reason = Number(this.state[3]);
-    const part = reason === STOPPED.payload ? 'payload' : reason === STOPPED.chain ? 'chain' : 'recordHeader';
-    return { part, found: found ?? describeStop(reason), offset, sequence: Number(this.state[2]) };
+    const reason = Number(this.state[STATE.stop]);
+    const part = reason === STOP.payloadChecksum ? 'payload' : reason === STOP.chain ? 'chain' : 'recordHeader';
+    return { part, found: found ?? describeStop(reason), offset, sequence: Number(this.state[STATE.sequence]) };
   }
 
   private async load(offset: number, bytes: number, end: number): Promise<void> {
@@ -138,17 +138,17 @@ export class GroupWalk {
 /** What is wrong where the check of records stopped. */
 export function describeStop(reason: number): string {
   switch (reason) {
-    case STOPPED.cutOff:
+    case STOP.cutOff:
       return 'a record does not end where its group does';
-    case STOPPED.header:
+    case STOP.headerChecksum:
       return 'header checksum differs';
-    case STOPPED.sequence:
+    case STOP.sequence:
       return 'another record stands in its place';
-    case STOPPED.chain:
+    case STOP.chain:
       return 'chain differs';
-    case STOPPED.payload:
+    case STOP.payloadChecksum:
       return 'payload checksum differs';
-    case STOPPED.epoch:
+    case STOP.epoch:
       return 'its epoch is lower than that of the record before';
     default:
       return 'the group is longer than its records';

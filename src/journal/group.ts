@@ -1,4 +1,5 @@
-import { sealRecords } from '../engine/records.js';
+import { kernels } from '../engine/engine.js';
+import { STATE } from '../engine/record-layout.js';
 import { encodeGroupHeader, GROUP_HEADER_BYTES } from './format.js';
 import type { RecentRecords } from './recent.js';
 import { recordBytesAt, timestampAt } from './record.js';
@@ -59,12 +60,12 @@ export class Group {
     const { first, bytes, records } = this;
     const state = new BigUint64Array([segment.seed, chain]);
     for (const [index, { block, start, end }] of this.ranges.entries()) {
-      sealRecords(block.bytes, index === 0 ? start + GROUP_HEADER_BYTES : start, end, state);
+      kernels.sealRecords(block.bytes, index === 0 ? start + GROUP_HEADER_BYTES : start, end, state);
     }
     const head = this.ranges[0];
     if (head === undefined) throw new Error('a group holds at least one record');
     encodeGroupHeader(head.block.bytes, head.start, { bytes, first, records, durableThrough, chain }, segment.seed);
-    return state[1] as bigint;
+    return state[STATE.chain] as bigint;
   }
 
   /** What goes to the disk. */

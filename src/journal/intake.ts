@@ -1,3 +1,4 @@
+import { recordBytes } from '../engine/record-layout.js';
 import {
   AbortedError,
   ChainMismatchError,
@@ -54,16 +55,30 @@ export class Intake {
     this.epoch = state.lastEpoch;
   }
 
-  /** Numbers new records, now if possible; the entries are the caller's to give up. */
-  append(entries: Entry[], signal?: AbortSignal): Operation | Promise<Operation> {
+  /**
+   * Numbers a new record, now if possible, or one for each of several payloads that are alike in all else; the entry is
+   * the caller's to give up.
+   */
+  append(
+    entry: Entry,
+    payloads: readonly Uint8Array[] | undefined,
+    signal?: AbortSignal,
+  ): Operation | Promise<Operation> {
     return this.enter('append', signal, () => {
-      const timestamp = this.limits.now();
-      const epoch = Math.max(this.limits.epoch, this.epoch);
-      for (const entry of entries) {
-        entry.epoch = epoch;
-        entry.timestamp = timestamp;
+      const first = this.assigned + 1;
+      entry.timestamp = this.limits.now();
+      entry.epoch = Math.max(this.limits.epoch, this.epoch);
+      if (payloads === undefined) {
+        this.add(entry);
+      } else {
+        const keyLength = entry.key?.byteLength ?? 0;
+        for (const payload of payloads) {
+          entry.payload = payload;
+          entry.bytes = recordBytes(keyLength, payload.byteLength);
+          this.add(entry);
+        }
       }
-      return this.admit(entries, 'append', signal);
+      return this.begin(first, 'append', signal);
     });
   }
 
@@ -84,7 +99,9 @@ export class Intake {
         epoch = entry.epoch;
       }
       this.checkChain(entries);
-      return this.admit(entries, 'appendReplicated', undefined);
+      const first = this.assigned + 1;
+      for (const entry of entries) this.add(entry);
+      return this.begin(first, 'appendReplicated', undefined);
     });
   }
 
@@ -138,12 +155,15 @@ export class Intake {
     this.chained = { sequence: this.assigned + entries.length, chain };
   }
 
-  private admit(entries: Entry[], what: string, signal: AbortSignal | undefined): Operation {
-    const first = this.assigned + 1;
-    for (const entry of entries) entry.sequence = ++this.assigned;
-    this.epoch = entries[entries.length - 1]?.epoch ?? this.epoch;
+  private add(entry: Entry): void {
+    entry.sequence = ++this.assigned;
+    this.epoch = entry.epoch;
+    this.writer.add(entry);
+  }
+
+  private begin(first: number, what: string, signal: AbortSignal | undefined): Operation {
     const operation = new Operation(first, this.assigned, what, signal);
-    this.writer.push(entries, operation);
+    this.writer.push(operation);
     return operation;
   }
 

@@ -8,6 +8,7 @@ import {
   chainArgument,
   checkCursorOptions,
   checkOptions,
+  checkPayloads,
   integer,
   type JournalOptions,
   newEntry,
@@ -51,6 +52,8 @@ export type { RecoveryReport } from './restore.js';
 export type { JournalDamage, ScrubProgress, ScrubReport } from './scrub.js';
 export type { ScrubOptions, ScrubStatus } from './scrubber.js';
 export type { JournalStatus } from './status.js';
+
+const NO_BYTES = new Uint8Array(0);
 
 /**
  * An append-only log of numbered records on disk. One journal serves as send queue, receive log or undo log; several
@@ -190,24 +193,21 @@ export class Journal {
    */
   async append(payload: Uint8Array, o: AppendOptions = {}): Promise<number> {
     const entry = newEntry(payload, o);
-    const entered = this.intake.append([entry], o.signal);
+    const entered = this.intake.append(entry, undefined, o.signal);
     return (entered instanceof Promise ? await entered : entered).durable;
   }
 
   /** Like append, but resolves as soon as the record has its number. `durable` may be ignored. */
   async assign(payload: Uint8Array, o: AppendOptions = {}): Promise<{ sequence: number; durable: Promise<number> }> {
-    const operation = await this.intake.append([newEntry(payload, o)], o.signal);
+    const operation = await this.intake.append(newEntry(payload, o), undefined, o.signal);
     operation.durable.catch(() => {});
     return { sequence: operation.last, durable: operation.durable };
   }
 
   /** Appends several records that get numbers in a row; resolves with the last number once all are durable. */
   async appendMany(payloads: readonly Uint8Array[], o: AppendOptions = {}): Promise<number> {
-    if (!Array.isArray(payloads) || payloads.length === 0) {
-      throw new InvalidArgumentError('payloads', payloads, 'an array of at least one Uint8Array');
-    }
-    const entries = payloads.map((payload) => newEntry(payload, o));
-    return (await this.intake.append(entries, o.signal)).durable;
+    const checked = checkPayloads(payloads);
+    return (await this.intake.append(newEntry(NO_BYTES, o), checked, o.signal)).durable;
   }
 
   /** Resolves once every record that has a number is durable. */

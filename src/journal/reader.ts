@@ -1,5 +1,5 @@
-import { RECORD_HEADER_BYTES } from '../engine/record-layout.js';
-import { checkRecords, STOPPED } from '../engine/records.js';
+import { kernels } from '../engine/engine.js';
+import { CHECK_STATE_FIELDS, RECORD_HEADER_BYTES, STATE, STOP } from '../engine/record-layout.js';
 import { AbortedError, JournalDamagedError, SequenceGoneError } from '../errors.js';
 import { Block, EMPTY_BLOCK, readBlock } from './block.js';
 import type { DiskFile } from './disk.js';
@@ -54,10 +54,12 @@ export class Reader {
   private groupEnd = 0;
   private blockBytes = BLOCK_BYTES;
   /** For the kernel that checks: seed, chain, next record, why it stopped, epoch. */
-  private readonly check = new BigUint64Array(5);
+  private readonly check = new BigUint64Array(CHECK_STATE_FIELDS);
   private readonly checked = new Float64Array(CHECKED_MAX);
   private checkedCount = 0;
   private checkedNext = 0;
+  /** The record taken last, of any group. */
+  private taken: JournalRecord | undefined;
   /** The next block, read while the caller works on the records of this one. */
   private ahead: { offset: number; block: Promise<Block> } | undefined;
 
@@ -87,7 +89,7 @@ export class Reader {
     if (!(await this.atRecord())) return undefined;
     const { segment } = this;
     if (segment === undefined) throw new Error('a reader at a record has a segment');
-    const end = this.options.unsynced === true ? segment.writtenBytes : segment.bytes;
+    const end = this.options.unsynced === true ? Math.max(segment.bytes, segment.writtenBytes) : segment.bytes;
     try {
       let records = this.take(segment, end);
       while (records.length === 0) {
@@ -192,6 +194,16 @@ export class Reader {
     if (stuck || block.bytes.byteLength === 0) throw this.damage(segment, 'the file ends before it');
     this.block = block;
     this.unchecked = true;
+    this.checkBehindTaken();
+  }
+
+  /** Records that came from memory were not checked: what comes next from the file has to follow the last of them. */
+  private checkBehindTaken(): void {
+    const { check, taken } = this;
+    if (taken === undefined) return;
+    check[1] = taken.chain;
+    check[2] = BigInt(taken.sequence + 1);
+    check[4] = BigInt(taken.epoch);
   }
 
   private readAhead(segment: Segment, end: number): void {
@@ -231,6 +243,7 @@ export class Reader {
       const { block } = this;
       const taken = recordBytesAt(block.view, at);
       const record = decodeRecord(block.bytes, block.view, at);
+      this.taken = record;
       // A group is entered at its start, whichever of its records was asked for.
       if (record.sequence >= this.next) {
         records.push(record);
@@ -252,11 +265,11 @@ export class Reader {
     if (!block.holds(this.offset, RECORD_HEADER_BYTES)) return undefined;
     if (!this.unchecked) return block.holds(this.offset, recordBytesAt(block.view, at)) ? at : undefined;
     const stop = Math.min(groupEnd - block.fileOffset, block.bytes.byteLength);
-    const count = checkRecords(block.bytes, at, stop, this.check, this.checked);
+    const count = kernels.checkRecords(block.bytes, at, stop, this.check, this.checked);
     if (count === 0) {
-      const reason = Number(this.check[3]);
-      if (reason !== STOPPED.cutOff || block.fileEnd >= groupEnd)
-        throw this.damage(segment, describeStop(reason), Number(this.check[2]));
+      const reason = Number(this.check[STATE.stop]);
+      if (reason !== STOP.cutOff || block.fileEnd >= groupEnd)
+        throw this.damage(segment, describeStop(reason), Number(this.check[STATE.sequence]));
       this.blockBytes = blockBytesFor(recordBytesAt(block.view, at), groupEnd - this.offset);
       return undefined;
     }
@@ -272,10 +285,10 @@ export class Reader {
     const header = decodeGroupHeader(block.bytes, this.offset - block.fileOffset, segment.seed);
     if (header === undefined) throw this.damage(segment, 'no group header starts here');
     if (header.first > this.next) throw this.damage(segment, `record ${header.first} stands in its place`);
-    check[0] = segment.seed;
-    check[1] = header.chain;
-    check[2] = BigInt(header.first);
-    check[4] = 0n;
+    check[STATE.segmentSeed] = segment.seed;
+    check[STATE.chain] = header.chain;
+    check[STATE.sequence] = BigInt(header.first);
+    check[STATE.epoch] = 0n;
     this.groupEnd = this.offset + header.bytes;
     this.offset += GROUP_HEADER_BYTES;
     return true;

@@ -41,7 +41,7 @@ export function payloadChecksum(key: Uint8Array | undefined, payload: Uint8Array
 }
 
 /** What the chain runs over, at `at` of the bytes, but for the checksum of the payload. */
-function encodeCanonical(view: DataView, at: number, entry: Omit<Entry, 'bytes'>): void {
+function encodeCanonical(view: DataView, at: number, entry: Entry): void {
   const { key, payload } = entry;
   setU64(view, at + RECORD.sequence, entry.sequence);
   setU64(view, at + RECORD.epoch, entry.epoch);
@@ -62,7 +62,7 @@ export class ChainLink {
   private readonly bytes = new Uint8Array(CANONICAL_BYTES);
   private readonly view = viewOf(this.bytes);
 
-  after(previous: bigint, entry: Omit<Entry, 'bytes'>, checksum: bigint): bigint {
+  after(previous: bigint, entry: Entry, checksum: bigint): bigint {
     encodeCanonical(this.view, 0, entry);
     this.view.setBigUint64(RECORD.payloadChecksum, checksum, true);
     return checksum64(this.bytes, previous);

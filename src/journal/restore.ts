@@ -103,8 +103,8 @@ class Attempt {
   async run(): Promise<'create' | 'accept' | 'again'> {
     const all = this.found.segments;
     for (const [index, found] of all.entries()) {
-      this.refuseGap(all[index - 1], found);
       const next = all[index + 1];
+      this.refuseGap(found, next);
       const examined = next === undefined ? await this.examineLast(found) : await examineFull(this.disk, found, next);
       const row = decideRecovery(examined.findings);
       this.refuse(row, found, next, examined);
@@ -153,8 +153,8 @@ class Attempt {
   }
 
   /** Each header says how many records the segment before it holds, so a missing one shows without reading any. */
-  private refuseGap(before: FoundSegment | undefined, found: FoundSegment): void {
-    if (before === undefined || found.header === undefined) return;
+  private refuseGap(before: FoundSegment, found: FoundSegment | undefined): void {
+    if (found?.header === undefined) return;
     const from = found.first - found.header.previousRecords;
     if (from === before.first || before.finding !== 'valid') return;
     if (decideRecovery(absent(true, false)).action !== 'refuseDamage') throw new Error('a missing segment is damage');

@@ -88,14 +88,13 @@ export class Retention {
   }
 
   private async run(): Promise<void> {
-    const { disk, dir, segments, spares } = this.state;
+    const { segments, spares } = this.state;
     try {
       for (let surplus = this.surplus(); surplus !== undefined; surplus = this.surplus()) {
         segments.shift();
         this.freeing = surplus;
-        await spares.give(surplus.path, surplus.fileBytes);
         // Each removal is durable before the next, or a power cut could bring back an older segment but not a newer.
-        await disk.syncDirectory(dir);
+        await spares.give(surplus.path, surplus.fileBytes);
         this.freeing = undefined;
         this.freed();
         if (this.state.refusal !== undefined) return;

@@ -3,6 +3,7 @@ import { DiskFullError } from '../errors.js';
 import type { Disk, DiskFile } from './disk.js';
 import { encodeFooter } from './footer.js';
 import { encodeSegmentHeader, PAGE_BYTES, roundUp, type SegmentHeader } from './format.js';
+import { Groundwork } from './groundwork.js';
 import { newSegment, type Segment } from './segment.js';
 import type { Spares } from './spares.js';
 
@@ -15,12 +16,16 @@ const ZEROS = new Uint8Array(PAGE_BYTES);
 const NEW_FILE = 'segment.tmp';
 
 export class SegmentFile {
+  private readonly groundwork: Groundwork;
+
   constructor(
     readonly segment: Segment,
     private readonly file: DiskFile,
     /** What the file grows to at most before its footer comes. */
     private readonly fileBytesMax: number,
-  ) {}
+  ) {
+    this.groundwork = new Groundwork(file, segment, fileBytesMax);
+  }
 
   /**
    * Writes a group. The rest of its last page is written as zeros, so that the page need not be read first from a file
@@ -29,15 +34,18 @@ export class SegmentFile {
   async write(buffers: Uint8Array[], offset: number, bytes: number, sync: boolean): Promise<void> {
     const end = offset + bytes;
     await this.reserve(end);
+    await this.groundwork.clear(roundUp(end, PAGE_BYTES));
     const pageEnd = roundUp(end, PAGE_BYTES);
     if (pageEnd > end) buffers.push(ZEROS.subarray(0, pageEnd - end));
     await this.file.writeDurable(buffers, offset, sync);
     this.segment.fileBytes = Math.max(this.segment.fileBytes, pageEnd);
+    if (sync) this.groundwork.follow(end, bytes);
   }
 
   /** Writes the footer at the end of the file, and makes the file durable. */
   async seal(chain: bigint, epoch: number, lastTimestamp: number): Promise<void> {
     const { segment, file } = this;
+    await this.groundwork.idle();
     const { first, last, bytes: end, index } = segment;
     const footer = encodeFooter({ first, last, chain, epoch, end, lastTimestamp, index }, segment.seed);
     const least = roundUp(end, PAGE_BYTES) + roundUp(footer.byteLength, PAGE_BYTES);
@@ -49,8 +57,9 @@ export class SegmentFile {
     return this.file.datasync();
   }
 
-  close(): Promise<void> {
-    return this.file.close();
+  async close(): Promise<void> {
+    await this.groundwork.idle();
+    await this.file.close();
   }
 
   /** Sees to it that the file has its blocks up to `end`, in steps. Where the system cannot, the file grows by itself. */
@@ -68,7 +77,9 @@ async function allocate(file: DiskFile, segment: Segment, wanted: number, needed
     if (await file.preallocate(wanted)) segment.fileBytes = wanted;
   } catch (error) {
     if (!(error instanceof DiskFullError) || needed >= wanted) throw error;
-    if (await file.preallocate(needed)) segment.fileBytes = Math.max(segment.fileBytes, needed);
+    // A call that fails may leave the file longer than it was; the footer belongs at its end.
+    segment.fileBytes = await file.size();
+    if (segment.fileBytes < needed && (await file.preallocate(needed))) segment.fileBytes = needed;
   }
 }
 

@@ -50,11 +50,16 @@ export class Spares {
     return this.spares.pop();
   }
 
-  /** Takes a segment file out of the journal, to be used again or to be removed; durable when the directory is synced. */
+  /**
+   * Takes a segment file out of the journal, durably, to be used again or to be removed. It is used only once the
+   * directory is synced: a power cut could otherwise bring its old name back with the header of another segment in it.
+   */
   async give(path: string, bytes: number): Promise<void> {
-    if (this.spares.length >= SPARES_MAX || bytes > this.fileBytesMax) return this.disk.remove(path);
-    const spare = join(this.dir, `${++this.counter}${SUFFIX}`);
-    await this.disk.rename(path, spare);
-    this.spares.push({ path: spare, bytes });
+    const spare = { path: join(this.dir, `${++this.counter}${SUFFIX}`), bytes };
+    const keep = this.spares.length < SPARES_MAX && bytes <= this.fileBytesMax;
+    if (keep) await this.disk.rename(path, spare.path);
+    else await this.disk.remove(path);
+    await this.disk.syncDirectory(this.dir);
+    if (keep) this.spares.push(spare);
   }
 }

@@ -42,11 +42,14 @@ export class GroupWriter {
     this.synced = state.last;
   }
 
-  push(entries: readonly Entry[], operation: Operation): void {
-    for (const entry of entries) {
-      this.filler.add(entry);
-      this.pendingBytes += entry.bytes;
-    }
+  /** Encodes a record, which is copied: the caller's memory is not looked at again. */
+  add(entry: Entry): void {
+    this.filler.add(entry);
+    this.pendingBytes += entry.bytes;
+  }
+
+  /** Has what was added written. */
+  push(operation: Operation): void {
     this.operations.push(operation);
     // A microtask later, so that calls made in a row share the first group too.
     this.running ??= Promise.resolve().then(() => this.run());
@@ -106,11 +109,13 @@ export class GroupWriter {
     const { segment } = file;
     const chain = group.seal(segment, state.lastChain, this.synced);
     state.writing(segment, group);
-    await file.write(group.buffers(), group.offset, group.bytes, this.options.sync);
+    const written = file.write(group.buffers(), group.offset, group.bytes, this.options.sync);
+    // While the disk works; nobody looks up a record that is not durable.
+    group.index(segment, state.recent);
+    await written;
     // Broken meanwhile by something else, and everyone told so: nothing more is acknowledged.
     if (state.failure !== undefined) return;
     if (this.options.sync) this.synced = group.last;
-    group.index(segment, state.recent);
     this.pendingBytes -= group.recordBytes;
     this.succeedThrough(group.last);
     state.advance(segment, group, chain);

@@ -233,11 +233,13 @@ export class PeerLink {
     await this.#context.book.bind(this.address.name, welcome.node);
     this.#bind(welcome.node);
     await this.#context.releaseStrangers();
-    const acknowledged = this.#cursor?.position ?? 0;
-    // The queue tells how the tree changed, not how it came about: a new replica is compared with it instead.
+    const acknowledged = Math.max(this.#cursor?.position ?? 0, this.#acked.logged);
+    // The queue tells how the tree changed, not how it came about: a new replica is compared with it instead. So is one
+    // that has gone back in time, because its files may not have gone with it.
     const isNew = welcome.volume === undefined;
-    if (isNew) await this.#context.ready;
-    const mustCompare = isNew && this.#context.comparesContent();
+    const isOlder = welcome.last < acknowledged || welcome.applied < this.#acked.applied;
+    if (isNew || isOlder) await this.#context.ready;
+    const mustCompare = (isNew || isOlder) && this.#context.comparesContent();
     const told = mustCompare ? { ...welcome, holdsContent: true } : welcome;
     const verdict = await judge(journal, told, acknowledged, adopt);
     if (verdict.action === 'refuse') throw refuse(connection, journal, welcome, this.address.name, verdict);

@@ -3,11 +3,12 @@ import { isErrno } from '../engine/files.js';
 import type { JournalRecord } from '../journal/journal.js';
 import type { Aside } from './aside.js';
 import type { Catalog } from './catalog.js';
-import { digestFile } from './content.js';
 import { Descriptor } from './descriptor.js';
+import type { Entry } from './entry.js';
 import { fold } from './fold.js';
+import { Held } from './held.js';
 import { Incoming } from './incoming.js';
-import type { OperationOf } from './operation.js';
+import { entryAfter, type Operation, type OperationOf } from './operation.js';
 import { parentOf, type VolumePath } from './path.js';
 import { writeSparse } from './sparse.js';
 import type { Tree } from './tree.js';
@@ -15,8 +16,8 @@ import { type Step, windows } from './window.js';
 
 /**
  * Applies operations to the replica's files, a window at a time, and folds them into its catalog. What cannot be done
- * because the replica is not what the stream expects (a file to be moved that is not there) leaves a gap in the catalog:
- * the next verification sees it and the sender fills it.
+ * because the replica is not what the stream expects (a file to be moved that is not there, or is another one) leaves a
+ * gap in the catalog: the next verification, or the comparison with which the next session begins, has the sender fill it.
  */
 
 const WRITERS = 8;
@@ -24,21 +25,26 @@ const WRITERS = 8;
 export class Applier {
   /** Operations that found the replica other than expected, since the start. */
   missed = 0;
+  /** Bytes of the files that were placed, moved or touched: what a crash leaves without a proof, until a checkpoint. */
+  unsettledBytes = 0;
 
   readonly #tree: Tree;
   readonly #aside: Aside;
   readonly #catalog: Catalog;
   readonly #incoming: Incoming;
-  /** Until the first window is through: what it does may have been done before a crash. */
-  #recovering = true;
+  readonly #held: Held;
+  readonly #onMissed: () => Promise<void>;
   /** The end of the last window as a position that is on disk. */
   #durable: Promise<void> = Promise.resolve();
 
-  constructor(tree: Tree, aside: Aside, catalog: Catalog) {
+  /** `onMissed` is awaited before a window in which something was missed counts as applied. */
+  constructor(tree: Tree, aside: Aside, catalog: Catalog, onMissed: () => Promise<void> = async () => {}) {
     this.#tree = tree;
     this.#aside = aside;
     this.#catalog = catalog;
+    this.#onMissed = onMissed;
     this.#incoming = new Incoming(aside.transfer);
+    this.#held = new Held(tree, catalog, aside);
   }
 
   async apply(records: readonly JournalRecord[], applied: (sequence: number) => Promise<void>): Promise<void> {
@@ -48,10 +54,11 @@ export class Applier {
       await this.#durable;
       this.#tree.lookAgain();
       const touched = new Set<VolumePath>();
+      const { missed } = this;
       for (const step of steps) await this.#place(step, committed, touched);
       await this.#tree.sync(touched);
+      if (this.missed > missed) await this.#onMissed();
       const last = steps[steps.length - 1];
-      this.#recovering = false;
       if (last !== undefined) this.#durable = applied(last.sequence);
     }
     const last = records[records.length - 1];
@@ -61,6 +68,7 @@ export class Applier {
   /** Gives up what lies aside. */
   async discard(): Promise<void> {
     this.#incoming.close();
+    this.#held.forgetStashed();
     await this.#aside.clear(false);
   }
 
@@ -123,10 +131,19 @@ export class Applier {
     }
     // After a crash the catalog may already say more than the files were known to have.
     if (sequence <= this.#catalog.through) return;
-    fold(this.#catalog, operation);
+    fold(this.#catalog, operation, this.#left(operation));
     if (done || !('path' in operation)) return;
     this.missed++;
     this.#catalog.remove(operation.path);
+  }
+
+  /** The entry that an operation has left, with the signature that proves its digest from here on. */
+  #left(operation: Operation): Entry | undefined {
+    const entry = entryAfter(operation);
+    if (entry?.kind !== 'file') return entry;
+    this.unsettledBytes += entry.size;
+    const signature = this.#held.signatureAt(entry.path);
+    return signature === undefined ? entry : { ...entry, signature };
   }
 
   async #effect({ operation, sequence }: Step, committed: boolean): Promise<boolean> {
@@ -146,7 +163,7 @@ export class Applier {
         return true;
       case 'commit':
         if (committed) await tree.place(this.#aside.transfer, operation.path);
-        return committed || this.#holds(operation);
+        return committed || this.#holds(operation.path, operation.digest);
       case 'symlink':
         await tree.makeLink(this.#aside.fileAt(sequence), operation.target, operation.attributes);
         await tree.place(this.#aside.fileAt(sequence), operation.path);
@@ -158,11 +175,12 @@ export class Applier {
         if (operation.content === undefined) {
           return tree.setDirectoryAttributes(operation.path, operation.attributes);
         }
+        if (!(await this.#holds(operation.path, operation.content.digest))) return false;
         return this.#setAttributes(operation, sequence);
       case 'rename':
         return this.#rename(operation, sequence);
       case 'stash':
-        return (await tree.takeAway(operation.path, this.#aside.stashAt(operation.id))) || this.#isAside(operation.id);
+        return this.#stash(operation);
       case 'unstash':
         return this.#unstash(operation, sequence);
     }
@@ -172,34 +190,33 @@ export class Applier {
     return this.#tree.setFileAttributes(operation.path, operation.attributes, this.#aside.fileAt(sequence));
   }
 
+  /** Another file may have taken the place of the one that is meant; and that may be where it belongs, from before a crash. */
   async #rename(operation: OperationOf<'rename'>, sequence: number): Promise<boolean> {
-    if (await this.#isMeant(operation)) await this.#tree.move(operation.from, operation.path);
-    else if (!(await this.#holds(operation))) return false;
+    const { from, path, digest } = operation;
+    if (await this.#holds(from, digest)) await this.#tree.move(from, path);
+    else if (!(await this.#holds(path, digest))) return false;
     return this.#setAttributes(operation, sequence);
   }
 
-  /** Whether the file to be moved is the one that is meant: after a crash another may have taken its place. */
-  async #isMeant({ from, size, digest, attributes }: OperationOf<'rename'>): Promise<boolean> {
-    if (this.#recovering) return (await this.#contentAt(from))?.equals(digest) ?? false;
-    const entry = await this.#tree.entryAt(from);
-    return entry?.kind === 'file' && entry.size === size && entry.attributes.mtime === attributes.mtime;
+  async #stash({ path, id }: OperationOf<'stash'>): Promise<boolean> {
+    const digest = await this.#held.recordedAt(path);
+    if (!(await this.#tree.takeAway(path, this.#aside.stashAt(id)))) return this.#isAside(id);
+    this.#held.keepStashed(id, digest);
+    return true;
   }
 
   async #unstash(operation: OperationOf<'unstash'>, sequence: number): Promise<boolean> {
-    const { id, path } = operation;
-    if (await this.#isAside(id)) await this.#tree.place(this.#aside.stashAt(id), path);
-    else if (!(await this.#holds(operation))) return false;
+    const { id, path, digest } = operation;
+    if (!(await this.#holds(path, digest))) {
+      // After a crash another file may lie there already: the next pass begins with the same number.
+      if (!(await this.#held.digestOfStashed(id))?.equals(digest)) return false;
+      await this.#tree.place(this.#aside.stashAt(id), path);
+    }
     return this.#setAttributes(operation, sequence);
   }
 
-  /** Whether the content that an operation brings is at its path already, from before a crash. */
-  async #holds(operation: OperationOf<'rename' | 'unstash' | 'commit'>): Promise<boolean> {
-    return (await this.#contentAt(operation.path))?.equals(operation.digest) ?? false;
-  }
-
-  async #contentAt(path: VolumePath): Promise<Buffer | undefined> {
-    const isFile = (await this.#tree.entryAt(path))?.kind === 'file';
-    return isFile ? (await digestFile(this.#tree.root, path))?.digest : undefined;
+  async #holds(path: VolumePath, digest: Buffer): Promise<boolean> {
+    return (await this.#held.digestAt(path))?.equals(digest) ?? false;
   }
 
   async #isAside(id: number): Promise<boolean> {

@@ -12,6 +12,7 @@ import { keepingTime } from './attributes.js';
  */
 
 const TRANSFER = 'transfer';
+const STASH = 'stash-';
 
 export class Aside {
   readonly dir: string;
@@ -49,14 +50,18 @@ export class Aside {
     return join(this.dir, TRANSFER);
   }
 
+  stashName(id: number): string {
+    return `${STASH}${id}`;
+  }
+
   stashAt(id: number): string {
-    return join(this.dir, `stash-${id}`);
+    return join(this.dir, this.stashName(id));
   }
 
   /** Removes what nobody needs: everything, or all but the unfinished transfer and the stashes. */
   async clear(keepUnfinished: boolean): Promise<void> {
     for (const name of await this.#names()) {
-      if (keepUnfinished && (name === TRANSFER || name.startsWith('stash-'))) continue;
+      if (keepUnfinished && (name === TRANSFER || name.startsWith(STASH))) continue;
       await rm(join(this.dir, name), { recursive: true, force: true });
     }
   }
@@ -64,7 +69,7 @@ export class Aside {
   /** What lies here of work that goes on after a restart. */
   async unfinished(): Promise<{ transfer: boolean; stashes: number }> {
     const names = await this.#names();
-    return { transfer: names.includes(TRANSFER), stashes: names.filter((name) => name.startsWith('stash-')).length };
+    return { transfer: names.includes(TRANSFER), stashes: names.filter((name) => name.startsWith(STASH)).length };
   }
 
   /** Leaves nothing in the replica's root; an unfinished transfer is given up with it. */

@@ -2,6 +2,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson, replaceFile, storageError, syncDirectory } from '../engine/files.js';
 import { FormatVersionError, StateDamagedError } from '../errors.js';
+import { RunIndex } from './catalog-index.js';
 import { RunWriter, readRun } from './catalog-run.js';
 import type { Entry } from './entry.js';
 import type { CatalogItem } from './entry-codec.js';
@@ -51,6 +52,7 @@ export class Catalog {
   #runs: string[];
   #counter: number;
   #changes = new Map<VolumePath, Entry | undefined>();
+  readonly #indexes = new Map<string, RunIndex>();
 
   private constructor(dir: string, manifest: Manifest) {
     this.#dir = dir;
@@ -91,6 +93,16 @@ export class Catalog {
     return this.#changes.size > 0;
   }
 
+  /** The entry at one path. */
+  async get(path: VolumePath): Promise<Entry | undefined> {
+    if (this.#changes.has(path)) return this.#changes.get(path);
+    for (const name of this.#runs) {
+      const item = await this.#index(name).find(path);
+      if (item !== undefined) return item.entry;
+    }
+    return undefined;
+  }
+
   /** All entries in path order, as of this moment: later changes do not show. */
   async *entries(): AsyncGenerator<Entry> {
     for await (const { entry } of this.#items()) if (entry !== undefined) yield entry;
@@ -117,6 +129,12 @@ export class Catalog {
     this.unsettled = new Unsettled();
     this.through = through;
     await this.#save();
+  }
+
+  #index(name: string): RunIndex {
+    const index = this.#indexes.get(name) ?? new RunIndex(join(this.#dir, name));
+    this.#indexes.set(name, index);
+    return index;
   }
 
   #items(): AsyncGenerator<CatalogItem> {
@@ -157,6 +175,7 @@ export class Catalog {
 
   /** Runs that no manifest names: merged away, or cut off in the making. */
   async #removeStrays(): Promise<void> {
+    for (const name of this.#indexes.keys()) if (!this.#runs.includes(name)) this.#indexes.delete(name);
     for (const name of await readdir(this.#dir)) {
       if (name.endsWith('.run') && !this.#runs.includes(name)) await rm(join(this.#dir, name), { force: true });
     }

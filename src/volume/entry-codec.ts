@@ -63,9 +63,13 @@ export class EntryWriter {
   }
 }
 
-/** Reads what an EntryWriter wrote, given in the same pieces. */
+/** Reads what an EntryWriter wrote, given in the same pieces, from the entry after `previous` on. */
 export class EntryReader {
-  #previous: VolumePath = '';
+  #previous: VolumePath;
+
+  constructor(previous: VolumePath = '') {
+    this.#previous = previous;
+  }
 
   read(bytes: Buffer): CatalogItem[] {
     const reader = new ByteReader(bytes, 'entries');

@@ -45,6 +45,9 @@ export interface ReplicaVerifyResult {
   examples: string[];
 }
 
+/** Content that may be read again after a crash, because no checkpoint has proved it yet. */
+const UNSETTLED_BYTES_MAX = 16 * 1024 ** 3;
+
 /**
  * The copy of a volume: takes the records of a receiver and applies them to a directory.
  *
@@ -92,14 +95,12 @@ export class Replica {
       aside,
       tree,
       cursor,
-      applier: new Applier(tree, aside, catalog),
+      applier: new Applier(tree, aside, catalog, () => marker.setHoldsContent(true)),
     };
     const replica = new Replica(parts);
     await replica.#catchUp();
     await aside.clear(true);
     await aside.prepare();
-    // What an earlier process found may have been lost with it.
-    if (marker.holdsContent) await scan(tree.root, aside.ignored, catalog, false);
     options.receiver.attach(replica.#consumer());
     return replica;
   }
@@ -147,13 +148,15 @@ export class Replica {
       throw isErrno(error, 'ENOSPC', 'EDQUOT') ? storageError('writing', String(tree.root.bytes), error) : error;
     });
     for (const record of records) this.#uncheckpointedBytes += record.payload.byteLength;
-    if (!catalog.wantsFlush && this.#uncheckpointedBytes < checkpointBytes(receiver.log.queueBytesMax)) return;
+    const isDue = this.#uncheckpointedBytes >= checkpointBytes(receiver.log.queueBytesMax);
+    if (!catalog.wantsFlush && !isDue && applier.unsettledBytes < UNSETTLED_BYTES_MAX) return;
     await this.#checkpoint(records[records.length - 1]?.sequence ?? catalog.through);
   }
 
   async #checkpoint(through: number): Promise<void> {
-    const { catalog, cursor } = this.#parts;
+    const { catalog, cursor, applier } = this.#parts;
     await catalog.flush(Math.max(through, catalog.through));
+    applier.unsettledBytes = 0;
     await cursor.advance(catalog.through);
     this.#uncheckpointedBytes = 0;
   }
@@ -204,8 +207,12 @@ export class Replica {
   }
 
   async *#answerListing(): AsyncGenerator<Buffer> {
-    const { tree, catalog } = this.#parts;
-    await this.#exclusively(() => fillDigests(tree.root, catalog));
+    const { tree, aside, catalog } = this.#parts;
+    await this.#exclusively(async () => {
+      // Whoever asks will send what the listing lacks and nothing else: it says what is there, not what should be.
+      await scan(tree.root, aside.ignored, catalog, false);
+      await fillDigests(tree.root, catalog);
+    });
     yield* listingChunks(catalog.entries());
   }
 

@@ -38,7 +38,7 @@ export class RootMarker {
   kept: RootIdentity | undefined;
   /** Changes whenever the state is bound to a directory anew. */
   mark: string | undefined;
-  /** The directory holds what no record brought: whoever sends has to compare before anything else. */
+  /** The directory holds what no record brought, or lacks what one did: whoever sends has to compare before it goes on. */
   holdsContent = false;
 
   private constructor(path: string) {

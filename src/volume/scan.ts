@@ -9,7 +9,7 @@ import { type Root, walk } from './walk.js';
 
 /**
  * Compares the replica's files with its catalog and corrects the catalog where something else has been at work. Content
- * is reread where the file was touched since it was last looked at, or everywhere when asked to be thorough.
+ * is reread where the file is not the one whose signature was recorded, or everywhere when asked to be thorough.
  */
 export interface Drift {
   drifted: number;
@@ -47,9 +47,8 @@ async function examine(
   if (there.kind === 'directory') return 'as it should be';
   if (there.kind === 'symlink')
     return known.target?.equals(there.target ?? Buffer.alloc(0)) ? 'as it should be' : there;
-  // A file just written has not been looked at before: the digest was taken from the bytes that went into it.
-  const touched = known.signature !== undefined && !sameSignature(known.signature, there.signature);
-  if (!deep && !touched && known.digest !== undefined) return 'as it should be';
+  const proved = known.digest !== undefined && sameSignature(known.signature, there.signature);
+  if (proved && !deep) return 'as it should be';
   const now = await digestFile(root, there.path).catch(() => undefined);
   const same = now?.digest !== undefined && known.digest?.equals(now.digest) === true;
   return same ? 'as it should be' : (now ?? there);

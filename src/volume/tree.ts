@@ -86,8 +86,10 @@ export class Tree {
 
   /** False when the path holds no file. One that shares its inode, in a directory that was adopted, gets its own. */
   async setFileAttributes(path: VolumePath, attributes: Attributes, aside: string): Promise<boolean> {
-    if (!(await this.#isReachable(path)) || (await this.#kindAt(path)) !== 'file') return false;
-    if ((await lstatBig(this.root.at(path))).nlink > 1n) {
+    const isReachable = await this.#isReachable(path);
+    const stats = isReachable ? await lstatBig(this.root.at(path)).catch(() => undefined) : undefined;
+    if (!stats?.isFile()) return false;
+    if (stats.nlink > 1n) {
       await copyFile(this.root.at(path), aside);
       const file = await Descriptor.open(aside, 'r+');
       await file.sync().finally(() => file.close());

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
 import { formatTable } from '../../bench/format.js';
 import { BENCHES, type BenchRow } from '../../bench/registry.js';
@@ -29,6 +30,14 @@ test('an unknown name or option is refused with the names there are', async () =
     expect(errors).toContain('nonsense');
     for (const { name } of BENCHES) expect(errors).toContain(name);
   }
+});
+
+test('a name selects its whole family', async () => {
+  const { code, out, errors } = await bench('journal', '--tiny', '--json', '--dir', tmpdir());
+  expect(code, errors).toBe(0);
+  const rows = JSON.parse(out.at(-1) ?? '') as (BenchRow & { bench: string })[];
+  expect([...new Set(rows.map((row) => row.bench))]).toEqual(['journal-append', 'journal-read', 'journal-open']);
+  expect(errors).toContain(`in ${tmpdir()}, file system `);
 });
 
 test('the table lines up', () => {

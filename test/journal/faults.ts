@@ -33,6 +33,17 @@ export class FaultyFileSystem {
   }
   private armed: string | undefined;
 
+  /** Has the next call of that name wait until the function that this returns is called. */
+  holdNext(name: string): () => void {
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.held = { name, gate };
+    return release;
+  }
+  private held: { name: string; gate: Promise<void> } | undefined;
+
   private wrap<T extends object>(target: T, prefix: string, result: (value: unknown) => unknown): T {
     return new Proxy(target, {
       get: (object, property) => {
@@ -46,7 +57,13 @@ export class FaultyFileSystem {
             this.count('file.close');
             return undefined;
           }
-          this.count(`${prefix}${String(property)}`);
+          const name = `${prefix}${String(property)}`;
+          this.count(name);
+          if (this.held?.name === name) {
+            const { gate } = this.held;
+            this.held = undefined;
+            await gate;
+          }
           return result(await (value as (...all: unknown[]) => unknown).apply(object, args));
         };
       },

@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { RECORD, RECORD_HEADER_BYTES } from '../../src/engine/record-layout.js';
-import { DATA_START, GROUP, GROUP_HEADER_BYTES, GROUP_MAGIC, SEGMENT } from '../../src/journal/format.js';
+import { DATA_START, GROUP, GROUP_HEADER_BYTES, GROUP_MAGIC } from '../../src/journal/format.js';
 import { Journal, type JournalOptions, type JournalRecord } from '../../src/journal/journal.js';
 
 /** Journals in directories of their own, closed and removed after each test, whatever its outcome. */
@@ -22,6 +22,21 @@ export function newDirectory(): string {
   const dir = mkdtempSync(join(tmpdir(), 'longhaul-journal-'));
   directories.add(dir);
   return dir;
+}
+
+/** The directory of an open journal as it is at this moment: what a killed process would leave. */
+export function crashCopy(dir: string): string {
+  const copy = newDirectory();
+  cpSync(dir, copy, { recursive: true });
+  rmSync(join(copy, 'lock'));
+  return copy;
+}
+
+/** Every file under a directory with its content, to tell whether anything was changed. */
+export function snapshot(dir: string): Map<string, string> {
+  const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const contentOf = (path: string) => readFileSync(path).toString('latin1');
+  return new Map(files.map(({ parentPath, name }) => [join(parentPath, name), contentOf(join(parentPath, name))]));
 }
 
 export const VOLUME = '00112233445566778899aabbccddeeff';
@@ -126,6 +141,3 @@ export function flipBit(path: string, offset: number, bit = 0): void {
     return undefined;
   });
 }
-
-export const SEGMENT_FIELDS = Object.entries(SEGMENT) as [keyof typeof SEGMENT, number][];
-export const RECORD_FIELDS = Object.entries(RECORD) as [keyof typeof RECORD, number][];

@@ -49,11 +49,30 @@ test('random puts, removals, flushes and reopenings say what a map says', async 
       }
       const expected = [...model.values()].sort((a, b) => comparePaths(a.path, b.path));
       expect(await contents(catalog), `LONGHAUL_SEED=${SEED}, round ${round}, step ${step}`).toEqual(expected);
+      for (const path of ['a/1', 'a/b/7', 'a b/59', 'z/3', '\xff/0', 'zz', ''])
+        expect(await catalog.get(path), `${path}, step ${step}`).toEqual(model.get(path));
       expect(catalog.through).toBe(through);
       expect(readdirSync(dir).length, 'files in the directory').toBeLessThan(10);
     }
   }
 }, 600_000);
+
+test('single entries are found in runs of many blocks, the newest first', async () => {
+  const dir = newDirectory();
+  const catalog = await Catalog.open(dir);
+  const name = (i: number): string => `a directory of some length/${String(i).padStart(5, '0')}`;
+  for (let i = 0; i < 10_000; i += 2) catalog.put(entryAt(name(i), 1));
+  await catalog.flush(1);
+  for (let i = 0; i < 10_000; i += 5) catalog.put(entryAt(name(i), 2));
+  for (let i = 0; i < 10_000; i += 7) catalog.remove(name(i));
+  await catalog.flush(2);
+  const random = randomFor(600);
+  for (let question = 0; question < 2000; question++) {
+    const i = random.below(10_001);
+    const expected = i >= 10_000 || i % 7 === 0 ? undefined : i % 5 === 0 ? 2 : i % 2 === 0 ? 1 : undefined;
+    expect((await catalog.get(name(i)))?.size, `LONGHAUL_SEED=${SEED}, ${i}`).toBe(expected);
+  }
+});
 
 test('a listing shows one moment, whatever happens meanwhile', async () => {
   const catalog = await Catalog.open(newDirectory());

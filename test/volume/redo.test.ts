@@ -25,8 +25,8 @@ import { makeRandomTree } from '../support/tree.js';
 const SYNC_MS = 4;
 const NOBODY = { name: 'nobody', host: '127.0.0.1', port: 9 };
 
-/** Records of a first copy and of some changes after it. */
-async function recordChanges(dir: string, change: (source: string) => void, shape: (source: string) => void) {
+/** Records of a first copy and of some changes after it, each followed by a sync. */
+async function recordChanges(dir: string, changes: ((source: string) => void)[], shape: (source: string) => void) {
   const source = join(dir, 'source');
   mkdirSync(source);
   shape(source);
@@ -35,8 +35,11 @@ async function recordChanges(dir: string, change: (source: string) => void, shap
   await volume.sync();
   const copied = sender.status().appended;
   spawnSync('cp', ['-a', source, join(dir, 'before')]);
-  change(source);
-  const { moved } = await volume.sync();
+  let moved = 0;
+  for (const change of changes) {
+    change(source);
+    moved += (await volume.sync()).moved;
+  }
   await volume.close();
   await sender.close();
   const journal = await Journal.open({ dir: join(dir, 'sender', 'queue') });
@@ -104,7 +107,18 @@ describe('doing it again after kill -9 gives the same replica', () => {
     const dir = newDirectory();
     const shape = (source: string) => spawnSync('bash', ['-ec', SWAP_BEFORE, 'bash', source]);
     const change = (source: string) => spawnSync('bash', ['-ec', SWAP_AFTER, 'bash', source]);
-    const { source, later, moved } = await recordChanges(dir, change, shape);
+    const { source, later, moved } = await recordChanges(dir, [change], shape);
+    expect(moved).toBe(4);
+    expect(await killEverywhere(dir, later, source)).toEqual([]);
+  });
+
+  test('two swaps, one after the other, that go by a stash of the same number', async () => {
+    letFilesSettle();
+    const dir = newDirectory();
+    const shape = (source: string) => spawnSync('bash', ['-ec', SWAP_BEFORE, 'bash', source]);
+    const swap = (one: string, other: string) => (source: string) =>
+      spawnSync('bash', ['-ec', SWAP, 'bash', source, one, other]);
+    const { source, later, moved } = await recordChanges(dir, [swap('a', 'b'), swap('c', 'd')], shape);
     expect(moved).toBe(4);
     expect(await killEverywhere(dir, later, source)).toEqual([]);
   });
@@ -115,10 +129,8 @@ describe('doing it again after kill -9 gives the same replica', () => {
       const random = randomFor(300 + round);
       const dir = newDirectory();
       let story: string[] = [];
-      const { source, later } = await recordChanges(
-        dir,
-        (root) => (story = mutate(root, random, 8)),
-        (root) => makeRandomTree(root, random, { entries: 25, fileBytesMax: 30_000 }),
+      const { source, later } = await recordChanges(dir, [(root) => (story = mutate(root, random, 8))], (root) =>
+        makeRandomTree(root, random, { entries: 25, fileBytesMax: 30_000 }),
       );
       const wrong = await killEverywhere(dir, later, source);
       expect(wrong, `LONGHAUL_SEED=${SEED}, round ${round}:\n${story.join('\n')}`).toEqual([]);
@@ -127,5 +139,6 @@ describe('doing it again after kill -9 gives the same replica', () => {
 });
 
 const SWAP_BEFORE = `cd "$1"; for name in a b c d; do echo "content $name" > $name; touch -d @1000000000 $name; done`;
+const SWAP = `cd "$1"; mv $2 x; mv $3 $2; mv x $3`;
 /** A swap, and a chain at whose beginning a new file appears that looks like the one that left. */
 const SWAP_AFTER = `cd "$1"; mv a x; mv b a; mv x b; mv d e; mv c d; echo "content C" > c; touch -d @1000000000 c`;

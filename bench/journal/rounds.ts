@@ -1,0 +1,27 @@
+import { median } from '../kit/timing.js';
+
+/** Figures of each contender by name, one for each round. */
+export type Figures = Map<string, number[]>;
+
+/** All contenders once, then all again: what else the machine does meanwhile strikes all alike. */
+export async function inTurn<T extends { name: string }>(
+  contenders: readonly T[],
+  rounds: number,
+  measure: (contender: T) => Promise<number>,
+): Promise<Figures> {
+  const figures: Figures = new Map(contenders.map(({ name }) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const contender of contenders) figures.get(contender.name)?.push(await measure(contender));
+  }
+  return figures;
+}
+
+export function medianOf(figures: Figures, name: string): number {
+  return median(figures.get(name) ?? []);
+}
+
+/** The median of the ratios of each round, not the ratio of the medians: the two were measured side by side. */
+export function ratioOf(figures: Figures, ours: string, rival: string): number {
+  const theirs = figures.get(rival) ?? [];
+  return median((figures.get(ours) ?? []).map((value, round) => value / (theirs[round] ?? Number.NaN)));
+}

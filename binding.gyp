@@ -1,0 +1,49 @@
+{
+  "targets": [
+    {
+      "target_name": "longhaul",
+      "sources": ["native/addon.cc", "native/bridge.cc", "native/durable.cc", "native/records.cc"],
+      "include_dirs": [
+        "<!(node -p \"require('node-addon-api').include_dir\")",
+        "<!(node -p \"require('path').relative('.', require('path').dirname(require.resolve('xxhash-addon/package.json')))\")/xxHash"
+      ],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL"],
+      "cflags": ["-O3", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"],
+      "cflags!": ["-Wno-unused-parameter"],
+      "cflags_cc": ["-std=c++17", "-fexceptions"],
+      "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-exceptions"],
+      "conditions": [
+        [
+          "OS=='mac'",
+          {
+            "xcode_settings": {
+              "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
+              "CLANG_CXX_LIBRARY": "libc++",
+              "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
+              "GCC_OPTIMIZATION_LEVEL": "3",
+              "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+              "GCC_TREAT_WARNINGS_AS_ERRORS": "YES",
+              "MACOSX_DEPLOYMENT_TARGET": "11.0",
+              "WARNING_CFLAGS": ["-Wall", "-Wextra"]
+            }
+          }
+        ],
+        [
+          "OS=='win'",
+          {
+            "defines": ["_HAS_EXCEPTIONS=1", "NOMINMAX"],
+            "msvs_settings": {
+              "VCCLCompilerTool": {
+                "AdditionalOptions": ["/std:c++17"],
+                "ExceptionHandling": 1,
+                "Optimization": 2,
+                "WarnAsError": "true",
+                "WarningLevel": 3
+              }
+            }
+          }
+        ]
+      ]
+    }
+  ]
+}

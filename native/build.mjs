@@ -1,0 +1,77 @@
+// Builds the addon when something it is made of has changed; `npm run build` calls this after the compiler.
+//
+// Without a compiler, Python or Node's headers it says so in one line and succeeds, because the portable engine serves
+// then; LONGHAUL_REQUIRE_NATIVE=1 makes that a failure. What the tools said stays in build/native.log.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ADDON = join('build', 'Release', 'longhaul.node');
+const STAMP = join('build', 'native.inputs');
+const LOG = join('build', 'native.log');
+const SOURCES = /[.](cc|h)$/;
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+const require = createRequire(import.meta.url);
+
+/** Everything that the addon is made of, and made for, as one digest. */
+function inputs() {
+  const hash = createHash('sha256');
+  const sources = readdirSync('native').filter((name) => SOURCES.test(name));
+  for (const path of ['binding.gyp', ...sources.sort().map((name) => join('native', name))]) {
+    hash.update(`${path}\0`).update(readFileSync(path));
+  }
+  for (const name of ['node-addon-api', 'xxhash-addon']) hash.update(require(`${name}/package.json`).version);
+  return hash.update(`${process.version} ${process.platform} ${process.arch}`).digest('hex');
+}
+
+/** A directory with Node's headers, so that none have to be fetched. */
+function headers() {
+  const places = [process.env.npm_config_nodedir, resolve(dirname(process.execPath), '..')];
+  return places.find((dir) => dir && existsSync(join(dir, 'include', 'node', 'node_api.h')));
+}
+
+function build() {
+  const command = [require.resolve('node-gyp/bin/node-gyp.js'), 'configure', 'build'];
+  const nodedir = headers();
+  if (nodedir !== undefined) command.push(`--nodedir=${nodedir}`);
+  // `npm run --silent` would keep node-gyp from saying what is wrong.
+  const env = { ...process.env, npm_config_loglevel: 'info' };
+  const { status, stdout = '', stderr = '', error } = spawnSync(process.execPath, command, { encoding: 'utf8', env });
+  const output = `${stdout}${stderr}${error ? `${error.message}\n` : ''}`;
+  mkdirSync('build', { recursive: true });
+  writeFileSync(LOG, output);
+  return { built: status === 0 && existsSync(ADDON), output };
+}
+
+/** The line of the output that says most about what is missing. */
+function reason(output) {
+  const lines = output.split('\n');
+  const telling = [/\berror: (.*)/, /make: (.*(?:No such file|not found).*)/, /gyp ERR! stack (?:Error: )?(.*)/];
+  for (const pattern of telling) {
+    const match = lines.map((line) => pattern.exec(line)).find((found) => found !== null);
+    if (match) return match[1];
+  }
+  return 'node-gyp failed';
+}
+
+function main() {
+  const wanted = inputs();
+  if (existsSync(ADDON) && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted) return 0;
+  // One of other sources must not be taken for this one.
+  rmSync(ADDON, { force: true });
+  const { built, output } = build();
+  if (built) {
+    writeFileSync(STAMP, wanted);
+    return 0;
+  }
+  const required = process.env.LONGHAUL_REQUIRE_NATIVE === '1';
+  if (required) console.error(output);
+  console.error(`the native engine was not built, so the portable one serves: ${reason(output)} (${LOG} has it all)`);
+  return required ? 1 : 0;
+}
+
+process.exitCode = main();

@@ -1,0 +1,154 @@
+import { types } from 'node:util';
+import { InvalidArgumentError } from '../errors.js';
+import { CHECK_STATE_FIELDS, SEAL_STATE_FIELDS } from './record-layout.js';
+
+/** The byte-level work that both engines do, the addon in C++ and its twin in TypeScript. */
+export interface Kernels {
+  /** XXH64 of the bytes. Only the lower 64 bits of the seed count. */
+  checksum64(bytes: Uint8Array, seed: bigint): bigint;
+
+  /**
+   * Fills in the checksums of the records that lie one after the other in bytes[start, end), by the layout in
+   * record-layout.ts, and returns how many there are. `state` holds the `STATE` fields and moves on.
+   */
+  sealRecords(bytes: Uint8Array, start: number, end: number, state: BigUint64Array): number;
+
+  /**
+   * Checks the records in bytes[start, end) one after the other, writes where each sound one starts into `found`, and
+   * returns how many those are. `state` has moved on to the last sound one, and says in `STATE.stop` what ended it.
+   */
+  checkRecords(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    state: BigUint64Array,
+    found: Float64Array | Uint32Array,
+  ): number;
+
+  /**
+   * Writes all buffers, one after the other from `position`, and with `sync` resolves once they are on the disk. The
+   * buffers must not change before that, and the descriptor must stay open. A failure is an Error as Node's own, with
+   * `code`, `errno` and `syscall`.
+   */
+  writeDurable(fd: number, buffers: readonly Uint8Array[], position: number, sync: boolean): Promise<void>;
+
+  /**
+   * Gives the file blocks for bytes 0 to `bytes`, lengthening it if need be, so that writing there needs none later.
+   * Resolves with false where the file system or the engine cannot do that; nothing has happened then.
+   */
+  preallocate(fd: number, bytes: number): Promise<boolean>;
+
+  /**
+   * Writes zeros to bytes `from` to `to`, multiples of 4096 that nobody else writes to meanwhile, and resolves once they
+   * are on the disk. They go past the page cache, so that syncing other parts of the file does not wait for them.
+   * Resolves with false where the file system or the engine cannot do that.
+   */
+  writeZeros(fd: number, from: number, to: number): Promise<boolean>;
+}
+
+/**
+ * The same kernels, for arguments from anywhere: what is not as it should be raises InvalidArgumentError. An
+ * implementation answers malformed records with -1 less their place.
+ */
+export function checked(kernels: Kernels): Kernels {
+  return {
+    checksum64(bytes, seed) {
+      checkBytes('bytes', bytes);
+      if (typeof seed !== 'bigint') refuse('seed', seed, 'a bigint');
+      return kernels.checksum64(bytes, seed);
+    },
+    sealRecords(bytes, start, end, state) {
+      checkRange(bytes, start, end);
+      checkState(state, SEAL_STATE_FIELDS);
+      const records = kernels.sealRecords(bytes, start, end, state);
+      if (records < 0) refuse('bytes', bytes, `whole records, but the one at ${-1 - records} ends behind ${end}`);
+      return records;
+    },
+    checkRecords(bytes, start, end, state, found) {
+      checkRange(bytes, start, end);
+      checkState(state, CHECK_STATE_FIELDS);
+      const wide = types.isFloat64Array(found);
+      if (!(wide || (types.isUint32Array(found) && end <= UINT32_MAX)) || isShared(found)) {
+        refuse('found', found, 'a Float64Array, or a Uint32Array for offsets of 32 bits');
+      }
+      return kernels.checkRecords(bytes, start, end, state, found);
+    },
+    async writeDurable(fd, buffers, position, sync) {
+      checkInteger('fd', fd, INT32_MAX);
+      checkInteger('position', position, Number.MAX_SAFE_INTEGER);
+      if (typeof sync !== 'boolean') refuse('sync', sync, 'true or false');
+      if (!Array.isArray(buffers)) refuse('buffers', buffers, 'an array of Uint8Array');
+      // A copy, because the caller's array may change while the disk works.
+      const list: Uint8Array[] = buffers.slice();
+      let end = position;
+      for (const buffer of list) end += checkBytes('a buffer', buffer).byteLength;
+      checkInteger('the end of the write', end, Number.MAX_SAFE_INTEGER);
+      await kernels.writeDurable(fd, list, position, sync);
+    },
+    async preallocate(fd, bytes) {
+      checkInteger('fd', fd, INT32_MAX);
+      if (bytes === 0) refuse('bytes', bytes, 'an integer from 1');
+      checkInteger('bytes', bytes, Number.MAX_SAFE_INTEGER);
+      return kernels.preallocate(fd, bytes);
+    },
+    async writeZeros(fd, from, to) {
+      checkInteger('fd', fd, INT32_MAX);
+      checkInteger('to', to, Number.MAX_SAFE_INTEGER);
+      checkInteger('from', from, to);
+      for (const [argument, value] of Object.entries({ from, to })) {
+        if (value % PAGE_BYTES !== 0) refuse(argument, value, `a multiple of ${PAGE_BYTES}`);
+      }
+      return kernels.writeZeros(fd, from, to);
+    },
+  };
+}
+
+const INT32_MAX = 0x7fff_ffff;
+const UINT32_MAX = 0xffff_ffff;
+/** What writes past the page cache are aligned to, on any disk. */
+const PAGE_BYTES = 4096;
+
+function checkBytes(argument: string, bytes: unknown): Uint8Array {
+  if (!types.isUint8Array(bytes)) refuse(argument, bytes, 'a Uint8Array');
+  // Another thread could change shared memory between a check and its use, or while it is being written.
+  if (isShared(bytes) || isDetached(bytes)) refuse(argument, bytes, 'a Uint8Array with memory of its own');
+  return bytes;
+}
+
+function isShared(view: ArrayBufferView): boolean {
+  return types.isSharedArrayBuffer(view.buffer);
+}
+
+/** Whether the memory has been transferred away; an empty view is asked by trying. */
+function isDetached(bytes: Uint8Array): boolean {
+  if (bytes.byteLength > 0) return false;
+  try {
+    new Uint8Array(bytes.buffer);
+    return false;
+  } catch (error) {
+    if (error instanceof TypeError) return true;
+    throw error;
+  }
+}
+
+function checkRange(bytes: Uint8Array, start: number, end: number): void {
+  checkBytes('bytes', bytes);
+  checkInteger('end', end, bytes.byteLength);
+  checkInteger('start', start, end);
+}
+
+function checkState(state: unknown, fields: number): void {
+  if (!types.isBigUint64Array(state) || state.length < fields || isShared(state)) {
+    refuse('state', state, `a BigUint64Array of at least ${fields}`);
+  }
+}
+
+function checkInteger(argument: string, value: number, max: number): void {
+  if (!Number.isSafeInteger(value) || value < 0 || value > max) {
+    refuse(argument, value, `an integer from 0 to ${max}`);
+  }
+}
+
+function refuse(argument: string, given: unknown, expected: string): never {
+  throw new InvalidArgumentError(argument, given, expected);
+}

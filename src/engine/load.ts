@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+import { NativeEngineMissingError } from '../errors.js';
+import { choiceOption } from '../options.js';
+import type { Kernels } from './kernels.js';
+import { type NativeAddon, nativeKernels } from './native.js';
+import { portable } from './portable.js';
+import { RECORD, recordBytes, STATE } from './record-layout.js';
+
+/** Finds the addon, or remembers why there is none. */
+
+export interface LoadedEngine {
+  name: 'native' | 'portable';
+  kernels: Kernels;
+  /** Why the native engine is not in use. */
+  reason?: string;
+}
+
+/** `choice` is the environment's LONGHAUL_ENGINE: either engine's name, or nothing for the best there is. */
+export function loadEngine(choice: string | undefined, addonPath: string = ownAddonPath()): LoadedEngine {
+  const wanted = choiceOption('LONGHAUL_ENGINE', choice || undefined, ['auto', 'native', 'portable'], 'auto');
+  if (wanted === 'portable') return { name: 'portable', kernels: portable, reason: 'LONGHAUL_ENGINE is portable' };
+  try {
+    return { name: 'native', kernels: loadAddon(addonPath) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (wanted === 'native') throw new NativeEngineMissingError(addonPath, reason, error);
+    return { name: 'portable', kernels: portable, reason };
+  }
+}
+
+/** Where the build leaves the addon: below the directory of the package, wherever in it this file lies. */
+export function ownAddonPath(): string {
+  let dir = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(dir, 'package.json')) && dir !== dirname(dir)) dir = dirname(dir);
+  return join(dir, 'build', 'Release', 'longhaul.node');
+}
+
+function loadAddon(path: string): Kernels {
+  if (!existsSync(path)) throw new Error(`there is no ${path}`);
+  const kernels = nativeKernels(createRequire(import.meta.url)(path) as NativeAddon, portable);
+  // One that was built from other sources, with another layout say, would write journals that nobody can read.
+  if (!isDeepStrictEqual(sample(kernels), sample(portable))) throw new Error(`${path} belongs to another version`);
+  return kernels;
+}
+
+/** What an engine makes of one record. */
+function sample(kernels: Kernels): unknown {
+  const payloadLength = 7;
+  const bytes = new Uint8Array(recordBytes(1, payloadLength)).fill(1);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(RECORD.keyLength, 1, true);
+  view.setUint32(RECORD.payloadLength, payloadLength, true);
+  const state = BigUint64Array.of(2n, 3n, view.getBigUint64(RECORD.sequence, true), 0n, 0n);
+  const records = kernels.sealRecords(bytes, 0, bytes.byteLength, state);
+  const sealed = [bytes.slice(), state.slice(), kernels.checksum64(bytes, 4n)];
+  state[STATE.chain] = 3n;
+  const found = new Uint32Array(records + 1);
+  return [sealed, kernels.checkRecords(bytes, 0, bytes.byteLength, state, found), state, found];
+}

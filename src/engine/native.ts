@@ -1,0 +1,33 @@
+import { getSystemErrorMap } from 'node:util';
+import type { Kernels } from './kernels.js';
+
+/** The addon as it is loaded. On Windows it has no file operations. */
+export type NativeAddon = Pick<Kernels, 'checksum64' | 'sealRecords' | 'checkRecords'> &
+  Partial<Pick<Kernels, 'writeDurable' | 'preallocate' | 'writeZeros'>>;
+
+/** The addon as an engine; `fallback` does what it lacks. */
+export function nativeKernels(addon: NativeAddon, fallback: Kernels): Kernels {
+  const { checksum64, sealRecords, checkRecords, writeDurable, preallocate, writeZeros } = addon;
+  return {
+    checksum64,
+    sealRecords,
+    checkRecords,
+    writeDurable:
+      writeDurable === undefined
+        ? fallback.writeDurable
+        : (fd, buffers, position, sync) => writeDurable(fd, buffers, position, sync).catch(throwNamed),
+    preallocate:
+      preallocate === undefined ? fallback.preallocate : (fd, bytes) => preallocate(fd, bytes).catch(throwNamed),
+    writeZeros:
+      writeZeros === undefined ? fallback.writeZeros : (fd, from, to) => writeZeros(fd, from, to).catch(throwNamed),
+  };
+}
+
+/** The addon's error has number and operation; code and text are Node's. */
+function throwNamed(error: NodeJS.ErrnoException): never {
+  const { errno = 0, syscall = '' } = error;
+  const [code, text] = getSystemErrorMap().get(errno) ?? [`errno ${-errno}`, 'unknown error'];
+  error.code = code;
+  error.message = `${code}: ${text}, ${syscall}`;
+  throw error;
+}
