@@ -5,9 +5,14 @@ export * from './errors.js';
 export {
   Journal,
   type JournalCursor,
+  type JournalDamage,
   type JournalOptions,
   type JournalRecord,
   type JournalStatus,
+  type ScrubOptions,
+  type ScrubProgress,
+  type ScrubReport,
+  type ScrubStatus,
 } from './journal/journal.js';
 export type { AckLevel, Compression } from './options.js';
 export { parseDuration, parseRate, parseSize } from './options.js';

@@ -8,6 +8,15 @@ export interface Events {
   session: { peer: string; state: 'open' | 'closed' | 'finished'; problem?: Error };
   /** A journal was full and went on without a cursor, which held back everything from `position` on. */
   detached: { dir: string; cursor: string; position: number };
+  /** A scrub found records of a journal that cannot be read any more. */
+  damage: {
+    dir: string;
+    segment: string;
+    offset: number;
+    fromSequence: number;
+    toSequence: number;
+    found: string;
+  };
   /** The apply callback failed and is tried again after `retryMs`. */
   apply: { sequence: number; problem: Error; retryMs: number };
   /** An entry of the volume that does not cross: a socket, a device, a pipe, an unreadable one. */

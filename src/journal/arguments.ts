@@ -60,6 +60,11 @@ export interface JournalOptions {
    * minimum 0.
    */
   tailBytes?: number;
+  /**
+   * How fast everything is read and checked once a day, beginning a minute after the open, as long as there are full
+   * segments; what is found shows in the status. Bytes a second, default 16 MiB, 4096 to 1 TiB; 0 for never.
+   */
+  scrubBytesPerSecond?: number;
   /** Microseconds since 1970, for the timestamps of appended records. */
   now?: () => number;
   /** Replaces functions of `node:fs/promises`, for tests that make them fail. */
@@ -90,6 +95,7 @@ export function checkOptions(o: JournalOptions): CheckedOptions {
     diskReserveBytes: integerOption('diskReserveBytes', o.diskReserveBytes, { ...bytes, min: 0, default: 0 }),
     onFull: choiceOption('onFull', o.onFull, ['block', 'error'], 'block'),
     tailBytes: integerOption('tailBytes', o.tailBytes, { ...bytes, min: 0, default: 8 * MIB }),
+    scrubBytesPerSecond: scrubRate('scrubBytesPerSecond', o.scrubBytesPerSecond, 16 * MIB),
     durability: choiceOption('durability', o.durability, ['group', 'none'], 'group'),
     now: o.now ?? (() => Date.now() * 1000),
     ...(o.fs === undefined ? {} : { fs: o.fs }),
@@ -99,6 +105,11 @@ export function checkOptions(o: JournalOptions): CheckedOptions {
 export function volumeArgument(volume: unknown): string {
   if (typeof volume === 'string' && /^[0-9a-f]{32}$/.test(volume)) return volume;
   throw new InvalidArgumentError('volume', volume, '32 hex digits in lower case');
+}
+
+/** Bytes a second; 0 stands for what the option says it does. */
+export function scrubRate(name: string, value: number | undefined, fallback: number): number {
+  return integerOption(name, value, { min: value === 0 ? 0 : 4 * KIB, max: 1024 * GIB, default: fallback });
 }
 
 export function newVolume(): string {

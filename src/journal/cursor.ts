@@ -134,6 +134,15 @@ export class OpenCursor implements JournalCursor {
     await this.write(this.slot);
   }
 
+  /** Part of a cut: a position beyond it goes back. */
+  async moveBack(sequence: number, chain: bigint): Promise<void> {
+    await this.idle();
+    if (this.slot.sequence <= sequence) return;
+    this.target = sequence;
+    this.slot = { ...this.slot, sequence, chain };
+    await this.write(this.slot);
+  }
+
   /** A position that the journal no longer reaches, after a power cut with durability 'none'. */
   clamp(last: number): void {
     if (this.slot.sequence <= last) return;

@@ -53,9 +53,14 @@ async function loadSlot(disk: Disk, path: string): Promise<CursorSlot> {
   );
 }
 
-/** Moves a cursor that is not open: part of a reset that a crash interrupted. */
-export async function moveStored(disk: Disk, cursor: StoredCursor, sequence: number, chain: bigint): Promise<void> {
-  cursor.slot = { counter: cursor.slot.counter + 1, sequence, chain, detached: false };
+/** Moves a cursor that is not open: part of a reset or a cut that a crash interrupted. */
+export async function moveStored(
+  disk: Disk,
+  cursor: StoredCursor,
+  to: Pick<CursorSlot, 'sequence' | 'chain' | 'detached'>,
+): Promise<void> {
+  const { sequence, chain, detached } = to;
+  cursor.slot = { counter: cursor.slot.counter + 1, sequence, chain, detached };
   const file = await disk.open(cursor.path, 'r+');
   try {
     await file.write([encodeSlot(cursor.slot)], slotOffset(cursor.slot.counter));
@@ -122,6 +127,10 @@ export class CursorSet {
 
   async moveAll(sequence: number, chain: bigint): Promise<void> {
     for (const cursor of this.cursors.values()) await cursor.moveTo(sequence, chain);
+  }
+
+  async moveBack(sequence: number, chain: bigint): Promise<void> {
+    for (const cursor of this.cursors.values()) await cursor.moveBack(sequence, chain);
   }
 
   clampAll(last: number): void {

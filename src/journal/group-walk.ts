@@ -52,17 +52,24 @@ export class GroupWalk {
 
   /** Goes on to `end`, or to where no sound group follows; `position` is behind the last sound group then. */
   async to(end: number): Promise<WalkEnd> {
-    const { position } = this;
-    while (position.offset < end) {
-      await this.load(position.offset, GROUP_HEADER_BYTES, end);
-      const header = decodeGroupHeader(this.block.bytes, position.offset - this.block.fileOffset, this.seed);
-      if (header === undefined) return { reason: 'noGroup' };
-      const bad = this.misfit(header, end) ?? (await this.records(header, end));
-      if (bad !== undefined) return { reason: 'bad', bad };
-      this.visitor.group?.(header, position.offset, this.firstTimestamp);
-      position.offset += header.bytes;
+    for (;;) {
+      const ended = await this.next(end);
+      if (ended !== undefined) return ended;
     }
-    return { reason: 'end' };
+  }
+
+  /** Goes over one group; undefined when it was sound, or else why the walk ends here. */
+  async next(end: number): Promise<WalkEnd | undefined> {
+    const { position } = this;
+    if (position.offset >= end) return { reason: 'end' };
+    await this.load(position.offset, GROUP_HEADER_BYTES, end);
+    const header = decodeGroupHeader(this.block.bytes, position.offset - this.block.fileOffset, this.seed);
+    if (header === undefined) return { reason: 'noGroup' };
+    const bad = this.misfit(header, end) ?? (await this.records(header, end));
+    if (bad !== undefined) return { reason: 'bad', bad };
+    this.visitor.group?.(header, position.offset, this.firstTimestamp);
+    position.offset += header.bytes;
+    return undefined;
   }
 
   private misfit(header: GroupHeader, end: number): BadGroup | undefined {

@@ -138,6 +138,7 @@ export class Intake {
     this.held = false;
     this.assigned = this.state.last;
     this.epoch = this.state.lastEpoch;
+    this.chained = undefined;
     this.pump();
   }
 

@@ -32,9 +32,12 @@ import type { JournalRecord } from './record.js';
 import { decideReset, finishReset, resumeReset } from './reset.js';
 import { type RecoveryReport, type Restored, restore } from './restore.js';
 import { Retention } from './retention.js';
+import type { ScrubReport } from './scrub.js';
+import { Scrubber, type ScrubOptions } from './scrubber.js';
 import { newSegment } from './segment.js';
 import { JournalState } from './state.js';
 import { describeJournal, type JournalStatus } from './status.js';
+import { resumeTruncate, truncate } from './truncate.js';
 import { GroupWriter, randomSalt } from './writer.js';
 
 export type { AppendOptions, CursorOptions, JournalOptions, ReplicatedRecord } from './arguments.js';
@@ -46,6 +49,8 @@ export type { PayloadRange } from './range-reader.js';
 export type { BatchOptions, ReadOptions } from './reader.js';
 export type { JournalRecord } from './record.js';
 export type { RecoveryReport } from './restore.js';
+export type { JournalDamage, ScrubProgress, ScrubReport } from './scrub.js';
+export type { ScrubOptions, ScrubStatus } from './scrubber.js';
 export type { JournalStatus } from './status.js';
 
 const NO_BYTES = new Uint8Array(0);
@@ -63,6 +68,7 @@ export class Journal {
   private readonly retention: Retention;
   private readonly reserve: DiskReserve;
   private readonly ranges: RangeReader;
+  private readonly scrubber: Scrubber;
   private readonly segmentBytes: number;
   private resetting: Promise<void> = Promise.resolve();
   private closing: Promise<void> | undefined;
@@ -79,6 +85,7 @@ export class Journal {
     try {
       const stored = await loadCursors(disk, dir);
       await resumeReset(disk, dir, stored, options.segmentBytes);
+      await resumeTruncate(disk, dir, stored, options.segmentBytes);
       const restored = await restore(disk, dir, {
         volume: options.volume,
         newVolume: options.volume ?? newVolume(),
@@ -129,6 +136,7 @@ export class Journal {
     this.segmentBytes = options.segmentBytes;
     this.state = state;
     this.ranges = new RangeReader(state);
+    this.scrubber = new Scrubber(state, options.scrubBytesPerSecond);
     this.writer = writer;
     this.cursorSet = cursorSet;
     this.retention = new Retention(state, cursorSet, options, () => this.reserve.measure());
@@ -205,7 +213,8 @@ export class Journal {
   /** Resolves once every record that has a number is durable. */
   async flush(): Promise<void> {
     const upTo = this.assigned;
-    while (this.last < upTo) {
+    // What a cut or a reset dropped is waited for no more.
+    while (this.last < Math.min(upTo, this.assigned)) {
       const { failure, closed, changed } = this.state;
       if (failure !== undefined) throw failure;
       if (closed) throw new ClosedError(`journal ${this.state.dir}`);
@@ -296,8 +305,30 @@ export class Journal {
     await run;
   }
 
+  /**
+   * Makes `sequence` the last record: a node that rejoins after a failover drops what its peers never had. The numbers
+   * behind it are given again, so only records may go that no peer ever acknowledged as logged; that is for the caller
+   * to know, who goes on under a higher epoch. What goes is kept aside in `.tail` files. Cursors and readers beyond move
+   * back and end with SequenceGoneError. Records that have a number are written first; appends that still wait for one
+   * get it after the cut. `sequence` is at least first - 1, and at most last.
+   */
+  async truncateAfter(sequence: number): Promise<void> {
+    integer('sequence', sequence, 0);
+    const run = this.resetting.then(() => this.truncateNow(sequence));
+    this.resetting = run.catch(() => {});
+    await run;
+  }
+
+  /**
+   * Reads everything that is durable and checks it. Damage is collected instead of thrown, shows in the status as well,
+   * and goes out as `longhaul:damage`; the journal works on. Segments that are freed meanwhile are skipped.
+   */
+  scrub(o: ScrubOptions = {}): Promise<ScrubReport> {
+    return this.scrubber.run(o);
+  }
+
   status(): JournalStatus {
-    return describeJournal(this.state, this.intake, this.writer, this.retention, this.cursorSet);
+    return describeJournal(this.state, this.intake, this.writer, this.retention, this.cursorSet, this.scrubber);
   }
 
   /** Calls the listener with `last` each time it grows; returns the function that ends this. */
@@ -337,6 +368,22 @@ export class Journal {
     intake.resume();
   }
 
+  private async truncateNow(sequence: number): Promise<void> {
+    const { state, intake, retention, writer, cursorSet: cursors, segmentBytes } = this;
+    if (state.refusal !== undefined) throw state.refusal;
+    intake.hold();
+    try {
+      await writer.idle();
+      await retention.hold();
+      if (state.failure !== undefined) throw state.failure;
+      await truncate({ state, writer, cursors, segmentBytes }, sequence);
+    } finally {
+      retention.resume();
+      intake.resume();
+      state.changed.notify();
+    }
+  }
+
   private async closeNow(): Promise<void> {
     const { state } = this;
     await this.resetting;
@@ -349,6 +396,7 @@ export class Journal {
       this.retention.idle(),
       this.reserve.close(),
       this.ranges.close(),
+      this.scrubber.close(),
     ]);
     await this.lock.release();
     if (state.failure !== undefined) return;

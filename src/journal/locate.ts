@@ -39,6 +39,7 @@ function damage(segment: Segment, offset: number, sequence: number, found: strin
 
 /** Opens a segment for reading; undefined when it was freed meanwhile. */
 export async function openSegment(state: JournalState, segment: Segment): Promise<DiskFile | undefined> {
+  while (state.renaming !== undefined) await state.renaming;
   try {
     return await state.disk.open(segment.path, 'r');
   } catch (error) {
@@ -66,11 +67,12 @@ export async function chainAt(state: JournalState, sequence: number): Promise<bi
   if (segment === undefined) return undefined;
   if (segment.last === sequence) return state.segments.after(segment)?.header.chain;
   const file = await openSegment(state, segment);
-  if (file === undefined) return undefined;
+  // Freed meanwhile, or cut behind the record: asked anew, the journal knows.
+  if (file === undefined) return chainAt(state, sequence);
   try {
     return await chainInFile(file, segment, sequence);
   } catch (error) {
-    if (!state.segments.has(segment)) return undefined;
+    if (!state.segments.has(segment)) return chainAt(state, sequence);
     throw error;
   } finally {
     await file.close();

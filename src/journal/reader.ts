@@ -43,7 +43,7 @@ export interface BatchLimits {
 }
 
 export class Reader {
-  private readonly generation: number;
+  private generation: number;
   private segment: Segment | undefined;
   private file: DiskFile | undefined;
   private block = EMPTY_BLOCK;
@@ -74,6 +74,18 @@ export class Reader {
 
   /** The next records, at least one; undefined at the end. */
   async batch(): Promise<JournalRecord[] | undefined> {
+    const from = this.next;
+    try {
+      return await this.nextRecords();
+    } catch (error) {
+      if (this.state.generation === this.generation) throw error;
+      // The files were cut under it: what was taken from them is taken again, if it is still there.
+      this.next = from;
+      return this.batch();
+    }
+  }
+
+  private async nextRecords(): Promise<JournalRecord[] | undefined> {
     if (!(await this.atRecord())) return undefined;
     const { segment } = this;
     if (segment === undefined) throw new Error('a reader at a record has a segment');
@@ -82,6 +94,7 @@ export class Reader {
       let records = this.take(segment, end);
       while (records.length === 0) {
         await this.load(segment, end);
+        if (this.state.generation !== this.generation) return this.nextRecords();
         records = this.take(segment, end);
       }
       this.readAhead(segment, end);
@@ -108,9 +121,8 @@ export class Reader {
     for (;;) {
       if (signal?.aborted) throw new AbortedError('read', undefined, signal.reason);
       if (state.closed) return false;
-      if (state.generation !== this.generation || this.next < state.first) {
-        throw new SequenceGoneError(this.next, state.first, state.last);
-      }
+      if (state.generation !== this.generation) await this.afterCut();
+      if (this.next < state.first) throw new SequenceGoneError(this.next, state.first, state.last);
       if (this.next <= (unsynced === true ? state.written : state.last)) break;
       if (!follow) return false;
       if (state.failure !== undefined) throw state.failure;
@@ -118,6 +130,16 @@ export class Reader {
     }
     if (this.segment === undefined || this.next > this.lastOf(this.segment)) await this.enterSegment();
     return true;
+  }
+
+  /** The journal was reset or cut: reading goes on only if all that was read stayed. */
+  private async afterCut(): Promise<void> {
+    const { state, next } = this;
+    const kept = state.keptSince(this.generation);
+    this.generation = state.generation;
+    if (next > kept + 1) throw new SequenceGoneError(next, state.first, state.last);
+    this.segment = undefined;
+    await this.close();
   }
 
   private lastOf(segment: Segment): number {

@@ -36,7 +36,8 @@ export async function resumeReset(
   const header = await pendingReset(disk, dir);
   if (header === undefined) return;
   const moveCursors = async () => {
-    for (const cursor of cursors) await moveStored(disk, cursor, header.first - 1, header.chain);
+    const start = { sequence: header.first - 1, chain: header.chain, detached: false };
+    for (const cursor of cursors) await moveStored(disk, cursor, start);
   };
   const file = await finishReset(disk, dir, header, { moveCursors, spares: new Spares(disk, dir, 0), segmentBytes });
   await file.close();

@@ -11,6 +11,7 @@ export class Retention {
   private released = 0;
   private running: Promise<void> | undefined;
   private freeing: Segment | undefined;
+  private held = false;
 
   constructor(
     private readonly state: JournalState,
@@ -75,6 +76,17 @@ export class Retention {
     while (this.running !== undefined) await this.running;
   }
 
+  /** Resolves when nothing is being freed; nothing is until `resume`. */
+  async hold(): Promise<void> {
+    this.held = true;
+    await this.idle();
+  }
+
+  resume(): void {
+    this.held = false;
+    this.cursorsMoved();
+  }
+
   private async run(): Promise<void> {
     const { segments, spares } = this.state;
     try {
@@ -99,7 +111,7 @@ export class Retention {
     const { segments } = this.state;
     const { oldest, active } = segments;
     const lowest = this.cursors.lowest;
-    if (oldest === active || lowest === undefined || oldest.last > lowest) return undefined;
+    if (this.held || oldest === active || lowest === undefined || oldest.last > lowest) return undefined;
     if (active.endAddress - oldest.endAddress < this.keep.historyBytes) return undefined;
     return this.isYoung(oldest) ? undefined : oldest;
   }

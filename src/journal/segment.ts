@@ -150,6 +150,17 @@ export class SegmentList {
     this.segments = [segment];
   }
 
+  /** Puts a segment in the place of the one with the same first record; it is the last one then. */
+  cut(segment: Segment): void {
+    // New addresses for all, so that what memory still holds of the old ones is never taken for theirs.
+    let address = this.active.endAddress;
+    this.segments = [...this.segments.filter(({ first }) => first < segment.first), segment];
+    for (const each of this.segments) {
+      each.address = address;
+      address = each.endAddress;
+    }
+  }
+
   private at(index: number): Segment {
     const segment = this.segments[index];
     if (segment === undefined) throw new Error('a journal has at least one segment');

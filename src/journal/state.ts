@@ -33,8 +33,10 @@ export class JournalState {
   lastEpoch: number;
   /** Like `last`, with the group that is being written. */
   written: number;
-  /** Counts resets, so that readers notice one. */
-  generation = 0;
+  /** Set while files change their names: nobody may open one by its name until it resolves. */
+  renaming: Promise<void> | undefined;
+  /** For each reset and each cut the newest record that stayed. */
+  private readonly kept: number[] = [];
   /** How many readers want to know of what is written and not yet synced. */
   unsyncedReaders = 0;
   closed = false;
@@ -64,6 +66,16 @@ export class JournalState {
 
   get first(): number {
     return this.segments.oldest.first;
+  }
+
+  /** Counts resets and cuts, so that readers notice one. */
+  get generation(): number {
+    return this.kept.length;
+  }
+
+  /** The newest record that has stayed in its place since that generation; -1 when none has. */
+  keptSince(generation: number): number {
+    return Math.min(...this.kept.slice(generation));
   }
 
   onDurable(listener: (last: number) => void): () => void {
@@ -100,7 +112,19 @@ export class JournalState {
     this.written = segment.last;
     this.lastChain = segment.header.chain;
     this.lastEpoch = segment.header.epoch;
-    this.generation++;
+    this.kept.push(-1);
+    this.changed.notify();
+  }
+
+  /** Everything behind the last record of `segment`, which takes the place of the one with its first record, is gone. */
+  cut(segment: Segment, chain: bigint, epoch: number): void {
+    this.segments.cut(segment);
+    this.recent.restart(segment.last + 1);
+    this.last = segment.last;
+    this.written = segment.last;
+    this.lastChain = chain;
+    this.lastEpoch = epoch;
+    this.kept.push(segment.last);
     this.changed.notify();
   }
 

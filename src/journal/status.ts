@@ -2,6 +2,8 @@ import type { OnFull, OpenCursor } from './cursor.js';
 import type { CursorSet } from './cursors.js';
 import type { Intake } from './intake.js';
 import type { Retention } from './retention.js';
+import type { JournalDamage } from './scrub.js';
+import type { Scrubber, ScrubStatus } from './scrubber.js';
 import type { JournalState } from './state.js';
 import type { GroupWriter } from './writer.js';
 
@@ -35,6 +37,9 @@ export interface JournalStatus {
   /** The time of the oldest record that some cursor has not passed, or of one shortly before it. */
   oldestUnreleasedTimestamp?: number;
   cursors: CursorStatus[];
+  /** What scrubs of this run found unreadable in what is still there; it does not keep the journal from working. */
+  damage: JournalDamage[];
+  scrub: ScrubStatus;
   /** Why the journal takes nothing more. */
   broken?: string;
 }
@@ -45,6 +50,7 @@ export function describeJournal(
   writer: GroupWriter,
   retention: Retention,
   cursors: CursorSet,
+  scrubber: Scrubber,
 ): JournalStatus {
   const status: JournalStatus = {
     first: state.first,
@@ -54,6 +60,8 @@ export function describeJournal(
     queueBytes: retention.queueBytes,
     pendingBytes: writer.pendingBytes,
     cursors: cursors.list().map((cursor) => describeCursor(cursor, state, retention)),
+    damage: scrubber.damage,
+    scrub: scrubber.status,
   };
   const timestamp = retention.oldestTimestamp;
   if (timestamp !== undefined) status.oldestUnreleasedTimestamp = timestamp;

@@ -1,0 +1,176 @@
+import { RECORD } from '../engine/record-layout.js';
+import { sealRecords } from '../engine/records.js';
+import type { Disk, DiskFile } from './disk.js';
+import {
+  encodeGroupHeader,
+  encodeSegmentHeader,
+  GROUP_HEADER_BYTES,
+  getU64,
+  PAGE_BYTES,
+  type SegmentHeader,
+  viewOf,
+} from './format.js';
+import type { RecentRecords } from './recent.js';
+import { type Entry, encodeRecord, recordBytesAt, sequenceAt, timestampAt } from './record.js';
+import { newSegment, type Segment } from './segment.js';
+import { SegmentFile } from './segment-file.js';
+
+/**
+ * Writes a segment that replaces another one: records that have their numbers already, in groups of its own, under a
+ * salt of its own, ended by a footer. The file lies aside until it is whole and synced, so each group may say of its
+ * own records that they are durable: nobody reads it before that is true.
+ */
+
+/** A group is written once it takes this much. */
+const GROUP_BYTES = 1024 * 1024;
+
+export interface SegmentEnd {
+  last: number;
+  /** The chain and epoch of record `last`. */
+  chain: bigint;
+  epoch: number;
+}
+
+export class SegmentBuilder {
+  readonly segment: Segment;
+  private readonly writer: SegmentFile;
+  private buffer = Buffer.allocUnsafeSlow(GROUP_BYTES);
+  private view = viewOf(this.buffer);
+  /** What the group takes so far, and how many records it holds. */
+  private used = GROUP_HEADER_BYTES;
+  private records = 0;
+  /** Behind the last group that was written. */
+  private end: SegmentEnd;
+  /** Of the newest record added. */
+  epoch: number;
+  private lastTimestamp = 0;
+  /** The last group that was written; its bytes stay in the buffer until the next record comes. */
+  private newestGroup = { offset: 0, bytes: 0 };
+
+  private constructor(
+    header: SegmentHeader,
+    dir: string,
+    private readonly file: DiskFile,
+    fileBytesMax: number,
+  ) {
+    this.segment = newSegment(dir, header);
+    this.segment.fileBytes = PAGE_BYTES;
+    this.writer = new SegmentFile(this.segment, file, fileBytesMax);
+    this.end = { last: header.first - 1, chain: header.chain, epoch: header.epoch };
+    this.epoch = header.epoch;
+  }
+
+  /** `fileBytesMax` is what the file grows to ahead of its records; 0 for one that gets no more later. */
+  static async create(
+    disk: Disk,
+    dir: string,
+    o: { path: string; header: SegmentHeader; fileBytesMax: number },
+  ): Promise<SegmentBuilder> {
+    // What an interrupted try left there must not shine through.
+    await disk.remove(o.path);
+    const file = await disk.open(o.path, 'w+');
+    try {
+      const page = Buffer.alloc(PAGE_BYTES);
+      encodeSegmentHeader(o.header).bytes.copy(page);
+      await file.write([page], 0);
+      return new SegmentBuilder(o.header, dir, file, o.fileBytesMax);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** The newest record added. */
+  get last(): number {
+    return this.end.last + this.records;
+  }
+
+  /** Takes a record as it lies in a segment; call `relieve` now and then. */
+  addBytes(record: Uint8Array): void {
+    const at = this.room(record.byteLength);
+    this.buffer.set(record, at);
+    this.added(at);
+  }
+
+  addEntry(entry: Entry): void {
+    const at = this.room(entry.bytes);
+    encodeRecord(this.buffer, this.view, at, entry);
+    this.added(at);
+  }
+
+  /** Writes what has come if it is enough for a group. */
+  async relieve(): Promise<void> {
+    if (this.used >= GROUP_BYTES / 2) await this.commit();
+  }
+
+  /** Writes what has come; returns the newest record and its chain. */
+  async commit(): Promise<SegmentEnd> {
+    if (this.records === 0) return this.end;
+    const { segment, buffer, used, records, last } = this;
+    const { last: before, chain } = this.end;
+    const offset = segment.bytes;
+    const state = new BigUint64Array([segment.seed, chain]);
+    sealRecords(buffer, GROUP_HEADER_BYTES, used, state);
+    const header = { bytes: used, first: before + 1, records, durableThrough: last, chain };
+    encodeGroupHeader(buffer, 0, header, segment.seed);
+    await this.writer.write([buffer.subarray(0, used)], offset, used, false);
+    segment.note(before + 1, offset, timestampAt(this.view, GROUP_HEADER_BYTES));
+    segment.bytes = offset + used;
+    segment.last = last;
+    this.end = { last, chain: state[1] as bigint, epoch: this.epoch };
+    this.newestGroup = { offset, bytes: used };
+    this.records = 0;
+    this.used = GROUP_HEADER_BYTES;
+    return this.end;
+  }
+
+  /** Ends the segment with a footer and makes the file durable where it lies. */
+  async finish(): Promise<SegmentEnd> {
+    const end = await this.commit();
+    await this.writer.seal(end.chain, end.epoch, this.lastTimestamp);
+    await this.file.sync();
+    return end;
+  }
+
+  /** The finished file, open for writing, which now lies at the path of its segment. */
+  renamed(): SegmentFile {
+    this.file.path = this.segment.path;
+    return this.writer;
+  }
+
+  close(): Promise<void> {
+    return this.file.close();
+  }
+
+  /** Enters the records of the last group into the ring; the file is finished, and the segment has its address. */
+  noteRecent(recent: RecentRecords): void {
+    const { view, segment, newestGroup } = this;
+    const group = segment.address + newestGroup.offset;
+    for (let at = GROUP_HEADER_BYTES; at < newestGroup.bytes; ) {
+      const next = at + recordBytesAt(view, at);
+      recent.add(view, at, group + next, group);
+      at = next;
+    }
+  }
+
+  /** Makes room for a record, which need not be written at once. */
+  private room(bytes: number): number {
+    const at = this.used;
+    const needed = at + bytes;
+    if (needed > this.buffer.byteLength) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.byteLength * 2));
+      this.buffer.copy(grown, 0, 0, at);
+      this.buffer = grown;
+      this.view = viewOf(grown);
+    }
+    this.used = needed;
+    return at;
+  }
+
+  private added(at: number): void {
+    if (sequenceAt(this.view, at) !== this.last + 1) throw new Error('records of a segment follow each other');
+    this.epoch = getU64(this.view, at + RECORD.epoch);
+    this.lastTimestamp = timestampAt(this.view, at);
+    this.records++;
+  }
+}
