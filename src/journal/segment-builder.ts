@@ -1,5 +1,5 @@
+import { kernels } from '../engine/engine.js';
 import { RECORD } from '../engine/record-layout.js';
-import { sealRecords } from '../engine/records.js';
 import type { Disk, DiskFile } from './disk.js';
 import {
   encodeGroupHeader,
@@ -110,7 +110,7 @@ export class SegmentBuilder {
     const { last: before, chain } = this.end;
     const offset = segment.bytes;
     const state = new BigUint64Array([segment.seed, chain]);
-    sealRecords(buffer, GROUP_HEADER_BYTES, used, state);
+    kernels.sealRecords(buffer, GROUP_HEADER_BYTES, used, state);
     const header = { bytes: used, first: before + 1, records, durableThrough: last, chain };
     encodeGroupHeader(buffer, 0, header, segment.seed);
     await this.writer.write([buffer.subarray(0, used)], offset, used, false);
