@@ -3,6 +3,7 @@ import { checksum } from './checksum.js';
 import { compress } from './compress.js';
 import { journalAppend } from './journal/append.js';
 import { journalOpen } from './journal/open.js';
+import { journalRandomRead } from './journal/random-reads.js';
 import { journalRead } from './journal/read.js';
 import { loopback } from './loopback.js';
 import { tree } from './tree.js';
@@ -10,4 +11,13 @@ import { tree } from './tree.js';
 export type { Bench, BenchOptions, BenchRow } from './bench.js';
 
 /** Every benchmark, in the order in which `npm run bench` runs them. */
-export const BENCHES: readonly Bench[] = [checksum, compress, journalAppend, journalRead, journalOpen, loopback, tree];
+export const BENCHES: readonly Bench[] = [
+  checksum,
+  compress,
+  journalAppend,
+  journalRead,
+  journalRandomRead,
+  journalOpen,
+  loopback,
+  tree,
+];

@@ -70,7 +70,7 @@ function usage(): string {
     '',
     ...names,
     '',
-    'A name selects every benchmark that begins with it: journal is journal-append, journal-read and journal-open.',
+    'A name selects every benchmark that begins with it: journal is journal-append, journal-read and so on.',
     '',
     '--json  the last line of standard output is the rows as a JSON array',
     '--dir   where to work, such as a directory on the disk in question',

@@ -4,7 +4,7 @@ import { settleDisk } from '../kit/page-cache.js';
 import { realDisk } from '../kit/real-disk.js';
 import { Workspace } from '../kit/workspace.js';
 import { journal, recycled } from './contenders/longhaul.js';
-import { raw } from './contenders/raw.js';
+import { raw, rawAsync } from './contenders/raw.js';
 import { installedRivals } from './contenders/rivals.js';
 import { type Pattern, patterns } from './patterns.js';
 import { report, sizeName } from './report.js';
@@ -22,10 +22,10 @@ export const journalAppend: Bench = {
     const work = await Workspace.open('bench', realDisk(dir, say));
     try {
       const rivals = installedRivals(say);
-      const contenders = [raw, journal, recycled, ...rivals];
+      const contenders = [raw, rawAsync, journal, recycled, ...rivals];
       const comparisons = [
-        { ours: journal.name, rivals: [raw, ...rivals].map(({ name }) => name) },
-        { ours: recycled.name, rivals: [raw.name] },
+        { ours: journal.name, rivals: [raw, rawAsync, ...rivals].map(({ name }) => name) },
+        { ours: recycled.name, rivals: [raw.name, rawAsync.name] },
       ];
       const rows: BenchRow[] = [];
       for (const bytes of payloadBytes) {

@@ -55,7 +55,7 @@ export function journalLimits(options: Partial<JournalLimits>): JournalLimits {
     pendingBytesMax: integerOption('pendingBytesMax', options.pendingBytesMax, PENDING_BYTES),
     historyBytes: integerOption('historyBytes', options.historyBytes, HISTORY_BYTES),
     segmentBytes: integerOption('segmentBytes', options.segmentBytes, SEGMENT_BYTES),
-    diskReserveBytes: integerOption('diskReserveBytes', options.diskReserveBytes, { min: 0, max: PIB, default: 0 }),
+    diskReserveBytes: integerOption('diskReserveBytes', options.diskReserveBytes, DISK_RESERVE_BYTES),
   };
 }
 
@@ -83,6 +83,7 @@ export interface ResolvedSenderOptions {
 const PIB = 1024 * 1024 * GIB;
 export const QUEUE_BYTES = { min: 16 * MIB, max: PIB, default: 8 * GIB };
 export const HISTORY_BYTES = { min: 0, max: PIB, default: GIB };
+export const DISK_RESERVE_BYTES = { min: 0, max: PIB, default: 0 };
 export const PENDING_BYTES = { min: MIB, max: GIB, default: 64 * MIB };
 export const SEGMENT_BYTES = { min: 64 * 1024, max: GIB, default: 64 * MIB };
 export const PEER_TIMEOUT_MS = { min: 500, max: 600_000, default: 15_000 };

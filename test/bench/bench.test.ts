@@ -36,7 +36,12 @@ test('a name selects its whole family', async () => {
   const { code, out, errors } = await bench('journal', '--tiny', '--json', '--dir', tmpdir());
   expect(code, errors).toBe(0);
   const rows = JSON.parse(out.at(-1) ?? '') as (BenchRow & { bench: string })[];
-  expect([...new Set(rows.map((row) => row.bench))]).toEqual(['journal-append', 'journal-read', 'journal-open']);
+  expect([...new Set(rows.map((row) => row.bench))]).toEqual([
+    'journal-append',
+    'journal-read',
+    'journal-random-read',
+    'journal-open',
+  ]);
   expect(errors).toContain(`in ${tmpdir()}, file system `);
 });
 

@@ -6,6 +6,7 @@ import { receiveOptions } from '../../src/cli/receive.js';
 import { sendOptions } from '../../src/cli/send.js';
 import { GIB, KIB, MIB } from '../../src/options.js';
 import {
+  DISK_RESERVE_BYTES,
   HEARTBEAT_MS,
   HISTORY_BYTES,
   PEER_TIMEOUT_MS,
@@ -61,6 +62,7 @@ test('bounds and defaults of the options of an embedder', () => {
     historyBytes: HISTORY_BYTES,
     pendingBytesMax: PENDING_BYTES,
     segmentBytes: SEGMENT_BYTES,
+    diskReserveBytes: DISK_RESERVE_BYTES,
     heartbeatMs: HEARTBEAT_MS,
     peerTimeoutMs: PEER_TIMEOUT_MS,
   };
