@@ -205,6 +205,40 @@ export class JournalDamagedError extends LonghaulError {
   }
 }
 
+/** The journal was opened for reading only. */
+export class ReadOnlyError extends LonghaulError {
+  readonly code = 'READ_ONLY';
+  constructor(
+    readonly path: string,
+    readonly operation: string,
+  ) {
+    super(`${operation} refused: journal ${path} is open for reading only; use Journal.open to write to it`);
+  }
+}
+
+/** Nothing can be read where a journal should be, and whoever only reads does not make one. */
+export class JournalMissingError extends LonghaulError {
+  readonly code = 'JOURNAL_MISSING';
+  constructor(
+    readonly path: string,
+    cause?: unknown,
+  ) {
+    super(`${path} holds no journal; correct the path, or start what writes it first`, { cause, recoverable: true });
+  }
+}
+
+/** Whoever writes to the journal changed it at each try to look at it. */
+export class JournalBusyError extends LonghaulError {
+  readonly code = 'JOURNAL_BUSY';
+  constructor(
+    readonly path: string,
+    readonly found: string,
+    cause?: unknown,
+  ) {
+    super(`journal ${path} cannot be looked at just now (${found}); try again`, { cause, recoverable: true });
+  }
+}
+
 export class QueueFullError extends LonghaulError {
   readonly code = 'QUEUE_FULL';
   constructor(

@@ -9,10 +9,14 @@ export {
   type JournalOptions,
   type JournalRecord,
   type JournalStatus,
+  type ReadOnlyJournal,
+  type ReadOnlyOptions,
+  type ReadOnlyStatus,
   type ScrubOptions,
   type ScrubProgress,
   type ScrubReport,
   type ScrubStatus,
+  type StoredPosition,
 } from './journal/journal.js';
 export type { AckLevel, Compression } from './options.js';
 export { parseDuration, parseRate, parseSize } from './options.js';

@@ -25,10 +25,18 @@ export interface StoredCursor {
 /** Reads the cursors of a journal that is about to open, and clears away files that were never finished. */
 export async function loadCursors(disk: Disk, dir: string): Promise<StoredCursor[]> {
   const directory = join(dir, CURSOR_DIRECTORY);
+  for (const file of await disk.list(directory)) {
+    if (file.endsWith('.tmp')) await disk.remove(join(directory, file));
+  }
+  return readCursors(disk, dir);
+}
+
+/** Reads the cursors of a journal, and changes nothing. */
+export async function readCursors(disk: Disk, dir: string): Promise<StoredCursor[]> {
+  const directory = join(dir, CURSOR_DIRECTORY);
   const cursors: StoredCursor[] = [];
   for (const file of (await disk.list(directory)).sort()) {
     const path = join(directory, file);
-    if (file.endsWith('.tmp')) await disk.remove(path);
     const name = cursorNameOf(file);
     if (name !== undefined) cursors.push({ name, path, slot: await loadSlot(disk, path) });
   }

@@ -27,6 +27,7 @@ import { Intake } from './intake.js';
 import { chainAt } from './locate.js';
 import { DirectoryLock } from './lock.js';
 import { type PayloadRange, RangeReader } from './range-reader.js';
+import { ReadOnlyJournal, type ReadOnlyOptions } from './read-only.js';
 import { type BatchOptions, type ReadOptions, readBatches } from './reader.js';
 import type { JournalRecord } from './record.js';
 import { decideReset, finishReset, resumeReset } from './reset.js';
@@ -46,6 +47,7 @@ export type { JournalFileSystem } from './disk.js';
 export { INITIAL_CHAIN } from './format.js';
 export { DirectoryLock } from './lock.js';
 export type { PayloadRange } from './range-reader.js';
+export type { ReadOnlyJournal, ReadOnlyOptions, ReadOnlyStatus, StoredPosition } from './read-only.js';
 export type { BatchOptions, ReadOptions } from './reader.js';
 export type { JournalRecord } from './record.js';
 export type { RecoveryReport } from './restore.js';
@@ -98,6 +100,14 @@ export class Journal {
       await lock.release();
       throw error;
     }
+  }
+
+  /**
+   * Opens a journal for reading, without its lock and without writing anything: beside whoever writes to it, or on a
+   * medium that takes no writes. JournalMissingError when there is none, JournalBusyError when it changes at each try.
+   */
+  static openReadOnly(o: ReadOnlyOptions): Promise<ReadOnlyJournal> {
+    return ReadOnlyJournal.open(o);
   }
 
   private constructor(

@@ -19,9 +19,10 @@ export async function locateGroup(
 ): Promise<{ offset: number; header: GroupHeader }> {
   let { sequence: next, offset } = segment.near(sequence);
   let block = EMPTY_BLOCK;
+  const end = Math.max(segment.bytes, segment.writtenBytes);
   for (;;) {
     if (!block.holds(offset, GROUP_HEADER_BYTES)) {
-      block = await readBlock(file, offset, Math.max(0, Math.min(LOCATE_BLOCK_BYTES, segment.bytes - offset)));
+      block = await readBlock(file, offset, Math.max(0, Math.min(LOCATE_BLOCK_BYTES, end - offset)));
       if (!block.holds(offset, GROUP_HEADER_BYTES)) throw damage(segment, offset, next, 'the file ends before it');
     }
     const header = decodeGroupHeader(block.bytes, offset - block.fileOffset, segment.seed);

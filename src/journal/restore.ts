@@ -82,8 +82,8 @@ async function create(
   return { durable, file, report };
 }
 
-/** One look at the directory and what follows from it. */
-class Attempt {
+/** One look at the directory and what follows from it. Read-only, it changes nothing and ignores what would be cut. */
+export class Attempt {
   private file: DiskFile | undefined;
   /** The last segment as it was read, and what is proven of it. */
   private read: { scan: Scan; proven: number } | undefined;
@@ -97,6 +97,7 @@ class Attempt {
     /** The highest record that cursors prove durable. */
     private readonly proof: number,
     private readonly report: RecoveryReport,
+    private readonly readOnly = false,
   ) {}
 
   /** Asks the table about every segment, oldest first, and does what it says about each. */
@@ -110,10 +111,10 @@ class Attempt {
       this.refuse(row, found, next, examined);
       if (row.label !== 'full') this.report.rows.push(row.label);
       if (row.action === 'setAside') {
-        await this.setAside(found);
+        if (!this.readOnly) await this.setAside(found);
         return 'again';
       }
-      if (row.action === 'cut') await this.cut();
+      if (row.action === 'cut' && !this.readOnly) await this.cut();
       if (examined.segment !== undefined) this.segments.push(examined.segment);
     }
     return all.length > 0 ? 'accept' : this.empty();
@@ -121,16 +122,20 @@ class Attempt {
 
   /** Takes the directory as it is now, after making sure that everything read is on the disk. */
   async accept(spares: Spares, options: RestoreOptions): Promise<Restored> {
-    const { disk, dir, recent, report } = this;
-    const { file, scan } = this.opened();
-    const [oldest, ...newer] = this.segments;
-    if (oldest === undefined) throw new Error('an accepted journal has a segment');
-    const segments = new SegmentList([oldest, ...newer]);
+    const { disk, dir, report } = this;
+    const { segments, recent, file, scan } = this.accepted;
     await this.rewriteUnproven(segments.active);
     this.file = undefined;
     const { last, chain, epoch } = scan;
     const durable = { dir, disk, segments, recent, spares, last, lastChain: chain, lastEpoch: epoch };
     return { durable, file: new SegmentFile(segments.active, file, options.segmentBytes), report };
+  }
+
+  /** What was found, after a look that only reads: the segments, and the last one as it was read. */
+  get accepted(): { segments: SegmentList; recent: RecentRecords; file: DiskFile; scan: Scan; proven: number } {
+    const [oldest, ...newer] = this.segments;
+    if (oldest === undefined) throw new Error('an accepted journal has a segment');
+    return { segments: new SegmentList([oldest, ...newer]), recent: this.recent, ...this.opened() };
   }
 
   async release(): Promise<void> {
@@ -146,7 +151,7 @@ class Attempt {
 
   private async examineLast(found: FoundSegment): Promise<Examined> {
     const address = this.segments.reduce((sum, segment) => sum + segment.bytes, 0);
-    if (found.finding === 'valid') this.file = await this.disk.open(found.path, 'r+');
+    if (found.finding === 'valid') this.file = await this.disk.open(found.path, this.readOnly ? 'r' : 'r+');
     const examined = await examineLast(this.file, found, this.proof, this.recent, address);
     if (examined.scan !== undefined) this.read = { scan: examined.scan, proven: examined.proven };
     return examined;
@@ -237,7 +242,7 @@ function damage(found: FoundSegment, next: FoundSegment | undefined, examined: E
 }
 
 /** One that belongs to another volume as a whole is the caller's mistake, and no damage. */
-function refuseOtherVolume(found: Survey, volume: string | undefined, dir: string): void {
+export function refuseOtherVolume(found: Survey, volume: string | undefined, dir: string): void {
   const headers = found.segments.flatMap((segment) => (segment.header === undefined ? [] : [segment.header]));
   const other = headers[0]?.volume;
   if (volume === undefined || other === undefined || headers.some((header) => header.volume === volume)) return;

@@ -1,10 +1,10 @@
 import { AbortedError, ClosedError, JournalDamagedError, StorageError } from '../errors.js';
 import type { DiskFile } from './disk.js';
 import { findGroup } from './find-group.js';
-import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from './format.js';
 import { GroupWalk, type WalkEnd, type WalkPosition } from './group-walk.js';
 import { openSegment } from './locate.js';
 import { startOf } from './scan.js';
+import { seedIn } from './seed.js';
 import type { Segment } from './segment.js';
 import type { JournalState } from './state.js';
 
@@ -118,10 +118,7 @@ class SegmentCheck {
   }
 
   private async header(file: DiskFile): Promise<void> {
-    const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
-    const filled = await file.read(bytes, 0);
-    const decoded = decodeSegmentHeader(bytes.subarray(0, filled));
-    if (decoded.state === 'valid' && decoded.seed === this.segment.seed) return;
+    if ((await seedIn(file)) === this.segment.seed) return;
     this.note({ offset: 0, from: this.segment.first, to: this.last, found: 'the header of the segment is damaged' });
   }
 

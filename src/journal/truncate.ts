@@ -1,18 +1,11 @@
 import { join } from 'node:path';
-import { isErrno } from '../engine/files.js';
-import { InvalidArgumentError, JournalDamagedError, StorageError } from '../errors.js';
+import { InvalidArgumentError, JournalDamagedError } from '../errors.js';
 import { type CursorSet, moveStored, type StoredCursor } from './cursors.js';
-import type { Disk, DiskFile } from './disk.js';
-import {
-  DATA_START,
-  decodeSegmentHeader,
-  firstOfName,
-  SEGMENT_HEADER_BYTES,
-  type SegmentHeader,
-  segmentName,
-} from './format.js';
+import type { Disk } from './disk.js';
+import { DATA_START, firstOfName, type SegmentHeader, segmentName } from './format.js';
 import { GroupWalk } from './group-walk.js';
 import { recordBytesAt, sequenceAt } from './record.js';
+import { seedAt, seedIn } from './seed.js';
 import type { Segment } from './segment.js';
 import { SegmentBuilder } from './segment-builder.js';
 import type { JournalState } from './state.js';
@@ -161,7 +154,7 @@ async function copyThrough(disk: Disk, path: string, plan: RebuildPlan, builder:
   const file = await disk.open(path, 'r');
   try {
     const seed = await seedIn(file);
-    if (seed === undefined) throw new JournalDamagedError(path, 0, first, sequence, 'its header is damaged');
+    if (typeof seed !== 'bigint') throw new JournalDamagedError(path, 0, first, sequence, 'its header is damaged');
     let kept = DATA_START;
     const walk = new GroupWalk(
       file,
@@ -222,27 +215,4 @@ async function finish(disk: Disk, dir: string, { header }: Truncation): Promise<
   await disk.remove(join(dir, ASIDE));
   await forgetTruncation(disk, dir);
   await pruneTails(disk, dir, (name) => name >= segmentName(header.first));
-}
-
-/** The seed of the segment at a path; undefined when there is none, or one without a sound header. */
-async function seedAt(disk: Disk, path: string): Promise<bigint | undefined> {
-  let file: DiskFile;
-  try {
-    file = await disk.open(path, 'r');
-  } catch (error) {
-    if (error instanceof StorageError && isErrno(error.cause, 'ENOENT')) return undefined;
-    throw error;
-  }
-  try {
-    return await seedIn(file);
-  } finally {
-    await file.close();
-  }
-}
-
-async function seedIn(file: DiskFile): Promise<bigint | undefined> {
-  const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
-  const filled = await file.read(bytes, 0);
-  const decoded = decodeSegmentHeader(bytes.subarray(0, filled));
-  return decoded.state === 'valid' ? decoded.seed : undefined;
 }
