@@ -5,9 +5,9 @@
       "sources": ["native/addon.cc", "native/bridge.cc", "native/durable.cc", "native/records.cc"],
       "include_dirs": [
         "<!(node -p \"require('node-addon-api').include_dir\")",
-        "<!(node -p \"require('path').relative('.', require('path').dirname(require.resolve('xxhash-addon/package.json')))\")/xxHash"
+        "<!(node -p \"path.relative('.', path.dirname(require.resolve('xxhash-addon/package.json')))\")/xxHash"
       ],
-      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "cflags": ["-O3", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"],
       "cflags!": ["-Wno-unused-parameter"],
       "cflags_cc": ["-std=c++17", "-fexceptions"],

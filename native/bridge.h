@@ -28,8 +28,8 @@ class Bridge {
   Bridge(const Bridge&) = delete;
   Bridge& operator=(const Bridge&) = delete;
 
-  // Runs `work` on a thread and returns the promise of its outcome; the object `kept`, if any, stays alive until
-  // then. The promise resolves with Outcome::supported, or rejects with an Error that has `errno` and `syscall`. Returns
+  // Runs `work` on a thread and returns the promise of its outcome; the object `kept`, if any, stays alive until then.
+  // The promise resolves with Outcome::supported, or rejects with an Error that has `errno` and `syscall`. Returns
   // nullptr when it cannot even begin.
   napi_value run(napi_value kept, std::function<Outcome()> work);
 

@@ -1,4 +1,4 @@
-// Writing to a file and making it durable, for a thread that may wait. POSIX only: elsewhere the portable engine does it.
+// Writing to a file and making it durable, for a thread that may wait. POSIX only: elsewhere the twin does it.
 #pragma once
 
 #if !defined(_WIN32)
@@ -11,9 +11,9 @@
 namespace longhaul {
 
 struct Outcome {
-  int error = 0;                  // an errno; 0 when it went well
-  const char* operation = "";     // what failed, by the names that Node uses
-  bool supported = true;          // false when the file system has no such operation, which is no error
+  int error = 0;               // an errno; 0 when it went well
+  const char* operation = "";  // what failed, by the names that Node uses
+  bool supported = true;       // false when the file system has no such operation, which is no error
 };
 
 // Writes all buffers, one after the other from `position`, and with `sync` waits until they are on the disk.
