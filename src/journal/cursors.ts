@@ -53,9 +53,19 @@ async function loadSlot(disk: Disk, path: string): Promise<CursorSlot> {
   );
 }
 
+/** Makes sure that what was read is on the disk, which the page cache is not: records are freed because of it. */
+export async function settleStored(disk: Disk, dir: string, cursors: readonly StoredCursor[]): Promise<void> {
+  for (const cursor of cursors) await writeStored(disk, cursor);
+  await disk.syncDirectory(join(dir, CURSOR_DIRECTORY));
+}
+
 /** Moves a cursor that is not open: part of a reset that a crash interrupted. */
 export async function moveStored(disk: Disk, cursor: StoredCursor, sequence: number, chain: bigint): Promise<void> {
   cursor.slot = { counter: cursor.slot.counter + 1, sequence, chain, detached: false };
+  await writeStored(disk, cursor);
+}
+
+async function writeStored(disk: Disk, cursor: StoredCursor): Promise<void> {
   const file = await disk.open(cursor.path, 'r+');
   try {
     await file.write([encodeSlot(cursor.slot)], slotOffset(cursor.slot.counter));
