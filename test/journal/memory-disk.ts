@@ -170,9 +170,11 @@ export class MemoryDisk {
       mkdir: async (path: string) => {
         await this.call();
         if (this.directories.has(path)) return undefined;
+        const missing: string[] = [];
         for (let each = path; each !== dirname(each); each = dirname(each)) {
-          if (!this.directories.has(each)) this.do({ kind: 'directory', path: each });
+          if (!this.directories.has(each)) missing.unshift(each);
         }
+        for (const each of missing) this.do({ kind: 'directory', path: each });
         return path;
       },
       readdir: async (path: string) => {
