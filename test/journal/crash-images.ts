@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Random } from '../../fuzz/random.js';
 import type { Journal } from '../../src/journal/journal.js';
-import { fromFirst, judge, type Promises, promisesAt } from './crash-judge.js';
+import { fits, fromFirst, judge, type Promises, promisesAt } from './crash-judge.js';
 import { CLOCK_START, openRun, type RecordedRun, recordRun } from './crash-run.js';
 import { MemoryDisk } from './memory-disk.js';
 
@@ -111,11 +111,13 @@ async function openImage(
     if (operation.kind !== 'sync' || !lyingDisk) disk.do(operation);
   }
   const coin = () => random.chance(0.5);
-  disk.restart(coin);
   const promised = promisesAt(run, boundary);
   let time = CLOCK_START * 2;
   const open = () => openRun(run.options, disk, () => ++time);
-  if (random.chance(0.3)) await interrupt(disk, open, coin, random, promised);
+  // Either the power is cut at once, or only the process ends, and the power is cut during or after the next recovery.
+  const onlyProcess = random.chance(0.25);
+  if (!onlyProcess) disk.restart(coin);
+  if (onlyProcess || random.chance(0.3)) await interrupt(disk, open, coin, random, promised);
   const journal = await open();
   for (const row of journal.recovery.rows) report.rows.set(row, (report.rows.get(row) ?? 0) + 1);
   try {
@@ -135,16 +137,27 @@ async function interrupt(
   random: Random,
   promised: Promises[],
 ): Promise<void> {
-  disk.cutAfter(random.below(60));
+  disk.cutAfter(random.below(80));
   const journal = await open().catch((error: unknown) => {
     if (!disk.dead) throw error;
   });
   if (journal !== undefined) {
-    const { last } = journal;
-    for (const each of promised) if (last >= each.life.base) each.acknowledged = Math.max(each.acknowledged, last);
+    promiseMore(journal, promised);
     await journal.close().catch(() => {});
   }
   disk.restart(coin);
+}
+
+/** What an opened journal says of itself is durable too; which life it has come to is settled by then. */
+function promiseMore(journal: Journal, promised: Promises[]): void {
+  const promises = promised.find((each) => fits(each, journal));
+  if (promises === undefined) return;
+  promised.splice(0, promised.length, promises);
+  promises.acknowledged = Math.max(promises.acknowledged, journal.last);
+  for (const { name, position } of journal.cursors()) {
+    const known = promises.cursors.get(name);
+    if (known !== undefined) known.reached = Math.max(known.reached, position);
+  }
 }
 
 /** The journal takes more, in the same segment and in the next. */

@@ -114,7 +114,8 @@ async function judgeFrom(
   return run.options.durability === 'group' ? judgeCursors(journal, promises) : undefined;
 }
 
-function fits({ life, assigned }: Promises, journal: Journal): boolean {
+/** Whether a journal can be the one that these were promised of. */
+export function fits({ life, assigned }: Promises, journal: Journal): boolean {
   if (journal.last < life.base - 1 || journal.last > assigned) return false;
   return journal.last > life.base - 1 || journal.lastChain === life.chain;
 }

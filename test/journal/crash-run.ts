@@ -80,6 +80,7 @@ class Run {
     private readonly random: Random,
   ) {
     this.disk = new MemoryDisk(o);
+    this.disk.latency = () => random.below(random.chance(0.2) ? 60 : 6);
     this.disk.onOperation = (operation) => this.operations.push(operation);
   }
 

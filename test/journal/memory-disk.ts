@@ -66,6 +66,8 @@ export class MemoryDisk {
   /** Told of everything that happens. */
   onOperation: (operation: DiskOperation) => void = () => {};
   dead = false;
+  /** How many turns of the event loop's microtasks a call takes beyond the first, so that calls overtake each other. */
+  latency: () => number = () => 0;
   /** What a new file may take before the disk is full; preallocation counts. */
   bytesFree = Number.POSITIVE_INFINITY;
   readonly fs: JournalFileSystem;
@@ -155,7 +157,7 @@ export class MemoryDisk {
   }
 
   private async call(): Promise<void> {
-    await Promise.resolve();
+    for (let turns = this.latency(); turns >= 0; turns--) await Promise.resolve();
     if (this.callsLeft-- <= 0) this.dead = true;
     if (this.dead) throw failure('EIO', 'power cut');
   }
