@@ -61,6 +61,12 @@ async function loadSlot(disk: Disk, path: string): Promise<CursorSlot> {
   );
 }
 
+/** Makes sure that what was read is on the disk, which the page cache is not: records are freed because of it. */
+export async function settleStored(disk: Disk, dir: string, cursors: readonly StoredCursor[]): Promise<void> {
+  for (const cursor of cursors) await writeStored(disk, cursor);
+  await disk.syncDirectory(join(dir, CURSOR_DIRECTORY));
+}
+
 /** Moves a cursor that is not open: part of a reset or a cut that a crash interrupted. */
 export async function moveStored(
   disk: Disk,
@@ -69,6 +75,10 @@ export async function moveStored(
 ): Promise<void> {
   const { sequence, chain, detached } = to;
   cursor.slot = { counter: cursor.slot.counter + 1, sequence, chain, detached };
+  await writeStored(disk, cursor);
+}
+
+async function writeStored(disk: Disk, cursor: StoredCursor): Promise<void> {
   const file = await disk.open(cursor.path, 'r+');
   try {
     await file.write([encodeSlot(cursor.slot)], slotOffset(cursor.slot.counter));

@@ -19,7 +19,7 @@ import {
   volumeArgument,
 } from './arguments.js';
 import type { JournalCursor } from './cursor.js';
-import { CURSOR_DIRECTORY, CursorSet, loadCursors, type StoredCursor } from './cursors.js';
+import { CURSOR_DIRECTORY, CursorSet, loadCursors, type StoredCursor, settleStored } from './cursors.js';
 import { Disk } from './disk.js';
 import { DiskReserve } from './disk-reserve.js';
 import { Fullness } from './fullness.js';
@@ -86,6 +86,7 @@ export class Journal {
     const lock = await DirectoryLock.take(dir);
     try {
       const stored = await loadCursors(disk, dir);
+      await settleStored(disk, dir, stored);
       await resumeReset(disk, dir, stored, options.segmentBytes);
       await resumeTruncate(disk, dir, stored, options.segmentBytes);
       const restored = await restore(disk, dir, {

@@ -148,13 +148,15 @@ describe('a failed write or sync', () => {
     await journal.append(Buffer.from('a'));
     const cursor = journal.cursor('peer');
     await cursor.advance(0);
-    // The write of the cursor fails while the first group is on its way and the next one has taken its record.
+    // The write of the cursor fails while the first group is being synced and the next one has taken its record.
+    const release = faulty.holdNext('file.datasync');
     const first = journal.append(Buffer.from('b'));
-    await Promise.resolve();
+    await expect.poll(() => faulty.holding).toBe(true);
     const behind = journal.append(Buffer.from('c'));
     faulty.failNext('file.write');
-    const results = await Promise.allSettled([cursor.advance(1), first, behind]);
-    expect(results.map((result) => result.status)).toEqual(['rejected', 'rejected', 'rejected']);
+    const results = Promise.allSettled([cursor.advance(1), first, behind]);
+    expect((await results).map((result) => result.status)).toEqual(['rejected', 'rejected', 'rejected']);
+    release();
     await journal.close();
     expect((await openJournal({ dir })).last).toBeLessThanOrEqual(2);
   });

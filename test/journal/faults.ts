@@ -42,6 +42,8 @@ export class FaultyFileSystem {
     this.held = { name, gate };
     return release;
   }
+  /** Whether such a call is waiting. */
+  holding = false;
   private held: { name: string; gate: Promise<void> } | undefined;
 
   private wrap<T extends object>(target: T, prefix: string, result: (value: unknown) => unknown): T {
@@ -62,7 +64,9 @@ export class FaultyFileSystem {
           if (this.held?.name === name) {
             const { gate } = this.held;
             this.held = undefined;
+            this.holding = true;
             await gate;
+            this.holding = false;
           }
           return result(await (value as (...all: unknown[]) => unknown).apply(object, args));
         };

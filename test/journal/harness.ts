@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
@@ -88,6 +88,12 @@ export function lastSegment(dir: string): string {
   const path = segmentFiles(dir).at(-1);
   if (path === undefined) throw new Error(`${dir} has no segment`);
   return path;
+}
+
+/** What the segments and the spare files of a journal take. */
+export function fileBytes(dir: string): number {
+  const names = readdirSync(dir).filter((name) => name.endsWith('.log') || name.endsWith('.spare'));
+  return names.reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
 }
 
 export interface FoundRecord {

@@ -1,49 +1,93 @@
 import { basename, dirname } from 'node:path';
 import type { JournalFileSystem } from '../../src/journal/journal.js';
+import { type Coin, draw, Inode } from './memory-inode.js';
 
 /**
- * A disk in memory that knows what is synced and what is not. When its power is cut, names and sectors that were not
- * synced are kept or lost one by one, as a random source decides; what was synced stays.
+ * A disk in memory whose power can be cut. What was synced stays; of the rest, sectors and directory entries are kept or
+ * lost as a random source decides. Everything that changes it is an operation, which can be recorded and done again on
+ * another disk.
  */
 
-const SECTOR_BYTES = 512;
+export type DiskOperation =
+  | { kind: 'directory'; path: string }
+  | { kind: 'create'; directory: string; name: string; file: number }
+  | { kind: 'write'; file: number; position: number; bytes: Uint8Array }
+  | { kind: 'resize'; file: number; size: number }
+  | { kind: 'sync'; file: number }
+  | { kind: 'rename'; directory: string; from: string; to: string }
+  | { kind: 'unlink'; directory: string; name: string }
+  | { kind: 'syncDirectory'; directory: string };
 
-class Inode {
-  data = Buffer.alloc(0);
-  synced = Buffer.alloc(0);
+/** A change of names that happens as a whole or not at all. */
+interface Entry {
+  remove?: string;
+  add?: { name: string; inode: Inode };
 }
 
-interface Directory {
-  now: Map<string, Inode>;
-  synced: Map<string, Inode>;
+class Directory {
+  now = new Map<string, Inode>();
+  private synced = new Map<string, Inode>();
+  private changes: Entry[] = [];
+
+  change(entry: Entry): void {
+    this.changes.push(entry);
+    applyEntry(this.now, entry);
+  }
+
+  sync(): void {
+    this.synced = new Map(this.now);
+    this.changes = [];
+  }
+
+  /** A file system with a log keeps what happened up to some moment; others keep any of it. */
+  settle(coin: Coin): void {
+    const inOrder = coin() || coin();
+    const count = draw(coin, this.changes.length + 1);
+    const kept = inOrder ? this.changes.slice(0, count) : this.changes.filter(() => coin());
+    this.now = new Map(this.synced);
+    for (const entry of kept) applyEntry(this.now, entry);
+    this.sync();
+  }
+}
+
+function applyEntry(names: Map<string, Inode>, { remove, add }: Entry): void {
+  if (remove !== undefined) names.delete(remove);
+  if (add !== undefined) names.set(add.name, add.inode);
+}
+
+export interface MemoryDiskOptions {
+  /** Whether files get their blocks beforehand. */
+  preallocate?: boolean;
+  /** Whether a write and its sync are one call. */
+  writeDurable?: boolean;
 }
 
 export class MemoryDisk {
-  private readonly directories = new Map<string, Directory>();
-  private callsLeft = Number.POSITIVE_INFINITY;
+  /** Told of everything that happens. */
+  onOperation: (operation: DiskOperation) => void = () => {};
   dead = false;
+  /** How many turns of the event loop's microtasks a call takes beyond the first, so that calls overtake each other. */
+  latency: () => number = () => 0;
+  /** What a new file may take before the disk is full; preallocation counts. */
+  bytesFree = Number.POSITIVE_INFINITY;
+  readonly fs: JournalFileSystem;
+  private readonly directories = new Map<string, Directory>();
+  private readonly files: Inode[] = [];
+  private callsLeft = Number.POSITIVE_INFINITY;
+
+  constructor(o: MemoryDiskOptions = {}) {
+    this.fs = this.fileSystem(o);
+  }
 
   /** Cuts the power after so many more calls. */
   cutAfter(calls: number): void {
     this.callsLeft = calls;
   }
 
-  /** Power is back: what was not synced is decided by `keep`. */
-  restart(keep: () => boolean): void {
-    for (const directory of this.directories.values()) {
-      const names = new Set([...directory.now.keys(), ...directory.synced.keys()]);
-      const kept = new Map<string, Inode>();
-      for (const name of [...names].sort()) {
-        const [now, synced] = [directory.now.get(name), directory.synced.get(name)];
-        const inode = now === synced || keep() ? now : synced;
-        if (inode !== undefined) kept.set(name, inode);
-      }
-      directory.now = kept;
-      directory.synced = new Map(kept);
-    }
-    for (const directory of this.directories.values()) {
-      for (const inode of directory.now.values()) settle(inode, keep);
-    }
+  /** Power is back: what was not synced is decided by lot. */
+  restart(coin: Coin): void {
+    for (const directory of this.directories.values()) directory.settle(coin);
+    for (const file of this.files) file.settle(coin);
     this.revive();
   }
 
@@ -53,49 +97,46 @@ export class MemoryDisk {
     this.dead = false;
   }
 
-  readonly fs = {
-    open: async (path: string, flags: string) => {
-      await this.call();
-      if (this.directories.has(path)) return this.directoryHandle(path);
-      const { now } = this.directory(dirname(path));
-      let inode = now.get(basename(path));
-      if (inode === undefined && flags.startsWith('r')) throw failure('ENOENT', path);
-      if (inode !== undefined && flags.includes('x')) throw failure('EEXIST', path);
-      inode ??= new Inode();
-      now.set(basename(path), inode);
-      if (flags === 'w') inode.data = Buffer.alloc(0);
-      return this.fileHandle(inode);
-    },
-    mkdir: async (path: string) => {
-      await this.call();
-      if (this.directories.has(path)) return undefined;
-      // Directories are durable at once: making them is not what is tested here.
-      for (let each = path; each !== dirname(each); each = dirname(each)) {
-        if (!this.directories.has(each)) this.directories.set(each, { now: new Map(), synced: new Map() });
+  /** The names in a directory and the sizes of the files, for what tests want to know. */
+  list(path: string): Map<string, number> {
+    return new Map([...this.directory(path).now].map(([name, inode]) => [name, inode.size]));
+  }
+
+  do(operation: DiskOperation): void {
+    this.onOperation(operation);
+    switch (operation.kind) {
+      case 'directory':
+        // Directories are durable at once: making them is not what is tested here.
+        this.directories.set(operation.path, new Directory());
+        break;
+      case 'create': {
+        const inode = new Inode();
+        this.files[operation.file] = inode;
+        this.directory(operation.directory).change({ add: { name: operation.name, inode } });
+        break;
       }
-      return path;
-    },
-    readdir: async (path: string) => {
-      await this.call();
-      return [...this.directory(path).now.keys()];
-    },
-    statfs: async () => {
-      await this.call();
-      return { bavail: 1_000_000, bsize: 4096 };
-    },
-    rename: async (from: string, to: string) => {
-      await this.call();
-      const { now } = this.directory(dirname(from));
-      const inode = now.get(basename(from));
-      if (inode === undefined || dirname(from) !== dirname(to)) throw failure('ENOENT', from);
-      now.delete(basename(from));
-      now.set(basename(to), inode);
-    },
-    unlink: async (path: string) => {
-      await this.call();
-      if (!this.directory(dirname(path)).now.delete(basename(path))) throw failure('ENOENT', path);
-    },
-  } as unknown as JournalFileSystem;
+      case 'write':
+        this.inode(operation.file).write(operation.position, operation.bytes);
+        break;
+      case 'resize':
+        this.inode(operation.file).resize(operation.size);
+        break;
+      case 'sync':
+        this.inode(operation.file).sync();
+        break;
+      case 'rename': {
+        const { directory, from, to } = operation;
+        this.directory(directory).change({ remove: from, add: { name: to, inode: this.named(directory, from) } });
+        break;
+      }
+      case 'unlink':
+        this.directory(operation.directory).change({ remove: operation.name });
+        break;
+      case 'syncDirectory':
+        this.directory(operation.directory).sync();
+        break;
+    }
+  }
 
   private directory(path: string): Directory {
     const directory = this.directories.get(path);
@@ -103,34 +144,115 @@ export class MemoryDisk {
     return directory;
   }
 
+  private inode(file: number): Inode {
+    const inode = this.files[file];
+    if (inode === undefined) throw new Error(`no file ${file}`);
+    return inode;
+  }
+
+  private named(directory: string, name: string): Inode {
+    const inode = this.directory(directory).now.get(name);
+    if (inode === undefined) throw failure('ENOENT', `${directory}/${name}`);
+    return inode;
+  }
+
   private async call(): Promise<void> {
-    await Promise.resolve();
+    for (let turns = this.latency(); turns >= 0; turns--) await Promise.resolve();
     if (this.callsLeft-- <= 0) this.dead = true;
     if (this.dead) throw failure('EIO', 'power cut');
+  }
+
+  private fileSystem(o: MemoryDiskOptions): JournalFileSystem {
+    const of = (handle: object) => handle as ReturnType<MemoryDisk['fileHandle']>;
+    const all = {
+      open: async (path: string, flags: string) => {
+        await this.call();
+        return this.directories.has(path) ? this.directoryHandle(path) : this.open(path, flags);
+      },
+      mkdir: async (path: string) => {
+        await this.call();
+        if (this.directories.has(path)) return undefined;
+        const missing: string[] = [];
+        for (let each = path; each !== dirname(each); each = dirname(each)) {
+          if (!this.directories.has(each)) missing.unshift(each);
+        }
+        for (const each of missing) this.do({ kind: 'directory', path: each });
+        return path;
+      },
+      readdir: async (path: string) => {
+        await this.call();
+        return [...this.directory(path).now.keys()];
+      },
+      statfs: async () => {
+        await this.call();
+        return { bavail: 1_000_000, bsize: 4096 };
+      },
+      rename: async (from: string, to: string) => {
+        await this.call();
+        if (dirname(from) !== dirname(to)) throw failure('EXDEV', from);
+        this.named(dirname(from), basename(from));
+        this.do({ kind: 'rename', directory: dirname(from), from: basename(from), to: basename(to) });
+      },
+      unlink: async (path: string) => {
+        await this.call();
+        this.named(dirname(path), basename(path));
+        this.do({ kind: 'unlink', directory: dirname(path), name: basename(path) });
+      },
+    };
+    const preallocate = (handle: object, bytes: number) => of(handle).preallocate(bytes);
+    const writeDurable = async (handle: object, buffers: Uint8Array[], position: number, sync: boolean) => {
+      await of(handle).writev(buffers, position);
+      if (sync) await of(handle).sync();
+    };
+    return {
+      ...all,
+      ...(o.preallocate === true ? { preallocate } : {}),
+      ...(o.writeDurable === true ? { writeDurable } : {}),
+    } as unknown as JournalFileSystem;
+  }
+
+  private open(path: string, flags: string) {
+    const [directory, name] = [dirname(path), basename(path)];
+    const { now } = this.directory(directory);
+    const existing = now.get(name);
+    if (existing === undefined && flags.startsWith('r')) throw failure('ENOENT', path);
+    if (existing === undefined) this.do({ kind: 'create', directory, name, file: this.files.length });
+    const file = this.files.indexOf(this.named(directory, name));
+    if (existing !== undefined && flags.startsWith('w')) this.resize(file, 0);
+    return this.fileHandle(file);
+  }
+
+  private resize(file: number, size: number): void {
+    if (this.inode(file).size !== size) this.do({ kind: 'resize', file, size });
+  }
+
+  /** Takes space for a file that grows. */
+  private take(file: number, end: number): void {
+    const more = Math.max(0, end - this.inode(file).size);
+    if (more > this.bytesFree) throw failure('ENOSPC', `file ${file}`);
+    this.bytesFree -= more;
   }
 
   private directoryHandle(path: string) {
     return {
       sync: async () => {
         await this.call();
-        const directory = this.directory(path);
-        directory.synced = new Map(directory.now);
+        this.do({ kind: 'syncDirectory', directory: path });
       },
       close: async () => {},
     };
   }
 
-  private fileHandle(inode: Inode) {
+  private fileHandle(file: number) {
     const sync = async () => {
       await this.call();
-      inode.synced = Buffer.from(inode.data);
+      this.do({ kind: 'sync', file });
     };
     const writev = async (buffers: Uint8Array[], position: number) => {
       await this.call();
       const bytes = Buffer.concat(buffers);
-      const end = position + bytes.length;
-      if (end > inode.data.length) inode.data = Buffer.concat([inode.data, Buffer.alloc(end - inode.data.length)]);
-      bytes.copy(inode.data, position);
+      this.take(file, position + bytes.length);
+      this.do({ kind: 'write', file, position, bytes });
       return { bytesWritten: bytes.length };
     };
     return {
@@ -141,33 +263,26 @@ export class MemoryDisk {
         writev([buffer.subarray(at, at + length)], position),
       read: async (buffer: Uint8Array, at: number, length: number, position: number) => {
         await this.call();
-        return { bytesRead: inode.data.subarray(position, position + length).copy(buffer, at) };
+        return { bytesRead: this.inode(file).read(position, buffer.subarray(at, at + length)) };
       },
       truncate: async (bytes: number) => {
         await this.call();
-        inode.data = Buffer.from(inode.data.subarray(0, bytes));
+        this.resize(file, bytes);
+      },
+      preallocate: async (bytes: number) => {
+        await this.call();
+        const { size } = this.inode(file);
+        this.take(file, bytes);
+        this.resize(file, Math.max(size, bytes));
+        return true;
       },
       stat: async () => {
         await this.call();
-        return { size: inode.data.length };
+        return { size: this.inode(file).size };
       },
       close: async () => {},
     };
   }
-}
-
-/** Each sector is as it was synced or as it was written last; the file ends in between. */
-function settle(inode: Inode, keep: () => boolean): void {
-  const { data, synced } = inode;
-  if (data.equals(synced)) return;
-  const length = keep() ? data.length : keep() ? synced.length : Math.floor((data.length + synced.length) / 2);
-  const settled = Buffer.alloc(length);
-  for (let at = 0; at < length; at += SECTOR_BYTES) {
-    const source = keep() ? data : synced;
-    settled.set(source.subarray(at, Math.min(at + SECTOR_BYTES, length)), at);
-  }
-  inode.data = settled;
-  inode.synced = Buffer.from(settled);
 }
 
 function failure(code: string, path: string): Error {

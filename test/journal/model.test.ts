@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SequenceGoneError } from '../../src/errors.js';
 import type { AppendOptions, Journal } from '../../src/journal/journal.js';
+import { rounds } from '../support/seed.js';
 import { newDirectory, openJournal, SEGMENT_BYTES_MIN, VOLUME } from './harness.js';
-import { MemoryDisk } from './memory-disk.js';
+import { MemoryDisk, type MemoryDiskOptions } from './memory-disk.js';
 
 /**
  * Random operations against a plain list, on a disk in memory whose power is cut now and then. What was acknowledged
@@ -21,6 +22,7 @@ type Operation =
   | { name: 'append'; sizes: number[]; o: AppendOptions }
   | { name: 'burst'; sizes: number[]; cutAfter: number }
   | { name: 'advance'; cursor: string; by: number }
+  | { name: 'catchUp' }
   | { name: 'drop'; cursor: string }
   | { name: 'read'; from: number; recordsMax: number }
   | { name: 'reset'; base: number }
@@ -47,6 +49,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ name: fc.constant('append' as const), sizes, o }) },
   { weight: 2, arbitrary: fc.record({ name: fc.constant('burst' as const), sizes, cutAfter: fc.nat(12) }) },
   { weight: 4, arbitrary: fc.record({ name: fc.constant('advance' as const), cursor, by: fc.nat(20) }) },
+  { weight: 4, arbitrary: fc.record({ name: fc.constant('catchUp' as const) }) },
   { weight: 1, arbitrary: fc.record({ name: fc.constant('drop' as const), cursor }) },
   {
     weight: 3,
@@ -84,28 +87,35 @@ class Model {
 
 class Run {
   readonly model = new Model();
-  private readonly disk = new MemoryDisk();
   private readonly dir = newDirectory();
   private segmentBytes = SEGMENT_BYTES_MIN;
   private fill = 0;
   private resetTo: number | undefined;
   /** Whether the next cut ends the process only, so that nothing is lost that was written. */
   private processOnly = false;
+  /** How many segments were made from the file of an older one. */
+  recycled = 0;
   journal!: Journal;
+  private readonly disk: MemoryDisk;
 
   constructor(
-    private readonly durability: 'group' | 'none',
+    private readonly o: RunOptions,
     private readonly random: () => boolean,
-  ) {}
+  ) {
+    this.disk = new MemoryDisk(o);
+    this.disk.onOperation = (operation) => {
+      if (operation.kind === 'rename' && operation.from.endsWith('.spare')) this.recycled++;
+    };
+  }
 
   async open(): Promise<void> {
     this.journal = await openJournal({
       dir: this.dir,
       fs: this.disk.fs,
       volume: VOLUME,
-      durability: this.durability,
+      durability: this.o.durability,
+      historyBytes: this.o.historyBytes,
       segmentBytes: this.segmentBytes,
-      historyBytes: 100_000,
     });
   }
 
@@ -120,12 +130,13 @@ class Run {
       case 'burst':
         await this.burst(operation.sizes, operation.cutAfter);
         break;
-      case 'advance': {
-        const position = Math.min(model.last, (model.cursors.get(operation.cursor) ?? 0) + operation.by);
-        await journal.cursor(operation.cursor).advance(position);
-        model.cursors.set(operation.cursor, Math.max(position, model.cursors.get(operation.cursor) ?? 0));
+      case 'advance':
+        await this.advance(operation.cursor, (model.cursors.get(operation.cursor) ?? 0) + operation.by);
         break;
-      }
+      case 'catchUp':
+        await this.advance('a', model.last);
+        for (const name of model.cursors.keys()) await this.advance(name, model.last);
+        break;
       case 'drop':
         await journal.dropCursor(operation.cursor);
         model.cursors.delete(operation.cursor);
@@ -164,7 +175,7 @@ class Run {
       return;
     }
     await this.journal.close().catch(() => {});
-    if (this.processOnly) this.disk.revive();
+    if (this.processOnly || !this.o.powerCuts) this.disk.revive();
     else this.disk.restart(this.random);
     this.processOnly = false;
     await this.open();
@@ -195,6 +206,13 @@ class Run {
     if (cutAfter < 6) this.disk.cutAfter(cutAfter);
     const results = await Promise.allSettled(sizesOf.map((bytes) => this.append([bytes, bytes], {})));
     for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  private async advance(cursor: string, to: number): Promise<void> {
+    const { model } = this;
+    const position = Math.min(model.last, to);
+    await this.journal.cursor(cursor).advance(position);
+    model.cursors.set(cursor, Math.max(position, model.cursors.get(cursor) ?? 0));
   }
 
   private resetDone(base: number): void {
@@ -263,21 +281,47 @@ class Run {
   }
 }
 
-function property(durability: 'group' | 'none') {
-  const operations = fc.array(operation, { maxLength: 40 });
-  return fc.asyncProperty(operations, fc.infiniteStream(fc.boolean()), async (list, coins) => {
-    const run = new Run(durability, () => coins.next().value ?? true);
+interface RunOptions extends MemoryDiskOptions {
+  durability: 'group' | 'none';
+  historyBytes: number;
+  /** Whether the power is cut now and then; otherwise the process ends and what it wrote stays. */
+  powerCuts: boolean;
+}
+
+interface Seen {
+  recycled: number;
+}
+
+function property(fixed: Pick<RunOptions, 'durability' | 'powerCuts'>, seen: Seen = { recycled: 0 }) {
+  const operations = fc.array(operation, { maxLength: 40, size: 'max' });
+  const options = fc.record({
+    historyBytes: fc.constantFrom(0, 0, 100_000),
+    preallocate: fc.boolean(),
+    writeDurable: fc.boolean(),
+  });
+  return fc.asyncProperty(operations, options, fc.infiniteStream(fc.boolean()), async (list, varied, coins) => {
+    const run = new Run({ ...fixed, ...varied }, () => coins.next().value ?? true);
     await run.open();
     for (const each of list) await run.step(each);
     await run.finish();
+    seen.recycled += run.recycled;
   });
 }
 
 test('the journal does what a list would, through reopens and power cuts', async () => {
-  await fc.assert(property('group'), { numRuns: 150 });
+  const seen = { recycled: 0 };
+  await fc.assert(property({ durability: 'group', powerCuts: true }, seen), { numRuns: rounds(200) });
+  expect(seen.recycled).toBeGreaterThan(20);
+});
+
+test("so it does with durability 'none' when nothing but the process ends", async () => {
+  const seen = { recycled: 0 };
+  await fc.assert(property({ durability: 'none', powerCuts: false }, seen), { numRuns: rounds(150) });
+  expect(seen.recycled).toBeGreaterThan(20);
 });
 
 test('the canary: without syncs the same runs find lost records', async () => {
-  const { failed } = await fc.check(property('none'), { numRuns: 150, endOnFailure: true });
+  const runs = { numRuns: 150, endOnFailure: true };
+  const { failed } = await fc.check(property({ durability: 'none', powerCuts: true }), runs);
   expect(failed).toBe(true);
 });

@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { PAGE_BYTES } from '../../src/journal/format.js';
 import { Journal } from '../../src/journal/journal.js';
 import { FaultyFileSystem } from './faults.js';
-import { contents, newDirectory, newJournal, openJournal, SEGMENT_BYTES_MIN, VOLUME } from './harness.js';
+import { contents, fileBytes, newDirectory, newJournal, openJournal, SEGMENT_BYTES_MIN, VOLUME } from './harness.js';
 
 const OTHER = 'f'.repeat(32);
 
@@ -20,7 +21,8 @@ test('drops everything and goes on at the given number', async () => {
     undefined,
   ]);
   expect(readdirSync(dir).sort()).toEqual(['0000000000000064.log', 'cursors', 'lock']);
-  expect(journal.status()).toMatchObject({ diskBytes: 64, queueBytes: 0 });
+  expect(journal.status()).toMatchObject({ diskBytes: fileBytes(dir), queueBytes: 0 });
+  expect(fileBytes(dir)).toBe(PAGE_BYTES);
   expect(await journal.append(Buffer.from('new'))).toBe(100);
   await cursor.advance(100);
   await journal.close();
