@@ -200,7 +200,26 @@ export class JournalDamagedError extends LonghaulError {
   ) {
     super(
       `${segment} is damaged at byte ${offset} (${found}); records ${fromSequence} to ${toSequence} were durable and cannot be read: ` +
-        'restore the segment from a copy, or take a full copy from the peer',
+        'repair the journal with these records of a peer, restore the segment from a copy, or take a full copy from the peer',
+    );
+  }
+}
+
+/** A repair would have put something in place that nothing sound proves; nothing was changed. */
+export class RepairRefusedError extends LonghaulError {
+  readonly code = 'REPAIR_REFUSED';
+  constructor(
+    readonly segment: string,
+    /** The records that are needed, or that could not be proved. */
+    readonly fromSequence: number,
+    readonly toSequence: number,
+    readonly found: string,
+    readonly expected: string,
+    cause?: unknown,
+  ) {
+    super(
+      `records ${fromSequence} to ${toSequence} of ${segment} were not repaired: ${found}; expected ${expected}. Nothing was changed`,
+      { cause },
     );
   }
 }

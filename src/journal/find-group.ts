@@ -15,7 +15,7 @@ export interface FoundGroup {
   header: GroupHeader;
 }
 
-/** The first header from `from` on of a group that begins behind record `after` and ends by `to`. */
+/** The first header from `from` on of a group that begins behind record `after`; it may still be bad in itself. */
 export async function findGroup(
   file: DiskFile,
   seed: bigint,
@@ -26,7 +26,7 @@ export async function findGroup(
     for (let at = block.bytes.indexOf(MAGIC); at >= 0; at = block.bytes.indexOf(MAGIC, at + 1)) {
       if ((offset + at) % RECORD_ALIGNMENT !== 0) continue;
       const header = decodeGroupHeader(block.bytes, at, seed);
-      if (header === undefined || header.first <= after || offset + at + header.bytes > to) continue;
+      if (header === undefined || header.first <= after) continue;
       return { offset: offset + at, header };
     }
     if (block.fileEnd >= to || block.bytes.byteLength < GROUP_HEADER_BYTES) return undefined;

@@ -30,6 +30,7 @@ import { type PayloadRange, RangeReader } from './range-reader.js';
 import { ReadOnlyJournal, type ReadOnlyOptions } from './read-only.js';
 import { type BatchOptions, type ReadOptions, readBatches } from './reader.js';
 import type { JournalRecord } from './record.js';
+import { type RepairOptions, type RepairReport, repair } from './repair.js';
 import { decideReset, finishReset, resumeReset } from './reset.js';
 import { type RecoveryReport, type Restored, restore } from './restore.js';
 import { Retention } from './retention.js';
@@ -50,6 +51,8 @@ export type { PayloadRange } from './range-reader.js';
 export type { ReadOnlyJournal, ReadOnlyOptions, ReadOnlyStatus, StoredPosition } from './read-only.js';
 export type { BatchOptions, ReadOptions } from './reader.js';
 export type { JournalRecord } from './record.js';
+export type { RepairOptions, RepairReport } from './repair.js';
+export type { RepairSource } from './repair-source.js';
 export type { RecoveryReport } from './restore.js';
 export type { JournalDamage, ScrubProgress, ScrubReport } from './scrub.js';
 export type { ScrubOptions, ScrubStatus } from './scrubber.js';
@@ -109,6 +112,14 @@ export class Journal {
    */
   static openReadOnly(o: ReadOnlyOptions): Promise<ReadOnlyJournal> {
     return ReadOnlyJournal.open(o);
+  }
+
+  /**
+   * Repairs a journal that nobody has open from the records of a peer, `from` to `to` as JournalDamagedError tells them.
+   * The chain proves them: RepairRefusedError when it does not lead to something sound, and then nothing is changed.
+   */
+  static repair(o: RepairOptions): Promise<RepairReport> {
+    return repair(o);
   }
 
   private constructor(

@@ -70,7 +70,8 @@ async function look(disk: Disk, path: string, first: number): Promise<FoundSegme
   }
 }
 
-async function readFooter(
+/** The footer of a segment, and where it starts: at `size` if there is none. */
+export async function readFooter(
   file: DiskFile,
   size: number,
   seed: bigint,
