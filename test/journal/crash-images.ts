@@ -2,54 +2,72 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Random } from '../../fuzz/random.js';
-import type { Journal } from '../../src/journal/journal.js';
-import { fits, fromFirst, judge, type Promises, promisesAt } from './crash-judge.js';
-import { CLOCK_START, openRun, type RecordedRun, recordRun } from './crash-run.js';
-import { MemoryDisk } from './memory-disk.js';
+import { openImage } from './crash-open.js';
+import { promisesAt } from './crash-promises.js';
+import { type RecordedRun, recordRun } from './crash-run.js';
+import { type DiskOperation, MemoryDisk } from './memory-disk.js';
 
 /**
- * Every disk that a power cut can leave. A run of a journal is recorded operation by operation. For a boundary between
- * two of them the disk is built anew up to there, the power is cut, and what was not synced is kept or lost by lot,
- * sector by sector and name by name. The journal is opened from that image, at times after a recovery that was itself
- * cut off, and has to keep every promise made by then.
+ * Every disk that a power cut can leave. A run of a journal is recorded operation by operation. At every boundary
+ * between two of them the disk is forked, the power is cut, and what was not synced is kept or lost by lot, sector by
+ * sector and name by name. The journal is opened from that image, at times after a recovery that was itself cut off, and
+ * has to keep every promise made by then.
  */
+
+/** One image: the run, how many of its operations were done, and which of several draws of the lots. */
+export interface ImageName {
+  run: number;
+  boundary: number;
+  draw: number;
+}
 
 export interface ImageOptions {
   images: number;
   seed: number;
-  /** Images of one run; the next ones come from another run. */
+  /** Looks at so many images of a run, at boundaries all over it, instead of at every boundary. */
   imagesPerRun?: number;
-  /** A disk that forgets to sync files, to see that this is found. */
-  lyingDisk?: boolean;
-  /** The one image to look at, counted from 0. */
-  only?: number | undefined;
+  /** A disk that forgets these operations, to see that this is found. */
+  forgets?: DiskOperation['kind'];
+  /** The one image to look at. */
+  only?: ImageName | undefined;
   log?: (line: string) => void;
 }
 
 export interface ImageReport {
   images: number;
   runs: number;
+  boundaries: number;
+  /** How many recoveries were cut off themselves. */
+  interruptions: number;
   problems: string[];
-  /** How often recovery took which row of its table, and how many segments of all runs were made from spare files. */
+  /** How often recovery took which row of its table. */
   rows: Map<string, number>;
-  recycled: number;
+  /** How often the runs did what is to be covered. */
+  covered: Map<string, number>;
 }
 
-const IMAGES_PER_RUN = 500;
+/** Where a power cut has a choice, more than one of them are tried. */
+const DRAWS = 2;
 
 export async function checkImages(o: ImageOptions): Promise<ImageReport> {
-  const report: ImageReport = { images: 0, runs: 0, problems: [], rows: new Map(), recycled: 0 };
-  const perRun = o.imagesPerRun ?? IMAGES_PER_RUN;
+  const report: ImageReport = {
+    images: 0,
+    runs: 0,
+    boundaries: 0,
+    interruptions: 0,
+    problems: [],
+    rows: new Map(),
+    covered: new Map(),
+  };
   const dir = mkdtempSync(join(tmpdir(), 'longhaul-images-'));
   try {
-    for (let first = 0; first < o.images; first += perRun) {
-      const numbers = Array.from({ length: Math.min(perRun, o.images - first) }, (_, index) => first + index);
-      if (o.only !== undefined && !numbers.includes(o.only)) continue;
-      const run = await recorded(dir, o.seed, first);
+    for (let number = o.only?.run ?? 0; report.images < o.images; number++) {
+      const run = await recorded(dir, o.seed, number);
       report.runs++;
-      report.recycled += run.operations.filter(({ kind, ...rest }) => kind === 'rename' && isSpare(rest)).length;
-      for (const number of o.only === undefined ? numbers : [o.only]) await checkImage(run, o, number, report);
+      cover(run, report.covered);
+      await checkRun(run, number, o, report);
       o.log?.(`${report.images} images of ${report.runs} runs, ${report.problems.length} problems`);
+      if (o.only !== undefined) break;
     }
   } finally {
     rmSync(dir, { recursive: true, force: true });
@@ -57,140 +75,90 @@ export async function checkImages(o: ImageOptions): Promise<ImageReport> {
   return report;
 }
 
-function isSpare(operation: object): boolean {
-  return 'from' in operation && String(operation.from).endsWith('.spare');
+/** A seed for each part, so that any image can be made again alone. */
+function seedFor(...parts: number[]): number {
+  return (
+    parts.reduce((seed, part) => Math.imul((seed ^ (part + 1)) >>> 0, 0x9e3779b1) ^ (seed >>> 15), 0x85ebca6b) >>> 0
+  );
 }
 
-/** The run that the images from a number on are made of; every fourth is one without syncs. */
-function recorded(dir: string, seed: number, first: number): Promise<RecordedRun> {
-  const random = new Random((seed ^ Math.imul(first + 1, 0x9e3779b1)) >>> 0);
+/** Some runs have segments of megabytes and zeros written ahead, and some are without syncs. */
+function recorded(dir: string, seed: number, number: number): Promise<RecordedRun> {
+  const random = new Random(seedFor(seed, number));
+  const large = number % 5 === 4;
   return recordRun(
     {
       dir,
-      durability: random.below(4) === 0 ? 'none' : 'group',
+      durability: number % 4 === 2 ? 'none' : 'group',
+      segmentBytes: (large ? 4096 : 64) * 1024,
       historyBytes: random.pick([0, 0, 0, 100_000]),
-      preallocate: random.chance(0.7),
+      preallocate: large || random.chance(0.7),
+      writeZeros: large,
       writeDurable: random.chance(0.5),
-      steps: 40,
+      steps: large ? 24 : 40,
     },
     random,
   );
 }
 
-async function checkImage(run: RecordedRun, o: ImageOptions, number: number, report: ImageReport): Promise<void> {
-  const random = new Random((o.seed ^ Math.imul(number + 1, 0x85ebca6b)) >>> 0);
-  // Boundaries are gone through in turn, so that every one is looked at when there are images enough.
-  const perRun = o.imagesPerRun ?? IMAGES_PER_RUN;
-  const step = perRun < run.operations.length ? run.operations.length / perRun : 1;
-  const boundary = Math.floor(((number % perRun) * step) % run.operations.length) + 1;
-  report.images++;
-  let problem: string | undefined;
-  try {
-    problem = await openImage(run, boundary, random, report, o.lyingDisk === true);
-  } catch (error) {
-    problem = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+async function checkRun(run: RecordedRun, number: number, o: ImageOptions, report: ImageReport): Promise<void> {
+  const { operations, options } = run;
+  const disk = new MemoryDisk(options);
+  const stride = o.imagesPerRun === undefined ? 1 : Math.max(1, operations.length / o.imagesPerRun);
+  let next = 1;
+  for (const [done, operation] of operations.entries()) {
+    if (operation.kind !== o.forgets) disk.do(operation);
+    const boundary = done + 1;
+    if (report.images >= o.images) return;
+    if (o.only === undefined ? boundary < Math.floor(next) : boundary !== o.only.boundary) continue;
+    next += stride;
+    report.boundaries++;
+    const draws = o.imagesPerRun === undefined && disk.unsettled ? DRAWS : 1;
+    for (let draw = o.only?.draw ?? 0; draw < (o.only === undefined ? draws : o.only.draw + 1); draw++) {
+      if (report.images >= o.images) return;
+      await checkImage(run, disk.fork(), { run: number, boundary, draw }, o.seed, report);
+    }
   }
+}
+
+async function checkImage(
+  run: RecordedRun,
+  disk: MemoryDisk,
+  { run: number, boundary, draw }: ImageName,
+  seed: number,
+  report: ImageReport,
+): Promise<void> {
+  const random = new Random(seedFor(seed, number, boundary, draw));
+  const { problem, rows, interruptions } = await openImage(run.options, disk, promisesAt(run, boundary), random);
+  report.images++;
+  report.interruptions += interruptions;
+  for (const row of rows) count(report.rows, row);
   if (problem === undefined) return;
   const { kind } = run.operations[boundary - 1] ?? { kind: 'nothing' };
-  const { durability, preallocate } = run.options;
+  const { durability, segmentBytes } = run.options;
   report.problems.push(
-    `seed ${o.seed}, image ${number}, cut after operation ${boundary} (${kind}), durability ${durability}, ` +
-      `preallocate ${preallocate}: ${problem}`,
+    `seed ${seed}, image ${number}:${boundary}:${draw}, cut after ${kind}, durability ${durability}, ` +
+      `segments of ${segmentBytes} bytes: ${problem}`,
   );
 }
 
-async function openImage(
-  run: RecordedRun,
-  boundary: number,
-  random: Random,
-  report: ImageReport,
-  lyingDisk: boolean,
-): Promise<string | undefined> {
-  const disk = new MemoryDisk(run.options);
-  for (const operation of run.operations.slice(0, boundary)) {
-    if (operation.kind !== 'sync' || !lyingDisk) disk.do(operation);
+/** What a run did, as its operations and marks tell. */
+function cover({ operations, marks, options }: RecordedRun, covered: Map<string, number>): void {
+  for (const operation of operations) {
+    if (operation.kind === 'rename' && operation.from.endsWith('.spare')) count(covered, 'segments recycled');
+    if (operation.kind === 'rename' && operation.to.endsWith('.spare')) count(covered, 'segments freed');
+    if (operation.kind === 'rename' && operation.from === 'segment.tmp') count(covered, 'segments made');
+    if (operation.kind === 'resize') count(covered, 'preallocations and cuts of files');
+    if (operation.kind === 'write' && operation.bytes.byteLength > 1024 * 1024) count(covered, 'groups over 1 MiB');
+    if (operation.kind === 'write' && options.writeZeros && isZeros(operation.bytes)) count(covered, 'zeros ahead');
   }
-  const coin = () => random.chance(0.5);
-  const promised = promisesAt(run, boundary);
-  let time = CLOCK_START * 2;
-  const open = () => openRun(run.options, disk, () => ++time);
-  // Either the power is cut at once, or only the process ends, and the power is cut during or after the next recovery.
-  const onlyProcess = random.chance(0.25);
-  if (!onlyProcess) disk.restart(coin);
-  if (onlyProcess || random.chance(0.3)) await interrupt(disk, open, coin, random, promised);
-  const journal = await open();
-  for (const row of journal.recovery.rows) report.rows.set(row, (report.rows.get(row) ?? 0) + 1);
-  try {
-    const problem = (await judge(journal, run, promised)) ?? (await goOn(journal, run, random));
-    if (problem !== undefined) return problem;
-  } finally {
-    await journal.close();
-  }
-  return reopened(await open(), journal);
+  for (const { kind } of marks) count(covered, kind);
 }
 
-/** A recovery that is cut off itself. What it reported before that, it had made durable. */
-async function interrupt(
-  disk: MemoryDisk,
-  open: () => Promise<Journal>,
-  coin: () => boolean,
-  random: Random,
-  promised: Promises[],
-): Promise<void> {
-  disk.cutAfter(random.below(80));
-  const journal = await open().catch((error: unknown) => {
-    if (!disk.dead) throw error;
-  });
-  if (journal !== undefined) {
-    promiseMore(journal, promised);
-    await journal.close().catch(() => {});
-  }
-  disk.restart(coin);
+function isZeros(bytes: Uint8Array): boolean {
+  return bytes.byteLength > 256 * 1024 && bytes.every((byte) => byte === 0);
 }
 
-/** What an opened journal says of itself is durable too; which life it has come to is settled by then. */
-function promiseMore(journal: Journal, promised: Promises[]): void {
-  const promises = promised.find((each) => fits(each, journal));
-  if (promises === undefined) return;
-  promised.splice(0, promised.length, promises);
-  promises.acknowledged = Math.max(promises.acknowledged, journal.last);
-  for (const { name, position } of journal.cursors()) {
-    const known = promises.cursors.get(name);
-    if (known !== undefined) known.reached = Math.max(known.reached, position);
-  }
-}
-
-/** The journal takes more, in the same segment and in the next. */
-async function goOn(journal: Journal, run: RecordedRun, random: Random): Promise<string | undefined> {
-  const { last } = journal;
-  const payloads = [random.bytes(10), random.bytes(random.below(60_000)), random.bytes(20_000)];
-  for (const [index, payload] of payloads.entries()) {
-    const sequence = await journal.append(payload);
-    if (sequence !== last + 1 + index) return `append gave number ${sequence} after ${last}`;
-  }
-  const records: Buffer[] = [];
-  for await (const { payload } of journal.read(last + 1)) records.push(payload);
-  if (records.length !== 3 || records.some((payload, index) => !payload.equals(payloads[index] ?? Buffer.alloc(0)))) {
-    return 'what was appended after the recovery differs';
-  }
-  // With a cursor of every name up to date, all but the last segment goes, and is used again.
-  for (const { name } of journal.cursors()) await journal.cursor(name).advance(journal.last);
-  await journal.append(random.bytes(60_000));
-  return run.records.has(journal.last) && journal.last <= last ? 'a number was given twice' : undefined;
-}
-
-async function reopened(again: Journal, before: Journal): Promise<string | undefined> {
-  try {
-    const { rows, rewritten, tails } = again.recovery;
-    if (rows.join() !== 'sound' || rewritten !== 0 || tails.length > 0) return `the second open found ${rows.join()}`;
-    if (again.last !== before.last || again.lastChain !== before.lastChain)
-      return 'the second open found other records';
-    return await fromFirst(again, async (first) => {
-      let next = first;
-      for await (const { sequence } of again.read(first)) if (sequence !== next++) return `no record ${next - 1}`;
-      return next === again.last + 1 ? undefined : `records end with ${next - 1}`;
-    });
-  } finally {
-    await again.close();
-  }
+function count(counts: Map<string, number>, what: string): void {
+  counts.set(what, (counts.get(what) ?? 0) + 1);
 }

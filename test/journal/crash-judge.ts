@@ -1,69 +1,26 @@
 import type { Journal, JournalRecord } from '../../src/journal/journal.js';
 import { chainBehind } from './chain.js';
-import type { Expected, Life, Mark, RecordedRun } from './crash-run.js';
+import type { Expected, Promises } from './crash-promises.js';
 
-/** What a journal had promised at some point of a run, and whether one that was opened from an image keeps it. */
+/** Whether a journal that was opened from an image keeps what had been promised. */
 
-export interface Promises {
-  life: Life;
-  /** The newest record acknowledged, and the newest that ever had a number. */
-  acknowledged: number;
-  assigned: number;
-  /** Up to where records may have been freed. */
-  released: number;
-  /** Cursors with the positions that were acknowledged and those that were asked for. */
-  cursors: Map<string, { reached: number; asked: number }>;
+export interface Verdict {
+  /** What may have been promised, as far as the journal keeps all of it. */
+  kept: Promises[];
+  /** What is wrong, when it keeps none. */
+  problem: string | undefined;
 }
 
-const FIRST_LIFE: Life = { base: 1, chain: 0n };
-
-function beginning(life: Life, cursors: Iterable<string> = []): Promises {
-  const at = life.base - 1;
-  const positions = new Map([...cursors].map((name) => [name, { reached: at, asked: at }]));
-  return { life, acknowledged: at, assigned: at, released: at, cursors: positions };
-}
-
-/** What may be found when so many operations were done: two answers while a reset is under way. */
-export function promisesAt(run: RecordedRun, boundary: number): Promises[] {
-  let now = beginning(FIRST_LIFE);
-  let pending: Promises | undefined;
-  for (const mark of run.marks) {
-    if (mark.at > boundary) break;
-    if (mark.kind === 'resetAsked') pending = beginning(mark.life, now.cursors.keys());
-    else if (mark.kind === 'resetDone') {
-      now = pending ?? now;
-      pending = undefined;
-    } else note(now, mark);
+/** While a reset or a cut is under way there are two things that the journal can be, and it has to be one of them. */
+export async function judge(journal: Journal, promised: readonly Promises[], cursorsToo: boolean): Promise<Verdict> {
+  const kept: Promises[] = [];
+  const problems: string[] = [];
+  for (const promises of promised) {
+    const problem = await fromFirst(journal, (first) => judgeFrom(first, journal, promises, cursorsToo));
+    if (problem === undefined) kept.push(promises);
+    else problems.push(problem);
   }
-  return pending === undefined ? [now] : [now, pending];
-}
-
-function note(promises: Promises, mark: Exclude<Mark, { kind: 'resetAsked' | 'resetDone' }>): void {
-  const { cursors } = promises;
-  switch (mark.kind) {
-    case 'assigned':
-      promises.assigned = Math.max(promises.assigned, mark.last);
-      break;
-    case 'acknowledged':
-      promises.acknowledged = Math.max(promises.acknowledged, mark.last);
-      break;
-    case 'cursorAsked': {
-      const { reached = 0, asked = 0 } = cursors.get(mark.name) ?? {};
-      cursors.set(mark.name, { reached, asked: Math.max(asked, mark.position) });
-      break;
-    }
-    case 'cursorReached': {
-      const { reached = 0, asked = 0 } = cursors.get(mark.name) ?? {};
-      cursors.set(mark.name, { asked, reached: Math.max(reached, mark.position) });
-      break;
-    }
-    case 'cursorDropped':
-      cursors.delete(mark.name);
-      break;
-  }
-  if (cursors.size === 0) return;
-  const lowest = Math.min(...[...cursors.values()].map(({ asked }) => asked));
-  promises.released = Math.max(promises.released, lowest);
+  return { kept, problem: kept.length > 0 ? undefined : problems.join('; or else ') };
 }
 
 /** Looks at a journal from its first record on; again if segments that no cursor needs were freed meanwhile. */
@@ -82,42 +39,35 @@ export async function fromFirst(
   }
 }
 
-/** Says what is wrong with a journal that was opened from an image; undefined when every promise is kept. */
-export function judge(journal: Journal, run: RecordedRun, promised: Promises[]): Promise<string | undefined> {
-  return fromFirst(journal, (first) => judgeFrom(first, journal, run, promised));
-}
-
 async function judgeFrom(
   first: number,
   journal: Journal,
-  run: RecordedRun,
-  promised: Promises[],
+  promises: Promises,
+  cursorsToo: boolean,
 ): Promise<string | undefined> {
-  const { last, lastChain } = journal;
-  const promises = promised.find((each) => fits(each, journal)) ?? promised[0];
-  if (promises === undefined) return 'nothing was promised';
+  const { last } = journal;
   const { acknowledged, assigned, released, life } = promises;
   if (last < acknowledged) return `record ${acknowledged} was acknowledged, the last is ${last}`;
   if (last > assigned) return `the last is ${last}, but only ${assigned} had a number`;
+  if (first < life.base) return `the first is ${first}, and the base ${life.base}`;
   if (first > Math.max(released, life.base - 1) + 1) return `the first is ${first}, but only ${released} was released`;
+  return (
+    (await judgeRecords(first, journal, promises)) ?? (cursorsToo ? judgeCursors(first, journal, promises) : undefined)
+  );
+}
+
+async function judgeRecords(first: number, journal: Journal, { life }: Promises): Promise<string | undefined> {
   let chain = await journal.chainAt(first - 1);
   if (first === life.base && chain !== life.chain) return 'the chain before the first record differs';
   if (chain === undefined) return 'the chain before the first record is unknown';
   let next = first;
   for await (const record of journal.read(first)) {
     chain = chainBehind(chain, record);
-    const problem = judgeRecord(record, next++, chain, run.records.get(record.sequence));
+    const problem = judgeRecord(record, next++, chain, life.records.get(record.sequence));
     if (problem !== undefined) return problem;
   }
-  if (next !== last + 1) return `records end with ${next - 1}, not with ${last}`;
-  if (chain !== lastChain) return 'the chain of the last record differs';
-  return run.options.durability === 'group' ? judgeCursors(journal, promises) : undefined;
-}
-
-/** Whether a journal can be the one that these were promised of. */
-export function fits({ life, assigned }: Promises, journal: Journal): boolean {
-  if (journal.last < life.base - 1 || journal.last > assigned) return false;
-  return journal.last > life.base - 1 || journal.lastChain === life.chain;
+  if (next !== journal.last + 1) return `records end with ${next - 1}, not with ${journal.last}`;
+  return chain === journal.lastChain ? undefined : 'the chain of the last record differs';
 }
 
 function judgeRecord(
@@ -134,15 +84,20 @@ function judgeRecord(
   return undefined;
 }
 
-function judgeCursors(journal: Journal, { cursors }: Promises): string | undefined {
+function judgeCursors(first: number, journal: Journal, { cursors, gone }: Promises): string | undefined {
   const found = new Map(journal.cursors().map(({ name, position }) => [name, position]));
-  for (const [name, { reached }] of cursors) {
+  for (const [name, position] of found) {
+    if (gone.has(name)) return `cursor ${name} was dropped and is back`;
+    if (position > journal.last) return `cursor ${name} is at ${position}, behind the last record`;
+    if (position < first - 1) return `cursor ${name} is at ${position}, and the first record is ${first}`;
+  }
+  for (const [name, { reached, asked }] of cursors) {
     const position = found.get(name);
     // A cursor that was asked for and not acknowledged may be there or not.
     if (position === undefined && reached === 0) continue;
     if (position === undefined) return `cursor ${name} is gone`;
     if (position < reached) return `cursor ${name} is at ${position}, but ${reached} was acknowledged`;
-    if (position > journal.last) return `cursor ${name} is at ${position}, behind the last record`;
+    if (position > asked) return `cursor ${name} is at ${position}, but only ${asked} was asked for`;
   }
   return undefined;
 }

@@ -32,10 +32,15 @@ test('a new cursor is kept from the moment that it is made, wherever it starts',
   expect(cursor.position).toBe(3);
   await journal.close();
   const again = await openJournal({ dir });
-  expect(again.status().cursors).toEqual([
-    { name: 'three', position: 3 },
-    { name: 'zero', position: 0 },
+  const kept = { onFull: 'block', detached: false, stalled: false };
+  const { queueBytes, cursors } = again.status();
+  expect(cursors).toMatchObject([
+    { name: 'three', position: 3, heldRecords: 2, ...kept },
+    { name: 'zero', position: 0, heldRecords: 5, heldBytes: queueBytes, ...kept },
   ]);
+  expect(cursors[0]?.heldBytes).toBeGreaterThan(0);
+  expect(cursors[0]?.heldBytes).toBeLessThan(queueBytes);
+  for (const { behindMs, idleMs } of cursors) expect(Math.min(behindMs, idleMs)).toBeGreaterThanOrEqual(0);
   expect(again.cursor('three').chain).toBe(await again.chainAt(3));
   expect(again.cursor('zero').chain).toBe(0n);
 });

@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import type { JournalFileSystem } from '../../src/journal/journal.js';
-import { type Coin, draw, Inode } from './memory-inode.js';
+import { Directory } from './memory-directory.js';
+import { type Coin, Inode } from './memory-inode.js';
 
 /**
  * A disk in memory whose power can be cut. What was synced stays; of the rest, sectors and directory entries are kept or
@@ -10,7 +11,7 @@ import { type Coin, draw, Inode } from './memory-inode.js';
 
 export type DiskOperation =
   | { kind: 'directory'; path: string }
-  | { kind: 'create'; directory: string; name: string; file: number }
+  | { kind: 'create'; directory: string; name: string }
   | { kind: 'write'; file: number; position: number; bytes: Uint8Array }
   | { kind: 'resize'; file: number; size: number }
   | { kind: 'sync'; file: number }
@@ -18,49 +19,17 @@ export type DiskOperation =
   | { kind: 'unlink'; directory: string; name: string }
   | { kind: 'syncDirectory'; directory: string };
 
-/** A change of names that happens as a whole or not at all. */
-interface Entry {
-  remove?: string;
-  add?: { name: string; inode: Inode };
-}
-
-class Directory {
-  now = new Map<string, Inode>();
-  private synced = new Map<string, Inode>();
-  private changes: Entry[] = [];
-
-  change(entry: Entry): void {
-    this.changes.push(entry);
-    applyEntry(this.now, entry);
-  }
-
-  sync(): void {
-    this.synced = new Map(this.now);
-    this.changes = [];
-  }
-
-  /** A file system with a log keeps what happened up to some moment; others keep any of it. */
-  settle(coin: Coin): void {
-    const inOrder = coin() || coin();
-    const count = draw(coin, this.changes.length + 1);
-    const kept = inOrder ? this.changes.slice(0, count) : this.changes.filter(() => coin());
-    this.now = new Map(this.synced);
-    for (const entry of kept) applyEntry(this.now, entry);
-    this.sync();
-  }
-}
-
-function applyEntry(names: Map<string, Inode>, { remove, add }: Entry): void {
-  if (remove !== undefined) names.delete(remove);
-  if (add !== undefined) names.set(add.name, add.inode);
-}
-
 export interface MemoryDiskOptions {
   /** Whether files get their blocks beforehand. */
   preallocate?: boolean;
   /** Whether a write and its sync are one call. */
   writeDurable?: boolean;
+  /** Whether zeros can be written ahead of the records. */
+  writeZeros?: boolean;
 }
+
+/** How much longer than other calls it takes to write zeros, so that appends overtake it. */
+const ZEROS_TURNS = 100;
 
 export class MemoryDisk {
   /** Told of everything that happens. */
@@ -75,8 +44,22 @@ export class MemoryDisk {
   private readonly files: Inode[] = [];
   private callsLeft = Number.POSITIVE_INFINITY;
 
-  constructor(o: MemoryDiskOptions = {}) {
-    this.fs = this.fileSystem(o);
+  constructor(private readonly options: MemoryDiskOptions = {}) {
+    this.fs = this.fileSystem(options);
+  }
+
+  /** Another disk in the same state, which goes its own way from here on. */
+  fork(): MemoryDisk {
+    const copy = new MemoryDisk(this.options);
+    const twins = new Map(this.files.map((inode) => [inode, inode.fork()]));
+    copy.files.push(...twins.values());
+    for (const [path, directory] of this.directories) copy.directories.set(path, directory.fork(twins));
+    return copy;
+  }
+
+  /** Whether a power cut could leave this disk in more than one state. */
+  get unsettled(): boolean {
+    return [...this.directories.values(), ...this.files].some((each) => each.unsettled);
   }
 
   /** Cuts the power after so many more calls. */
@@ -111,7 +94,7 @@ export class MemoryDisk {
         break;
       case 'create': {
         const inode = new Inode();
-        this.files[operation.file] = inode;
+        this.files.push(inode);
         this.directory(operation.directory).change({ add: { name: operation.name, inode } });
         break;
       }
@@ -156,8 +139,8 @@ export class MemoryDisk {
     return inode;
   }
 
-  private async call(): Promise<void> {
-    for (let turns = this.latency(); turns >= 0; turns--) await Promise.resolve();
+  private async call(turnsMore = 0): Promise<void> {
+    for (let turns = this.latency() + turnsMore; turns >= 0; turns--) await Promise.resolve();
     if (this.callsLeft-- <= 0) this.dead = true;
     if (this.dead) throw failure('EIO', 'power cut');
   }
@@ -204,10 +187,12 @@ export class MemoryDisk {
       await of(handle).writev(buffers, position);
       if (sync) await of(handle).sync();
     };
+    const writeZeros = (handle: object, from: number, to: number) => of(handle).writeZeros(from, to);
     return {
       ...all,
       ...(o.preallocate === true ? { preallocate } : {}),
       ...(o.writeDurable === true ? { writeDurable } : {}),
+      ...(o.writeZeros === true ? { writeZeros } : {}),
     } as unknown as JournalFileSystem;
   }
 
@@ -216,7 +201,7 @@ export class MemoryDisk {
     const { now } = this.directory(directory);
     const existing = now.get(name);
     if (existing === undefined && flags.startsWith('r')) throw failure('ENOENT', path);
-    if (existing === undefined) this.do({ kind: 'create', directory, name, file: this.files.length });
+    if (existing === undefined) this.do({ kind: 'create', directory, name });
     const file = this.files.indexOf(this.named(directory, name));
     if (existing !== undefined && flags.startsWith('w')) this.resize(file, 0);
     return this.fileHandle(file);
@@ -274,6 +259,12 @@ export class MemoryDisk {
         const { size } = this.inode(file);
         this.take(file, bytes);
         this.resize(file, Math.max(size, bytes));
+        return true;
+      },
+      writeZeros: async (from: number, to: number) => {
+        await this.call(ZEROS_TURNS);
+        this.take(file, to);
+        this.do({ kind: 'write', file, position: from, bytes: Buffer.alloc(to - from) });
         return true;
       },
       stat: async () => {

@@ -17,15 +17,27 @@ export function draw(coin: Coin, limit: number): number {
 
 type Change = { position: number; bytes: Uint8Array } | { size: number };
 
+/** A change with what it takes to undo it. */
+interface Done {
+  change: Change;
+  lengthBefore: number;
+  overwritten: { position: number; bytes: Buffer };
+}
+
 export class Inode {
   private content: Buffer = Buffer.alloc(0);
+  /** Whether another disk looks at the same content, which then is not changed in place. */
+  private shared = false;
   private length = 0;
-  private synced: Buffer = Buffer.alloc(0);
   /** What happened since the last sync. */
-  private changes: Change[] = [];
+  private done: Done[] = [];
 
   get size(): number {
     return this.length;
+  }
+
+  get unsettled(): boolean {
+    return this.done.length > 0;
   }
 
   read(position: number, target: Uint8Array): number {
@@ -34,34 +46,74 @@ export class Inode {
   }
 
   write(position: number, bytes: Uint8Array): void {
-    this.changes.push({ position, bytes });
+    this.remember({ position, bytes }, position, position + bytes.byteLength);
     this.put(position, bytes);
   }
 
   /** Cuts the file off or lets it grow with zeros. */
   resize(size: number): void {
-    this.changes.push({ size });
+    this.remember({ size }, size, this.length);
     this.setLength(size);
   }
 
   sync(): void {
-    this.synced = Buffer.from(this.content.subarray(0, this.length));
-    this.changes = [];
+    this.done = [];
   }
 
   /** The power was cut: what was not synced is as the lots decide, and stays so. */
   settle(coin: Coin): void {
-    const { changes } = this;
-    if (changes.length === 0) return;
+    if (this.done.length === 0) return;
     const image = [settleAll, settleNothing, settlePrefix, settleSectors, settleSectors, settleSectors][draw(coin, 6)];
-    const bytes = (image ?? settleSectors)(this.synced, changes, coin);
-    this.content = bytes;
-    this.length = bytes.length;
+    const changes = this.done.map(({ change }) => change);
+    this.content = (image ?? settleSectors)(this.synced(), changes, coin);
+    this.length = this.content.length;
+    this.shared = false;
     this.sync();
+  }
+
+  /** The same file on another disk. */
+  fork(): Inode {
+    const copy = new Inode();
+    copy.content = this.content;
+    copy.length = this.length;
+    copy.done = [...this.done];
+    copy.shared = true;
+    this.shared = true;
+    return copy;
+  }
+
+  /** What the changes make of some content. */
+  static replay(content: Uint8Array, changes: readonly Change[]): Buffer {
+    const inode = new Inode();
+    inode.put(0, content);
+    for (const change of changes) {
+      if ('size' in change) inode.setLength(change.size);
+      else inode.put(change.position, change.bytes);
+    }
+    return inode.content.subarray(0, inode.length);
+  }
+
+  /** As the last sync left it. */
+  private synced(): Buffer {
+    const before = new Inode();
+    before.put(0, this.content.subarray(0, this.length));
+    for (const { lengthBefore, overwritten } of this.done.toReversed()) {
+      before.setLength(lengthBefore);
+      before.put(overwritten.position, overwritten.bytes);
+    }
+    return before.content.subarray(0, before.length);
+  }
+
+  private remember(change: Change, from: number, to: number): void {
+    const end = Math.min(to, this.length);
+    const position = Math.min(from, end);
+    const bytes = Buffer.from(this.content.subarray(position, end));
+    this.done.push({ change, lengthBefore: this.length, overwritten: { position, bytes } });
   }
 
   private put(position: number, bytes: Uint8Array): void {
     if (position + bytes.byteLength > this.length) this.setLength(position + bytes.byteLength);
+    this.own();
     this.content.set(bytes, position);
   }
 
@@ -70,22 +122,26 @@ export class Inode {
       const larger = Buffer.alloc(Math.max(size, this.content.length * 2));
       this.content.copy(larger, 0, 0, this.length);
       this.content = larger;
+      this.shared = false;
     }
-    if (size < this.length) this.content.fill(0, size, this.length);
+    if (size < this.length) {
+      this.own();
+      this.content.fill(0, size, this.length);
+    }
     this.length = size;
+  }
+
+  private own(): void {
+    if (!this.shared) return;
+    const copy = Buffer.alloc(this.content.length);
+    this.content.copy(copy, 0, 0, this.length);
+    this.content = copy;
+    this.shared = false;
   }
 }
 
-function apply(image: Buffer, change: Change): Buffer {
-  const size = 'size' in change ? change.size : Math.max(image.length, change.position + change.bytes.byteLength);
-  const next = Buffer.alloc(size);
-  image.copy(next);
-  if ('bytes' in change) next.set(change.bytes, change.position);
-  return next;
-}
-
 function settleAll(synced: Buffer, changes: readonly Change[]): Buffer {
-  return changes.reduce(apply, synced);
+  return Inode.replay(synced, changes);
 }
 
 function settleNothing(synced: Buffer): Buffer {
@@ -95,13 +151,14 @@ function settleNothing(synced: Buffer): Buffer {
 /** What happened up to some moment is there, the last of it up to some sector. */
 function settlePrefix(synced: Buffer, changes: readonly Change[], coin: Coin): Buffer {
   const count = draw(coin, changes.length + 1);
-  const image = changes.slice(0, count).reduce(apply, synced);
+  const kept = changes.slice(0, count);
   const torn = changes[count];
-  if (torn === undefined || 'size' in torn) return image;
+  if (torn === undefined || 'size' in torn) return Inode.replay(synced, kept);
   const sectors = Math.ceil(torn.bytes.byteLength / SECTOR_BYTES);
   const start = torn.position - (torn.position % SECTOR_BYTES);
   const end = Math.max(torn.position, start + draw(coin, sectors + 1) * SECTOR_BYTES);
-  return apply(image, { position: torn.position, bytes: torn.bytes.subarray(0, end - torn.position) });
+  const bytes = torn.bytes.subarray(0, end - torn.position);
+  return Inode.replay(synced, [...kept, { position: torn.position, bytes }]);
 }
 
 /** Each sector is as some moment since the last sync left it, and so is the length. */
