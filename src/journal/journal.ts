@@ -138,6 +138,9 @@ export class Journal {
       {
         onFull: options.onFull,
         disk: state.disk,
+        get first() {
+          return state.first;
+        },
         get last() {
           return state.last;
         },
@@ -162,8 +165,10 @@ export class Journal {
     this.writer = writer;
     this.cursorSet = cursorSet;
     this.retention = new Retention(state, cursorSet, options, () => this.reserve.measure());
-    this.reserve = new DiskReserve(state, options.diskReserveBytes, options.segmentBytes, () => this.intake.pump());
-    const fullness = new Fullness(state, writer, this.retention, cursorSet, this.reserve, options);
+    this.reserve = new DiskReserve(state, writer, options, () => this.intake.pump());
+    const fullness = new Fullness(state, writer, this.retention, cursorSet, this.reserve, options, () =>
+      this.intake.pump(),
+    );
     this.intake = new Intake(state, writer, {
       epoch: options.epoch,
       now: options.now,
@@ -176,7 +181,7 @@ export class Journal {
     this.reserve.measure();
     state.onDurable(() => {
       this.retention.collect();
-      this.reserve.written(state.segments.active.endAddress);
+      this.reserve.written();
       this.intake.pump();
     });
   }
