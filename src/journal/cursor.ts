@@ -18,7 +18,7 @@ export interface CursorHome {
   /** For cursors that say nothing of their own. */
   readonly onFull: OnFull;
   chainAt(sequence: number): Promise<bigint | undefined>;
-  /** A durable position changed. */
+  /** What it holds back has changed, or what happens because of that. */
   moved(): void;
   fail(error: unknown): void;
 }

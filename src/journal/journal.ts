@@ -99,7 +99,9 @@ export class Journal {
         // Without syncs a cursor may have passed records that a power cut took.
         cursorProof: options.durability === 'none' ? 0 : Math.max(0, ...stored.map((cursor) => cursor.slot.sequence)),
       });
-      return new Journal(options, restored, stored, lock);
+      const journal = new Journal(options, restored, stored, lock);
+      await journal.reserve.remeasure();
+      return journal;
     } catch (error) {
       await lock.release();
       throw error;
@@ -178,7 +180,6 @@ export class Journal {
       writer.rejectQueued(failure);
       this.intake.rejectWaiting(failure);
     };
-    this.reserve.measure();
     state.onDurable(() => {
       this.retention.collect();
       this.reserve.written();
