@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { CursorDetachedError, InvalidArgumentError, type LonghaulError } from '../errors.js';
+import { CursorDetachedError, InvalidArgumentError, type LonghaulError, SequenceGoneError } from '../errors.js';
 import { CURSOR_SLOT_STRIDE, type CursorSlot, encodeSlot, slotOffset } from './cursor-format.js';
 import type { Disk, DiskFile } from './disk.js';
 
@@ -12,12 +12,13 @@ export type OnFull = 'block' | 'error' | 'detach';
 /** What a cursor needs of the journal around it. */
 export interface CursorHome {
   disk: Disk;
+  readonly first: number;
   readonly last: number;
   readonly refusal: LonghaulError | undefined;
   /** For cursors that say nothing of their own. */
   readonly onFull: OnFull;
   chainAt(sequence: number): Promise<bigint | undefined>;
-  /** A durable position changed. */
+  /** What it holds back has changed, or what happens because of that. */
   moved(): void;
   fail(error: unknown): void;
 }
@@ -44,7 +45,10 @@ export interface JournalCursor {
   readonly onFull: OnFull;
   /** Whether the journal went on without the cursor: it holds nothing back any more, and `advance` is refused. */
   readonly detached: boolean;
-  /** Puts a detached cursor at `sequence`, not below its position, and has it hold back what comes after. */
+  /**
+   * Puts a detached cursor at `sequence`, not below its position, and has it hold back what comes after; refused with
+   * SequenceGoneError when that has left the journal.
+   */
   reattach(sequence: number): Promise<void>;
 }
 
@@ -53,7 +57,10 @@ export class OpenCursor implements JournalCursor {
   private slot: CursorSlot;
   private target: number;
   private waiters: Waiter[] = [];
+  /** The move that the waiters share, until it is over. */
   private running: Promise<void> | undefined;
+  /** Resolves when the change under way is over. */
+  private turn: Promise<void> = Promise.resolve();
   private dropped = false;
   /** When it last moved, by performance.now(). */
   movedAt = performance.now();
@@ -103,16 +110,21 @@ export class OpenCursor implements JournalCursor {
     this.target = Math.max(this.target, sequence);
     await new Promise<void>((resolve, reject) => {
       this.waiters.push({ sequence, resolve, reject });
-      this.running ??= this.run();
+      this.running ??= this.exclusively(() => this.run());
     });
   }
 
-  /** Lets go of everything it holds back, durably; the journal then goes on without it. */
-  async detach(): Promise<void> {
-    await this.idle();
-    if (this.dropped || this.slot.detached) return;
-    await this.write({ ...this.slot, detached: true });
-    this.home.moved();
+  /**
+   * Lets go of everything it holds back, durably; the journal then goes on without it. Not if it has moved on so far
+   * meanwhile that `must` says no; tells whether it did.
+   */
+  detach(must: () => boolean): Promise<boolean> {
+    return this.exclusively(async () => {
+      if (this.dropped || this.slot.detached || this.home.refusal !== undefined || !must()) return false;
+      await this.write({ ...this.slot, detached: true });
+      this.home.moved();
+      return true;
+    });
   }
 
   async reattach(sequence: number): Promise<void> {
@@ -122,25 +134,26 @@ export class OpenCursor implements JournalCursor {
       throw new InvalidArgumentError('sequence', sequence, `an integer from ${this.position} to ${last}`);
     }
     if (!this.slot.detached) return this.advance(sequence);
-    await this.moveTo(sequence, await this.home.chainAt(sequence));
+    await this.exclusively(async () => {
+      const chain = await this.home.chainAt(sequence);
+      const { first, last } = this.home;
+      if (sequence < first - 1) throw new SequenceGoneError(sequence + 1, first, last);
+      await this.place({ sequence, chain, detached: false });
+    });
     this.home.moved();
   }
 
   /** Part of a reset: the one way back. */
-  async moveTo(sequence: number, chain: bigint | undefined): Promise<void> {
-    await this.idle();
-    this.target = sequence;
-    this.slot = { ...this.slot, sequence, chain, detached: false };
-    await this.write(this.slot);
+  moveTo(sequence: number, chain: bigint | undefined): Promise<void> {
+    return this.exclusively(() => this.place({ sequence, chain, detached: false }));
   }
 
   /** Part of a cut: a position beyond it goes back. */
-  async moveBack(sequence: number, chain: bigint): Promise<void> {
-    await this.idle();
-    if (this.slot.sequence <= sequence) return;
-    this.target = sequence;
-    this.slot = { ...this.slot, sequence, chain };
-    await this.write(this.slot);
+  moveBack(sequence: number, chain: bigint): Promise<void> {
+    return this.exclusively(async () => {
+      const { detached } = this.slot;
+      if (this.slot.sequence > sequence) await this.place({ sequence, chain, detached });
+    });
   }
 
   /** A position that the journal no longer reaches, after a power cut with durability 'none'. */
@@ -150,10 +163,11 @@ export class OpenCursor implements JournalCursor {
     this.target = last;
   }
 
-  async close(): Promise<void> {
-    await this.idle();
-    const file = await this.file.catch(() => undefined);
-    await file?.close();
+  close(): Promise<void> {
+    return this.exclusively(async () => {
+      const file = await this.file.catch(() => undefined);
+      await file?.close();
+    });
   }
 
   async drop(): Promise<void> {
@@ -169,13 +183,34 @@ export class OpenCursor implements JournalCursor {
     if (this.dropped) throw new InvalidArgumentError('cursor', this.name, 'a cursor that was not dropped');
   }
 
-  private async idle(): Promise<void> {
-    while (this.running !== undefined) await this.running;
+  /** One change at a time: each writes the slot that the one before it did not. */
+  private exclusively<T>(change: () => Promise<T>): Promise<T> {
+    const run = this.turn.then(change);
+    this.turn = run.then(
+      () => {},
+      () => {},
+    );
+    return run;
+  }
+
+  /** Counts for the journal at once, so that nothing is freed that it holds back from now on. */
+  private async place(at: Pick<CursorSlot, 'sequence' | 'chain' | 'detached'>): Promise<void> {
+    this.target = at.sequence;
+    this.slot = { ...this.slot, ...at };
+    this.movedAt = performance.now();
+    try {
+      await this.write(this.slot);
+    } catch (error) {
+      this.home.fail(error);
+      throw error;
+    }
   }
 
   private async run(): Promise<void> {
     try {
       while (this.target > this.slot.sequence) {
+        // The journal went on without it while the move stood in line.
+        if (this.slot.detached) return this.refuseWaiters(new CursorDetachedError(this.name, this.position));
         const sequence = this.target;
         const chain = await this.home.chainAt(sequence);
         await this.write({ ...this.slot, sequence, chain });
@@ -187,13 +222,17 @@ export class OpenCursor implements JournalCursor {
       }
     } catch (error) {
       this.home.fail(error);
-      const waiters = this.waiters;
-      this.waiters = [];
-      this.target = this.slot.sequence;
-      for (const waiter of waiters) waiter.reject(this.home.refusal ?? (error as Error));
+      this.refuseWaiters(this.home.refusal ?? (error as Error));
     } finally {
       this.running = undefined;
     }
+  }
+
+  private refuseWaiters(error: Error): void {
+    const waiters = this.waiters;
+    this.waiters = [];
+    this.target = this.slot.sequence;
+    for (const waiter of waiters) waiter.reject(error);
   }
 
   private async write(slot: CursorSlot): Promise<void> {

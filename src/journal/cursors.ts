@@ -106,7 +106,10 @@ export class CursorSet {
   get(name: string, at: number, onFull: OnFull | undefined): OpenCursor {
     const existing = this.cursors.get(name);
     if (existing !== undefined) {
-      existing.onFull = onFull ?? existing.onFull;
+      if (onFull !== undefined && onFull !== existing.onFull) {
+        existing.onFull = onFull;
+        this.home.moved();
+      }
       return existing;
     }
     if (!isCursorName(name)) {

@@ -1,4 +1,5 @@
 import type { JournalState } from './state.js';
+import type { GroupWriter } from './writer.js';
 
 /** How often a disk that is short of space is looked at again while somebody waits for it. */
 const RETRY_MS = 1000;
@@ -9,39 +10,50 @@ const MEASURE_BYTES = 16 * 1024 * 1024;
 export class DiskReserve {
   freeBytes = Number.POSITIVE_INFINITY;
   private measuring: Promise<void> | undefined;
-  private measuredAt = 0;
+  private measuredAt = { address: 0, first: 0 };
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly state: JournalState,
-    /** What stays free; 0 turns the whole matter off. */
-    readonly bytes: number,
-    private readonly segmentBytes: number,
+    private readonly writer: GroupWriter,
+    private readonly limits: { diskReserveBytes: number; segmentBytes: number },
     /** Called when space has come back. */
     private readonly eased: () => void,
   ) {}
 
+  /** What stays free; 0 turns the whole matter off. */
+  get bytes(): number {
+    return this.limits.diskReserveBytes;
+  }
+
   get low(): boolean {
     if (this.bytes === 0) return false;
-    const next = this.state.spares.bytes > 0 ? 0 : this.segmentBytes;
+    const segment = this.state.spares.bytes > 0 ? 0 : this.limits.segmentBytes;
+    const next = Math.max(segment, this.writer.pendingBytes);
     const low = this.freeBytes - next < this.bytes;
     if (low) this.timer ??= setTimeout(() => this.again(), RETRY_MS);
     return low;
   }
 
-  /** So much has been written in all; looks at the disk now and then. */
-  written(address: number): void {
-    if (address - this.measuredAt >= MEASURE_BYTES || address < this.measuredAt) this.measure();
+  /** More has been written: looks at the disk now and then, and whenever a segment has begun. */
+  written(): void {
+    const { endAddress, first } = this.state.segments.active;
+    const { address, first: before } = this.measuredAt;
+    if (first !== before || endAddress - address >= MEASURE_BYTES || endAddress < address) this.measure();
   }
 
   /** Looks at the disk, in the background. */
   measure(): void {
     if (this.bytes === 0) return;
-    this.measuredAt = this.state.segments.active.endAddress;
+    const { endAddress, first } = this.state.segments.active;
+    this.measuredAt = { address: endAddress, first };
     this.measuring ??= this.run();
   }
 
-  async idle(): Promise<void> {
+  /** Resolves when the disk has been looked at as it is after this call. */
+  async remeasure(): Promise<void> {
+    await this.measuring;
+    this.measure();
     await this.measuring;
   }
 

@@ -29,6 +29,8 @@ export class Fullness {
     private readonly cursors: CursorSet,
     private readonly reserve: DiskReserve,
     private readonly limits: FullnessLimits,
+    /** Called when a cursor was detached, or need not be. */
+    private readonly eased: () => void,
   ) {}
 
   /** `undefined`: come in. `'wait'`: not yet. An error: no. */
@@ -37,27 +39,32 @@ export class Fullness {
     const { pendingBytes } = this.writer;
     const queueBytes = this.retention.queueBytes + pendingBytes;
     if (queueBytes > queueBytesMax) {
-      const room = queueBytesMax - pendingBytes;
-      return this.decide(
-        (cursor) => this.retention.heldBytes(cursor.position) > room,
-        () => new QueueFullError(queueBytes, queueBytesMax),
-      );
+      const heldBytes = (cursor: OpenCursor) => this.retention.heldBytes(cursor.position);
+      return this.decide({
+        holdsBack: (cursor) => heldBytes(cursor) + pendingBytes > queueBytesMax,
+        // What is not durable yet no cursor can have passed.
+        mustLeave: (cursor) => heldBytes(cursor) > queueBytesMax,
+        error: () => new QueueFullError(queueBytes, queueBytesMax),
+      });
     }
     if (this.reserve.low) {
       const { freeBytes, bytes } = this.reserve;
-      return this.decide(
-        (cursor) => this.retention.holdsSegments(cursor.position),
-        () => new DiskReserveError(this.state.dir, freeBytes, bytes),
-      );
+      const holdsBack = (cursor: OpenCursor) => this.retention.holdsSegments(cursor.position);
+      return this.decide({
+        holdsBack,
+        mustLeave: holdsBack,
+        error: () => new DiskReserveError(this.state.dir, freeBytes, bytes),
+      });
     }
     return pendingBytes > pendingBytesMax ? 'wait' : undefined;
   }
 
-  private decide(holdsBack: (cursor: OpenCursor) => boolean, error: () => LonghaulError): 'wait' | LonghaulError {
+  private decide({ holdsBack, mustLeave, error }: Shortage): 'wait' | LonghaulError {
     const holders = this.cursors.list().filter((cursor) => !cursor.detached && holdsBack(cursor));
-    const leaving = holders.filter((cursor) => cursor.onFull === 'detach');
-    if (leaving.length > 0) {
-      this.detaching ??= this.detach(leaving);
+    const [slowest] = holders.filter(({ onFull }) => onFull === 'detach').sort((a, b) => a.position - b.position);
+    if (slowest !== undefined) {
+      // One at a time: what the slowest lets go of may be enough.
+      if (mustLeave(slowest)) this.detaching ??= this.detach(slowest, () => mustLeave(slowest));
       return 'wait';
     }
     const refuses =
@@ -65,16 +72,27 @@ export class Fullness {
     return refuses ? error() : 'wait';
   }
 
-  private async detach(cursors: OpenCursor[]): Promise<void> {
+  private async detach(cursor: OpenCursor, must: () => boolean): Promise<void> {
+    const { state, retention, reserve } = this;
     try {
-      for (const cursor of cursors) {
-        await cursor.detach();
-        publish('detached', { dir: this.state.dir, cursor: cursor.name, position: cursor.position });
+      if (await cursor.detach(must)) {
+        publish('detached', { dir: state.dir, cursor: cursor.name, position: cursor.position });
+        // Only then is it clear whether that was enough.
+        await retention.idle();
+        await reserve.remeasure();
       }
     } catch (error) {
-      this.state.fail(error);
-    } finally {
-      this.detaching = undefined;
+      state.fail(error);
     }
+    this.detaching = undefined;
+    if (state.refusal === undefined) this.eased();
   }
+}
+
+/** Why the journal is full, and because of whom. */
+interface Shortage {
+  holdsBack: (cursor: OpenCursor) => boolean;
+  /** Whether one of these that has chosen `detach` has to go. */
+  mustLeave: (cursor: OpenCursor) => boolean;
+  error: () => LonghaulError;
 }

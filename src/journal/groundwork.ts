@@ -58,8 +58,15 @@ export class Groundwork {
       this.done = to;
     } catch {
       this.givenUp = true;
+      await this.noteSize();
     } finally {
       this.step = undefined;
     }
+  }
+
+  /** A call that fails may leave the file longer than it was; the footer belongs at its end. */
+  private async noteSize(): Promise<void> {
+    const { file, segment } = this;
+    segment.fileBytes = Math.max(segment.fileBytes, await file.size().catch(() => 0));
   }
 }

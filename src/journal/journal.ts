@@ -99,7 +99,9 @@ export class Journal {
         // Without syncs a cursor may have passed records that a power cut took.
         cursorProof: options.durability === 'none' ? 0 : Math.max(0, ...stored.map((cursor) => cursor.slot.sequence)),
       });
-      return new Journal(options, restored, stored, lock);
+      const journal = new Journal(options, restored, stored, lock);
+      await journal.reserve.remeasure();
+      return journal;
     } catch (error) {
       await lock.release();
       throw error;
@@ -138,6 +140,9 @@ export class Journal {
       {
         onFull: options.onFull,
         disk: state.disk,
+        get first() {
+          return state.first;
+        },
         get last() {
           return state.last;
         },
@@ -162,8 +167,10 @@ export class Journal {
     this.writer = writer;
     this.cursorSet = cursorSet;
     this.retention = new Retention(state, cursorSet, options, () => this.reserve.measure());
-    this.reserve = new DiskReserve(state, options.diskReserveBytes, options.segmentBytes, () => this.intake.pump());
-    const fullness = new Fullness(state, writer, this.retention, cursorSet, this.reserve, options);
+    this.reserve = new DiskReserve(state, writer, options, () => this.intake.pump());
+    const fullness = new Fullness(state, writer, this.retention, cursorSet, this.reserve, options, () =>
+      this.intake.pump(),
+    );
     this.intake = new Intake(state, writer, {
       epoch: options.epoch,
       now: options.now,
@@ -173,10 +180,9 @@ export class Journal {
       writer.rejectQueued(failure);
       this.intake.rejectWaiting(failure);
     };
-    this.reserve.measure();
     state.onDurable(() => {
       this.retention.collect();
-      this.reserve.written(state.segments.active.endAddress);
+      this.reserve.written();
       this.intake.pump();
     });
   }

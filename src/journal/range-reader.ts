@@ -42,26 +42,42 @@ interface OpenTable {
 export class RangeReader {
   /** In the order of their last use, the oldest first. */
   private readonly open = new Map<Segment, OpenTable>();
+  private readonly calls = new Set<Promise<Buffer[]>>();
 
   constructor(private readonly state: JournalState) {}
 
   /** The bytes of each range, in order; views of larger blocks. */
   async read(ranges: readonly PayloadRange[]): Promise<Buffer[]> {
+    const call = this.readNow(ranges);
+    this.calls.add(call);
+    try {
+      return await call;
+    } finally {
+      this.calls.delete(call);
+    }
+  }
+
+  /** Once those that are under way are done; no more may come. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.calls);
+    const all = [...this.open.values()];
+    this.open.clear();
+    for (const { file } of all) await file.close();
+  }
+
+  private async readNow(ranges: readonly PayloadRange[]): Promise<Buffer[]> {
+    const { generation } = this.state;
     const answer = new Array<Buffer>(ranges.length);
     for (const [segment, indexes] of this.bySegment(ranges)) {
       try {
         await this.readFrom(segment, ranges, indexes, answer);
       } catch (error) {
+        // The journal was cut meanwhile: what stayed is read from where it lies now.
+        if (this.state.generation !== generation) return this.readNow(ranges);
         throw unlessFreed(this.state, segment, ranges[indexes[0] as number]?.sequence ?? segment.first, error);
       }
     }
     return answer;
-  }
-
-  async close(): Promise<void> {
-    const all = [...this.open.values()];
-    this.open.clear();
-    for (const { file } of all) await file.close();
   }
 
   private bySegment(ranges: readonly PayloadRange[]): Map<Segment, number[]> {
@@ -88,8 +104,7 @@ export class RangeReader {
     answer: Buffer[],
   ): Promise<void> {
     const { tail } = this.state;
-    const entry = await this.tableOf(segment, ranges[indexes[0] as number]?.sequence ?? 0);
-    entry.users++;
+    const entry = await this.use(segment, ranges[indexes[0] as number]?.sequence ?? 0);
     try {
       if (indexes.some((index) => (ranges[index]?.sequence ?? 0) > entry.table.last)) await this.extend(entry);
       const wanted: Wanted[] = [];
@@ -112,17 +127,16 @@ export class RangeReader {
     }
   }
 
-  private async tableOf(segment: Segment, sequence: number): Promise<OpenTable> {
-    let entry = this.open.get(segment);
-    if (entry === undefined) {
-      const file = await openSegment(this.state, segment);
-      if (file === undefined) throw new SequenceGoneError(sequence, this.state.first, this.state.last);
-      const other = this.open.get(segment);
-      if (other !== undefined) await file.close();
-      entry = other ?? { table: new RecordTable(segment), file, users: 0, extending: undefined };
-    }
+  /** The table of a segment, which stays open until `users` is counted down. */
+  private async use(segment: Segment, sequence: number): Promise<OpenTable> {
+    const file = this.open.get(segment)?.file ?? (await openSegment(this.state, segment));
+    if (file === undefined) throw new SequenceGoneError(sequence, this.state.first, this.state.last);
+    // Another call may have opened it meanwhile.
+    const entry = this.open.get(segment) ?? { table: new RecordTable(segment), file, users: 0, extending: undefined };
+    entry.users++;
     this.open.delete(segment);
     this.open.set(segment, entry);
+    if (entry.file !== file) await file.close();
     return entry;
   }
 

@@ -33,10 +33,10 @@ export class Retention {
     return this.state.segments.active.endAddress - this.addressAfter(position);
   }
 
-  /** Whether more could be freed if a cursor were not at this position. */
+  /** Whether a cursor at this position keeps something from being freed that nothing else but cursors keeps. */
   holdsSegments(position: number): boolean {
     const { oldest, active } = this.state.segments;
-    return oldest !== active && oldest.last > position;
+    return oldest !== active && oldest.last > position && !this.isKept(oldest);
   }
 
   get diskBytes(): number {
@@ -68,6 +68,8 @@ export class Retention {
 
   /** Frees what may go, in the background, one segment at a time. */
   collect(): void {
+    // Nothing is held back for cursors that were detached, so what has come since is released as it comes.
+    if ((this.cursors.lowest ?? 0) >= this.state.last) this.released = this.state.segments.active.endAddress;
     if (this.surplus() === undefined || this.state.refusal !== undefined) return;
     this.running ??= this.run();
   }
@@ -112,8 +114,13 @@ export class Retention {
     const { oldest, active } = segments;
     const lowest = this.cursors.lowest;
     if (this.held || oldest === active || lowest === undefined || oldest.last > lowest) return undefined;
-    if (active.endAddress - oldest.endAddress < this.keep.historyBytes) return undefined;
-    return this.isYoung(oldest) ? undefined : oldest;
+    return this.isKept(oldest) ? undefined : oldest;
+  }
+
+  /** Whether a segment stays, be it passed or not: as history, or for its age. */
+  private isKept(segment: Segment): boolean {
+    const { active } = this.state.segments;
+    return active.endAddress - segment.endAddress < this.keep.historyBytes || this.isYoung(segment);
   }
 
   /** Whether records of a segment may be younger than `retainAgeMs`: as young as the first one behind it. */

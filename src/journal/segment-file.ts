@@ -74,7 +74,8 @@ export class SegmentFile {
 /** Allocates `wanted` bytes; on a disk that does not have them, no more than `needed`. */
 async function allocate(file: DiskFile, segment: Segment, wanted: number, needed: number): Promise<void> {
   try {
-    if (await file.preallocate(wanted)) segment.fileBytes = wanted;
+    // What writes ahead may have got further meanwhile.
+    if (await file.preallocate(wanted)) segment.fileBytes = Math.max(segment.fileBytes, wanted);
   } catch (error) {
     if (!(error instanceof DiskFullError) || needed >= wanted) throw error;
     // A call that fails may leave the file longer than it was; the footer belongs at its end.

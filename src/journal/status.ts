@@ -13,10 +13,10 @@ const STALLED_MS = 3_600_000;
 export interface CursorStatus {
   name: string;
   position: number;
-  /** Durable bytes and records behind the position. */
+  /** Durable bytes and records that it holds back: those behind its position, none when it is detached. */
   heldBytes: number;
   heldRecords: number;
-  /** How long ago the first record was written that the cursor has not passed; 0 when there is none. */
+  /** How long ago the first record was written that it holds back; 0 when there is none. */
   behindMs: number;
   /** How long the cursor has not moved in this process. */
   idleMs: number;
@@ -71,13 +71,13 @@ export function describeJournal(
 
 function describeCursor(cursor: OpenCursor, state: JournalState, retention: Retention): CursorStatus {
   const { name, position, onFull, detached } = cursor;
-  const oldest = retention.timestampBehind(position);
+  const oldest = detached ? undefined : retention.timestampBehind(position);
   const behindMs = oldest === undefined ? 0 : Math.max(0, (retention.now() - oldest) / 1000);
   return {
     name,
     position,
-    heldBytes: retention.heldBytes(position),
-    heldRecords: state.last - position,
+    heldBytes: detached ? 0 : retention.heldBytes(position),
+    heldRecords: detached ? 0 : state.last - Math.max(position, state.first - 1),
     behindMs,
     idleMs: performance.now() - cursor.movedAt,
     stalled: behindMs > STALLED_MS,

@@ -163,7 +163,7 @@ export class PeerLink {
     this.#abort.abort();
     await this.#connection?.end();
     await this.#running;
-    if (!this.isDetached) await this.#cursor?.advance(this.#acked.logged);
+    await this.#moveCursor(this.#acked.logged);
     this.#enter('closed');
   }
 
@@ -247,7 +247,7 @@ export class PeerLink {
     const reset = verdict.action === 'resync' || cutShort;
     const because = verdict.action === 'resync' ? verdict.because : 'an earlier one was cut short';
     const from = await this.#startingPoint(welcome, reset, because);
-    if (this.isDetached) await this.#cursor?.reattach(from - 1);
+    if (this.isDetached) await this.#cursor?.reattach(Math.max(from - 1, this.#cursor.position));
     connection.established();
     await begin(connection, inbox, journal, from, reset);
     if (reset) this.#owedThrough = Number.POSITIVE_INFINITY;
@@ -266,7 +266,7 @@ export class PeerLink {
     if (supply() === undefined) throw new ResyncRequiredError(this.address.name, because);
     await book.owe(welcome.node);
     const base = journal.last + 1;
-    if (!this.isDetached) await this.#cursor?.advance(base - 1);
+    await this.#moveCursor(base - 1);
     return base;
   }
 
