@@ -138,10 +138,12 @@ export class StateLockedError extends LonghaulError {
   constructor(
     readonly path: string,
     readonly pid: number,
+    /** The file that says so, when its process is one of another container and nothing tells whether that still runs. */
+    readonly lockFile?: string,
   ) {
-    super(`${path} is in use by process ${pid}; stop that process or give another state directory`, {
-      recoverable: true,
-    });
+    const certain = `${path} is in use by process ${pid}; stop that process or give another state directory`;
+    const uncertain = `${path} was locked by process ${pid} of another container, which may still run; stop it, or remove ${lockFile} when it is surely gone`;
+    super(lockFile === undefined ? certain : uncertain, { recoverable: true });
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { isErrno, storageError } from '../engine/files.js';
 import { StateLockedError } from '../errors.js';
 import { type LockOwner, parseOwner, SYSTEM_PROCESSES, type SystemProcesses, serializeOwner } from './lock-owner.js';
+import type { LockSocket } from './lock-socket.js';
 
 /**
  * One process at a time in a directory. The file `lock` says who; it appears whole, by link(), which only one contender
@@ -11,8 +12,10 @@ import { type LockOwner, parseOwner, SYSTEM_PROCESSES, type SystemProcesses, ser
  * after the stale one: whoever holds that one, and then still finds the stale lock in place, is the only one who
  * removes it. Tokens are never reused, so a slow contender cannot mistake a new lock for the stale one it saw.
  *
- * The lock tells processes of one machine (one process namespace) apart; it does not guard a directory that several
- * machines share over a network.
+ * The lock tells processes of one machine apart, those of different containers too, if their directory lies on a file
+ * system that has sockets: the holder listens on one from before its lock appears until after it is gone (lock-socket.ts).
+ * A holder of which nothing can be told is taken to live. It does not guard a directory that several machines share over
+ * a network.
  */
 
 const LOCK_FILE = 'lock';
@@ -27,6 +30,7 @@ export class DirectoryLock {
   private constructor(
     private readonly dir: string,
     private readonly owner: LockOwner,
+    private readonly socket: LockSocket | undefined,
   ) {}
 
   /** Locks an existing directory, or throws StateLockedError with the process that holds it. */
@@ -36,16 +40,21 @@ export class DirectoryLock {
     });
     if (held.has(real)) throw new StateLockedError(dir, processes.pid);
     held.add(real);
+    let socket: LockSocket | undefined;
     try {
+      socket = await processes.listen(real);
       const owner: LockOwner = {
         pid: processes.pid,
         started: await processes.startedAt(processes.pid),
         boot: await processes.bootId(),
+        namespace: await processes.namespace(),
+        socket: socket?.file,
         token: randomBytes(16).toString('hex'),
       };
       await acquire(join(real, LOCK_FILE), real, owner, processes);
-      return new DirectoryLock(real, owner);
+      return new DirectoryLock(real, owner, socket);
     } catch (error) {
+      await socket?.close();
       held.delete(real);
       throw error;
     }
@@ -56,6 +65,7 @@ export class DirectoryLock {
     this.released = true;
     try {
       await removeOwn(join(this.dir, LOCK_FILE), this.owner);
+      await this.socket?.close();
     } finally {
       held.delete(this.dir);
     }
@@ -67,7 +77,9 @@ async function acquire(path: string, dir: string, owner: LockOwner, processes: S
     if (await place(path, owner)) return;
     const holder = await ownerOf(path);
     if (holder === 'gone') continue;
-    if (await processes.isAlive(holder)) throw new StateLockedError(dir, holder.pid);
+    const verdict = await processes.judge(holder, dir);
+    if (verdict === 'alive') throw new StateLockedError(dir, holder.pid);
+    if (verdict === 'unknown') throw new StateLockedError(dir, holder.pid, path);
     await removeStale(path, dir, holder, owner, processes);
   }
   throw new StateLockedError(dir, 0);
@@ -85,6 +97,7 @@ async function removeStale(
   try {
     const holder = await ownerOf(path);
     if (holder !== 'gone' && holder.token === stale.token) await remove(path);
+    if (stale.socket !== undefined) await remove(join(dir, stale.socket.name));
   } finally {
     await remove(guard);
   }

@@ -4,25 +4,42 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { StateLockedError } from '../../src/errors.js';
 import { DirectoryLock, Journal } from '../../src/journal/journal.js';
-import { isAlive, type LockOwner, SYSTEM_PROCESSES, type SystemProcesses } from '../../src/journal/lock-owner.js';
+import {
+  judge,
+  type LockOwner,
+  parseStat,
+  type SignsOfLife,
+  SYSTEM_PROCESSES,
+  type SystemProcesses,
+} from '../../src/journal/lock-owner.js';
 import { newDirectory, newJournal } from './harness.js';
 
 /** A system of which the test says what runs: process numbers with their start times. */
-function system(running: Record<number, string>, boot = 'boot-1', pid = 10): SystemProcesses {
+function system(
+  running: Record<number, string>,
+  { boot = 'boot-1', pid = 10, namespace = 'pid:[1]', answer = 'unknown' as Answer } = {},
+): SystemProcesses {
   return {
     pid,
     startedAt: async (of) => running[of],
     bootId: async () => boot,
-    isAlive(owner) {
-      return isAlive(owner, this, (of) => of in running);
+    namespace: async () => namespace,
+    listen: async () => undefined,
+    judge(owner) {
+      return judge(owner, this, { runs: (of) => of in running, answers: async () => answer });
     },
   };
 }
 
+type Answer = Awaited<ReturnType<SignsOfLife['answers']>>;
+
 const US = { 10: 'start-10' };
 
 function writeLock(dir: string, owner: Partial<LockOwner> | string): void {
-  const text = typeof owner === 'string' ? owner : JSON.stringify({ token: 'abc', boot: 'boot-1', ...owner });
+  const text =
+    typeof owner === 'string'
+      ? owner
+      : JSON.stringify({ token: 'abc', boot: 'boot-1', namespace: 'pid:[1]', ...owner });
   writeFileSync(join(dir, 'lock'), text);
 }
 
@@ -104,17 +121,65 @@ describe('a lock that was left behind', () => {
   test('by a real process that has ended', async () => {
     const { pid } = spawnSync(process.execPath, ['-e', '']);
     const dir = newDirectory();
-    writeLock(dir, { pid, started: '1', boot: (await SYSTEM_PROCESSES.bootId()) ?? '' });
+    const { bootId, namespace } = SYSTEM_PROCESSES;
+    writeLock(dir, { pid, started: '1', boot: await bootId(), namespace: await namespace() });
     await (await DirectoryLock.take(dir)).release();
   });
 
   test('together with the guard of one that died while taking over', async () => {
     const dir = newDirectory();
     writeLock(dir, { pid: 99, started: 'x', token: 'aaa' });
-    writeFileSync(join(dir, 'lock.aaa'), JSON.stringify({ pid: 98, started: 'x', boot: 'boot-1', token: 'bbb' }));
+    writeFileSync(
+      join(dir, 'lock.aaa'),
+      JSON.stringify({ pid: 98, started: 'x', boot: 'boot-1', namespace: 'pid:[1]', token: 'bbb' }),
+    );
     const lock = await DirectoryLock.take(dir, system(US));
     expect(readdirSync(dir)).toEqual(['lock']);
     await lock.release();
+  });
+});
+
+describe('a lock of another container', () => {
+  const socket = { name: `lock.${'0'.repeat(32)}.socket`, inode: '1:2' };
+  // The number is that of a process here too, which says nothing.
+  const cases: [string, Partial<LockOwner>, Answer, 'alive' | 'gone' | 'unknown'][] = [
+    ['whose socket answers', { socket }, 'yes', 'alive'],
+    ['whose socket refuses', { socket }, 'no', 'gone'],
+    ['whose socket is missing', { socket }, 'unknown', 'unknown'],
+    ['that has no socket', {}, 'no', 'unknown'],
+    ['whose socket is none of ours', { socket: { name: '../../some.socket', inode: '1:2' } }, 'no', 'unknown'],
+    ['on a system that was started anew', { socket, boot: 'boot-0' }, 'yes', 'gone'],
+  ];
+  test.each(cases)('%s', async (_, owner, answer, verdict) => {
+    const dir = newDirectory();
+    writeLock(dir, { pid: 10, started: 'start-10', namespace: 'pid:[2]', ...owner });
+    const taking = DirectoryLock.take(dir, system(US, { answer }));
+    if (verdict === 'gone') return (await taking).release();
+    const lockFile = verdict === 'unknown' ? join(dir, 'lock') : undefined;
+    await expect(taking).rejects.toMatchObject({ code: 'STATE_LOCKED', pid: 10, lockFile });
+    expect(readdirSync(dir)).toEqual(['lock']);
+  });
+
+  test('of which it is not known which container', async () => {
+    const dir = newDirectory();
+    writeLock(dir, { pid: 99, started: 'x', namespace: undefined });
+    const text = /another container.* remove .*lock when it is surely gone/;
+    await expect(DirectoryLock.take(dir, system(US))).rejects.toThrow(text);
+  });
+});
+
+describe('the end of a process, as the system tells it', () => {
+  const line = (state: string, threads: number) =>
+    `7 (a) b (c) ${state} ${'0 '.repeat(16)}${threads} 0 4711 ${'0 '.repeat(30)}`;
+  test.each([
+    ['S', 5, false],
+    ['R', 1, false],
+    ['Z', 1, true],
+    ['X', 1, true],
+    // Killed, while one of its threads waits for the disk.
+    ['Z', 2, false],
+  ])('state %s with %i threads', (state, threads, ended) => {
+    expect(parseStat(line(state, threads))).toEqual({ started: '4711', ended });
   });
 });
 
@@ -136,11 +201,11 @@ describe('two contenders for a stale lock', () => {
       go = resolve;
     });
     let questions = 0;
-    const base = system({ 10: 'start-10', 11: 'start-11' }, 'boot-1', pid);
+    const base = system({ 10: 'start-10', 11: 'start-11' }, { pid });
     const processes: SystemProcesses = {
       ...base,
-      async isAlive(owner) {
-        const answer = await base.isAlive(owner);
+      async judge(owner, where) {
+        const answer = await base.judge(owner, where);
         if (questions++ === pauseAt) {
           arrive();
           await gate;
@@ -170,7 +235,7 @@ describe('two contenders for a stale lock', () => {
     writeLock(dir, { pid: 99, started: 'x' });
     const pids = Array.from({ length: 12 }, (_, index) => 100 + index);
     const running = Object.fromEntries(pids.map((pid) => [pid, `start-${pid}`]));
-    const results = await Promise.allSettled(pids.map((pid) => takeUnregistered(dir, system(running, 'boot-1', pid))));
+    const results = await Promise.allSettled(pids.map((pid) => takeUnregistered(dir, system(running, { pid }))));
     const winners = results.filter((result) => result.status === 'fulfilled');
     expect(winners.length).toBeLessThanOrEqual(1);
     for (const result of results) {
