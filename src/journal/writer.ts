@@ -109,7 +109,7 @@ export class GroupWriter {
     const { segment } = file;
     const chain = group.seal(segment, state.lastChain, this.synced);
     state.writing(segment, group);
-    const written = file.write(group.buffers(), group.offset, group.bytes, this.options.sync);
+    const written = file.write(group.parts, group.offset, this.options.sync);
     // While the disk works; nobody looks up a record that is not durable.
     group.index(segment, state.recent);
     await written;
