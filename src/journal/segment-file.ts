@@ -51,6 +51,7 @@ export class SegmentFile {
     const least = roundUp(end, PAGE_BYTES) + roundUp(footer.byteLength, PAGE_BYTES);
     segment.fileBytes = Math.max(segment.fileBytes, least);
     await file.writeDurable([footer], segment.fileBytes - footer.byteLength, true);
+    this.groundwork.footerEnd = segment.fileBytes;
   }
 
   datasync(): Promise<void> {
