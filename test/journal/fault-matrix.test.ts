@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { checksum64 } from '../../src/engine/checksum.js';
-import type { Journal } from '../../src/journal/journal.js';
+import { Journal } from '../../src/journal/journal.js';
 import { appends, failEachCall, payloadOf, type Scenario } from './fault-matrix.js';
+import { collect, newDirectory } from './harness.js';
+import { MemoryDisk } from './memory-disk.js';
 
 const MIB = 1024 * 1024;
 
@@ -82,4 +84,64 @@ describe.each([
   test.each(Object.entries(scenarios))('%s', async (_, scenario) => {
     expect(await failEachCall(scenario, code, depth)).toBeGreaterThan(0);
   });
+});
+
+describe('a disk that gets full', () => {
+  const KIB = 1024;
+  const fills: [string, { segmentBytes: number; recordBytes: number; preallocate: boolean; writeZeros: boolean }][] = [
+    ['while segments are made', { segmentBytes: 64 * KIB, recordBytes: 9000, preallocate: true, writeZeros: false }],
+    ['while files grow', { segmentBytes: 4 * MIB, recordBytes: 200_000, preallocate: true, writeZeros: false }],
+    ['while zeros are written', { segmentBytes: 4 * MIB, recordBytes: 100_000, preallocate: true, writeZeros: true }],
+    ['without preallocation', { segmentBytes: 64 * KIB, recordBytes: 9000, preallocate: false, writeZeros: false }],
+  ];
+
+  test.each(fills)('%s, with every room from none to plenty', async (_, { segmentBytes, recordBytes, ...has }) => {
+    const records = Math.ceil((segmentBytes * 2) / recordBytes);
+    const step = Math.floor(segmentBytes / 13) + 500;
+    let last = 0;
+    for (let room = 0; last < records; room += step) {
+      const dir = newDirectory();
+      const disk = new MemoryDisk({ ...has, writeDurable: true });
+      disk.bytesFree = room;
+      const name = `room for ${room} bytes`;
+      last = await fill(dir, disk, { segmentBytes, recordBytes, records }, name);
+      // With room again, everything acknowledged is there and more goes in.
+      disk.bytesFree = Number.POSITIVE_INFINITY;
+      disk.restart(() => false);
+      const journal = await Journal.open({ dir, segmentBytes, fs: disk.fs });
+      expect(journal.last, name).toBeGreaterThanOrEqual(last);
+      for (const { sequence, payload } of await collect(journal.read(1))) {
+        expect(payload.equals(payloadOf(sequence, recordBytes)), name).toBe(true);
+      }
+      await Promise.all(appends(journal, 3));
+      await journal.close();
+    }
+  });
+
+  /** Appends until the disk is full; returns the last record acknowledged. */
+  async function fill(
+    dir: string,
+    disk: MemoryDisk,
+    o: { segmentBytes: number; recordBytes: number; records: number },
+    name: string,
+  ): Promise<number> {
+    const full = { code: 'DISK_FULL', cause: { code: 'ENOSPC' } };
+    let journal: Journal;
+    try {
+      journal = await Journal.open({ dir, segmentBytes: o.segmentBytes, fs: disk.fs });
+    } catch (error) {
+      expect(error, name).toMatchObject(full);
+      return 0;
+    }
+    try {
+      while (journal.last < o.records) await Promise.all(appends(journal, 1, o.recordBytes));
+    } catch (error) {
+      expect(error, name).toMatchObject(full);
+      const later: unknown = await journal.append(payloadOf(1)).catch((reason: unknown) => reason);
+      expect(later, name).toMatchObject({ code: 'JOURNAL_BROKEN', cause: full });
+    }
+    const { last } = journal;
+    await journal.close().catch((error: unknown) => expect(error, name).toMatchObject(full));
+    return last;
+  }
 });
