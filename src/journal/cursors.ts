@@ -141,7 +141,12 @@ export class CursorSet {
   async drop(name: string): Promise<void> {
     const cursor = this.cursors.get(name);
     if (cursor === undefined) return;
-    await cursor.drop();
+    try {
+      await cursor.drop();
+    } catch (error) {
+      this.home.fail(error);
+      throw this.home.refusal ?? error;
+    }
     this.cursors.delete(name);
     this.home.moved();
   }

@@ -60,6 +60,7 @@ export class SegmentFile {
     const least = roundUp(end, PAGE_BYTES) + pages.byteLength;
     segment.fileBytes = roundUp(Math.max(segment.fileBytes, least), PAGE_BYTES);
     await file.writeDurable([pages], segment.fileBytes - pages.byteLength, true);
+    this.groundwork.footerEnd = segment.fileBytes;
   }
 
   datasync(): Promise<void> {
