@@ -21,11 +21,15 @@ class SlowZeros {
   written = 0;
   /** Writes at once what comes. */
   open = false;
+  /** Allocations that wait, if they are to. */
+  readonly allocating: (() => void)[] = [];
+  holdsAllocations = false;
   failing: 'no' | 'zeros' | 'preallocate' = 'no';
 
   readonly fs: JournalFileSystem = {
     ...promises,
     preallocate: async (handle, bytes) => {
+      if (this.holdsAllocations) await new Promise<void>((resolve) => this.allocating.push(resolve));
       const { size } = await handle.stat();
       if (bytes > size) await handle.truncate(bytes);
       // What a full disk leaves of such a call.
@@ -46,7 +50,9 @@ class SlowZeros {
 
   release(): void {
     this.open = true;
+    this.holdsAllocations = false;
     for (const { write } of this.waiting.splice(0)) write();
+    for (const allocate of this.allocating.splice(0)) allocate();
   }
 }
 
@@ -156,9 +162,16 @@ describe('with zeros under way,', () => {
 
   test('a file that grows for records and for zeros at once is as long as the longer of both', async () => {
     const { journal, dir, zeros } = await open();
-    zeros.open = true;
-    await append(journal, 5);
-    await Promise.all(Array.from({ length: 16 }, () => journal.append(payloadOf(journal.assigned + 1))));
+    await append(journal, 3);
+    zeros.holdsAllocations = true;
+    await append(journal, 2);
+    expect(zeros.allocating).toHaveLength(1);
+    const burst = Array.from({ length: 16 }, () => journal.append(payloadOf(journal.assigned + 1)));
+    await expect.poll(() => zeros.allocating.length).toBe(2);
+    zeros.allocating.shift()?.();
+    await expect.poll(() => zeros.waiting.length).toBe(1);
+    zeros.release();
+    await Promise.all(burst);
     await append(journal, 3);
     await journal.close();
     expect(statSync(lastSegment(dir)).size).toBe(journal.status().diskBytes);
