@@ -128,7 +128,7 @@ describe('calls that are under way', () => {
     await own;
     await twin.appendReplicated(await collect(journal.read(7)));
     await twin.append(Buffer.from('more'));
-    const [more] = (await collect(twin.read(8))) as [ReplicatedRecord];
+    const more = (await collect(twin.read(8)))[0] as ReplicatedRecord;
     const late = journal.append(Buffer.from('late'));
     const refused = journal.appendReplicated([{ ...more, sequence: 9 }]);
     await expect(refused).rejects.toMatchObject({ code: 'CHAIN_MISMATCH', sequence: 9 });
