@@ -181,26 +181,53 @@ describe('what is not there is told', () => {
     await expectRead(again, [{ sequence: sequence - 1, offset: 0, length: 100 }]);
   });
 
-  test('a journal that is closed; calls under way end first', async () => {
-    const { journal } = await filled(60, { tailBytes: 0 });
-    const ranges = randomRanges(randomFor(75), 50, 1, 60);
-    const reading = expectRead(journal, ranges, `seed ${randomFor(75).seed}`);
-    await journal.close();
-    await reading;
+  test('a journal that is closed; a call under way ends first', async () => {
+    const { journal, faulty, ranges, name } = await held();
+    const release = faulty.holdNext('file.read');
+    const reading = expectRead(journal, ranges, name);
+    await expect.poll(() => faulty.holding).toBe(true);
+    const closing = journal.close();
+    release();
+    await Promise.all([reading, closing]);
+    expect(faulty.openFiles).toBe(0);
     await expect(journal.readRanges(ranges)).rejects.toMatchObject({ code: 'CLOSED' });
   });
 });
 
+/** A journal on a disk that can be held up, and ranges of the segment that is being written. */
+async function held() {
+  const faulty = new FaultyFileSystem();
+  const { journal } = await filled(60, { tailBytes: 0, fs: faulty.fs });
+  const random = randomFor(76);
+  return { journal, faulty, ranges: randomRanges(random, 10, 57, 58), name: `seed ${random.seed}` };
+}
+
 test('a cut in the middle: what stays is read from where it lies now', async () => {
-  const { journal } = await filled(60, { tailBytes: 0 });
-  const ranges = randomRanges(randomFor(76), 40, 1, 50);
-  const calls = Array.from({ length: 10 }, () => expectRead(journal, ranges, `seed ${randomFor(76).seed}`));
-  const cutting = journal.truncateAfter(50);
-  await Promise.all([...calls, cutting]);
-  await expectRead(journal, ranges);
-  await expect(journal.readRanges([{ sequence: 51, offset: 0, length: 1 }])).rejects.toBeInstanceOf(SequenceGoneError);
+  const { journal, faulty, ranges, name } = await held();
+  const release = faulty.holdNext('file.read');
+  const reading = expectRead(journal, ranges, name);
+  await expect.poll(() => faulty.holding).toBe(true);
+  await journal.truncateAfter(58);
+  release();
+  await reading;
+  await expectRead(journal, ranges, name);
+  await expect(journal.readRanges([{ sequence: 59, offset: 0, length: 1 }])).rejects.toBeInstanceOf(SequenceGoneError);
   await journal.append(Buffer.alloc(PAYLOAD_BYTES, 1));
-  expect((await journal.readRanges([{ sequence: 51, offset: 0, length: 2 }]))[0]).toEqual(Buffer.from([1, 1]));
+  expect((await journal.readRanges([{ sequence: 59, offset: 0, length: 2 }]))[0]).toEqual(Buffer.from([1, 1]));
+});
+
+test('a segment that is freed and used again in the middle of a call: the call is refused', async () => {
+  const faulty = new FaultyFileSystem();
+  const { journal } = await filled(30, { tailBytes: 0, fs: faulty.fs });
+  const release = faulty.holdNext('file.read');
+  const wanted = { sequence: 2, offset: 0, length: 100 };
+  const reading = journal.readRanges([wanted]).catch((error: unknown) => error);
+  await expect.poll(() => faulty.holding).toBe(true);
+  await journal.cursor('peer').advance(30);
+  await expect.poll(() => journal.first).toBeGreaterThan(20);
+  await journal.appendMany(Array.from({ length: 30 }, () => Buffer.alloc(PAYLOAD_BYTES, 0xee)));
+  release();
+  expect(await reading).toMatchObject({ code: 'SEQUENCE_GONE', sequence: 2, first: journal.first });
 });
 
 test.each([0, 128 * 1024])(
@@ -226,7 +253,7 @@ test.each([0, 128 * 1024])(
       }
     };
     const write = async () => {
-      for (let lap = 0; lap < rounds(60); lap++) {
+      for (let lap = 0; lap < rounds(40); lap++) {
         const next = journal.last + 1;
         await journal.appendMany([0, 1, 2].map((index) => payloadOf(next + index)));
         await cursor.advance(journal.last - 8);
