@@ -14,6 +14,7 @@ import {
 } from '../options.js';
 import type { OnFull } from './cursor.js';
 import type { JournalFileSystem } from './disk.js';
+import { PAGE_BYTES } from './format.js';
 import type { ReplicatedEntry } from './intake.js';
 import type { PayloadRange } from './range-reader.js';
 import type { BatchLimits, BatchOptions } from './reader.js';
@@ -84,7 +85,9 @@ export function checkOptions(o: JournalOptions): CheckedOptions {
     dir: directoryOption('dir', o.dir),
     ...(o.volume === undefined ? {} : { volume: volumeArgument(o.volume) }),
     epoch: integerOption('epoch', o.epoch, { min: 1, max: SEQUENCE_MAX, default: 1 }),
-    segmentBytes: integerOption('segmentBytes', o.segmentBytes, { min: 64 * KIB, max: GIB, default: 64 * MIB }),
+    segmentBytes: wholePages(
+      integerOption('segmentBytes', o.segmentBytes, { min: 64 * KIB, max: GIB, default: 64 * MIB }),
+    ),
     queueBytesMax: integerOption('queueBytesMax', o.queueBytesMax, { ...bytes, min: 64 * KIB, default: 8 * GIB }),
     pendingBytesMax: integerOption('pendingBytesMax', o.pendingBytesMax, {
       ...bytes,
@@ -101,6 +104,10 @@ export function checkOptions(o: JournalOptions): CheckedOptions {
     now: o.now ?? (() => Date.now() * 1000),
     ...(o.fs === undefined ? {} : { fs: o.fs }),
   };
+}
+
+function wholePages(bytes: number): number {
+  return bytes - (bytes % PAGE_BYTES);
 }
 
 export function volumeArgument(volume: unknown): string {

@@ -1,5 +1,12 @@
 import { dirname } from 'node:path';
-import { CursorDetachedError, InvalidArgumentError, type LonghaulError, SequenceGoneError } from '../errors.js';
+import {
+  CursorDetachedError,
+  InvalidArgumentError,
+  JournalDamagedError,
+  type LonghaulError,
+  SequenceGoneError,
+  StorageError,
+} from '../errors.js';
 import { CURSOR_SLOT_STRIDE, type CursorSlot, encodeSlot, slotOffset } from './cursor-format.js';
 import type { Disk, DiskFile } from './disk.js';
 
@@ -60,8 +67,10 @@ export class OpenCursor implements JournalCursor {
   /** The move that the waiters share, until it is over. */
   private running: Promise<void> | undefined;
   /** Resolves when the change under way is over. */
-  private turn: Promise<void> = Promise.resolve();
-  private dropped = false;
+  private turn: Promise<void>;
+  private dropping: Promise<void> | undefined;
+  /** Whether it is removed for good. */
+  private gone = false;
   /** When it last moved, by performance.now(). */
   movedAt = performance.now();
   onFull: OnFull;
@@ -83,6 +92,8 @@ export class OpenCursor implements JournalCursor {
     }
     this.target = this.slot.sequence;
     this.file.catch((error: unknown) => home.fail(error));
+    // Its making is the first change: no other meets a file that is not there yet.
+    this.turn = settled(this.file);
   }
 
   get position(): number {
@@ -120,7 +131,7 @@ export class OpenCursor implements JournalCursor {
    */
   detach(must: () => boolean): Promise<boolean> {
     return this.exclusively(async () => {
-      if (this.dropped || this.slot.detached || this.home.refusal !== undefined || !must()) return false;
+      if (this.dropping !== undefined || this.slot.detached || this.home.refusal !== undefined || !must()) return false;
       await this.write({ ...this.slot, detached: true });
       this.home.moved();
       return true;
@@ -135,7 +146,7 @@ export class OpenCursor implements JournalCursor {
     }
     if (!this.slot.detached) return this.advance(sequence);
     await this.exclusively(async () => {
-      const chain = await this.home.chainAt(sequence);
+      const chain = await this.chainAt(sequence);
       const { first, last } = this.home;
       if (sequence < first - 1) throw new SequenceGoneError(sequence + 1, first, last);
       await this.place({ sequence, chain, detached: false });
@@ -145,51 +156,60 @@ export class OpenCursor implements JournalCursor {
 
   /** Part of a reset: the one way back. */
   moveTo(sequence: number, chain: bigint | undefined): Promise<void> {
-    return this.exclusively(() => this.place({ sequence, chain, detached: false }));
+    return this.exclusively(async () => {
+      if (!this.gone) await this.place({ sequence, chain, detached: false });
+    });
   }
 
   /** Part of a cut: a position beyond it goes back. */
   moveBack(sequence: number, chain: bigint): Promise<void> {
     return this.exclusively(async () => {
       const { detached } = this.slot;
-      if (this.slot.sequence > sequence) await this.place({ sequence, chain, detached });
+      if (!this.gone && this.slot.sequence > sequence) await this.place({ sequence, chain, detached });
     });
-  }
-
-  /** A position that the journal no longer reaches, after a power cut with durability 'none'. */
-  clamp(last: number): void {
-    if (this.slot.sequence <= last) return;
-    this.slot = { ...this.slot, sequence: last, chain: undefined };
-    this.target = last;
   }
 
   close(): Promise<void> {
     return this.exclusively(async () => {
       const file = await this.file.catch(() => undefined);
-      await file?.close();
+      if (!this.gone) await file?.close();
     });
   }
 
-  async drop(): Promise<void> {
-    this.dropped = true;
-    await this.close();
-    await this.home.disk.remove(this.path);
-    await this.home.disk.syncDirectory(dirname(this.path));
+  /**
+   * Removes it durably, after the change under way. What comes after finds it gone: a reset or a cut that moves all
+   * cursors ends only when a power cut can no longer bring this one back where it was.
+   */
+  drop(): Promise<void> {
+    this.dropping ??= this.exclusively(() => this.remove());
+    return this.dropping;
+  }
+
+  private async remove(): Promise<void> {
+    const { disk } = this.home;
+    try {
+      const file = await this.file;
+      await disk.remove(this.path);
+      await disk.syncDirectory(dirname(this.path));
+      this.gone = true;
+      await file.close();
+    } catch (error) {
+      this.home.fail(error);
+      throw error;
+    }
   }
 
   private refuse(): void {
     const refusal = this.home.refusal;
     if (refusal !== undefined) throw refusal;
-    if (this.dropped) throw new InvalidArgumentError('cursor', this.name, 'a cursor that was not dropped');
+    if (this.dropping !== undefined)
+      throw new InvalidArgumentError('cursor', this.name, 'a cursor that was not dropped');
   }
 
   /** One change at a time: each writes the slot that the one before it did not. */
   private exclusively<T>(change: () => Promise<T>): Promise<T> {
     const run = this.turn.then(change);
-    this.turn = run.then(
-      () => {},
-      () => {},
-    );
+    this.turn = settled(run);
     return run;
   }
 
@@ -212,7 +232,7 @@ export class OpenCursor implements JournalCursor {
         // The journal went on without it while the move stood in line.
         if (this.slot.detached) return this.refuseWaiters(new CursorDetachedError(this.name, this.position));
         const sequence = this.target;
-        const chain = await this.home.chainAt(sequence);
+        const chain = await this.chainAt(sequence);
         await this.write({ ...this.slot, sequence, chain });
         this.movedAt = performance.now();
         this.home.moved();
@@ -225,6 +245,16 @@ export class OpenCursor implements JournalCursor {
       this.refuseWaiters(this.home.refusal ?? (error as Error));
     } finally {
       this.running = undefined;
+    }
+  }
+
+  /** Not known when the record has gone bad on the disk: what the owner has, it has. */
+  private async chainAt(sequence: number): Promise<bigint | undefined> {
+    try {
+      return await this.home.chainAt(sequence);
+    } catch (error) {
+      if (error instanceof JournalDamagedError || error instanceof StorageError) return undefined;
+      throw error;
     }
   }
 
@@ -246,7 +276,7 @@ export class OpenCursor implements JournalCursor {
   /** The file comes into being with its first slot in place, under its name only when both are durable. */
   private async create(at: number): Promise<DiskFile> {
     const { disk } = this.home;
-    const chain = await this.home.chainAt(at);
+    const chain = await this.chainAt(at);
     this.slot = { counter: 0, sequence: at, chain, detached: false };
     const bytes = new Uint8Array(CURSOR_SLOT_STRIDE * 2);
     bytes.set(encodeSlot(this.slot), slotOffset(0));
@@ -254,4 +284,12 @@ export class OpenCursor implements JournalCursor {
     await disk.syncDirectory(dirname(this.path));
     return disk.open(this.path, 'r+');
   }
+}
+
+/** Resolves when a promise is settled, whichever way. */
+function settled(promise: Promise<unknown>): Promise<void> {
+  return promise.then(
+    () => {},
+    () => {},
+  );
 }

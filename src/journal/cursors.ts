@@ -78,6 +78,17 @@ export async function moveStored(
   await writeStored(disk, cursor);
 }
 
+/**
+ * Moves back what lies beyond the last record, after a power cut with durability 'none'. Before the numbers behind it are
+ * given again: the cursor would seem to have passed these records too.
+ */
+export async function clampStored(disk: Disk, cursors: readonly StoredCursor[], last: number): Promise<void> {
+  for (const cursor of cursors) {
+    const { slot } = cursor;
+    if (slot.sequence > last) await moveStored(disk, cursor, { ...slot, sequence: last, chain: undefined });
+  }
+}
+
 async function writeStored(disk: Disk, cursor: StoredCursor): Promise<void> {
   const file = await disk.open(cursor.path, 'r+');
   try {
@@ -147,7 +158,8 @@ export class CursorSet {
       this.home.fail(error);
       throw this.home.refusal ?? error;
     }
-    this.cursors.delete(name);
+    // Calls that share the drop come here one by one, and there may be a new one of that name by then.
+    if (this.cursors.get(name) === cursor) this.cursors.delete(name);
     this.home.moved();
   }
 
@@ -157,10 +169,6 @@ export class CursorSet {
 
   async moveBack(sequence: number, chain: bigint): Promise<void> {
     for (const cursor of this.cursors.values()) await cursor.moveBack(sequence, chain);
-  }
-
-  clampAll(last: number): void {
-    for (const cursor of this.cursors.values()) cursor.clamp(last);
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,6 @@
 import { kernels } from '../engine/engine.js';
 import { CHECK_STATE_FIELDS, RECORD_HEADER_BYTES, STATE, STOP } from '../engine/record-layout.js';
-import { type Block, EMPTY_BLOCK, readBlock } from './block.js';
-import type { DiskFile } from './disk.js';
+import { type Block, EMPTY_BLOCK, type Readable, readBlock } from './block.js';
 import { decodeGroupHeader, GROUP_HEADER_BYTES, type GroupHeader } from './format.js';
 import { recordBytesAt, sequenceAt, timestampAt } from './record.js';
 
@@ -44,7 +43,7 @@ export class GroupWalk {
   private readonly found = new Float64Array(RECORDS_MAX);
 
   constructor(
-    private readonly file: DiskFile,
+    private readonly file: Readable,
     private readonly seed: bigint,
     readonly position: WalkPosition,
     private readonly visitor: WalkVisitor,

@@ -19,7 +19,7 @@ import {
   volumeArgument,
 } from './arguments.js';
 import type { JournalCursor } from './cursor.js';
-import { CURSOR_DIRECTORY, CursorSet, loadCursors, type StoredCursor, settleStored } from './cursors.js';
+import { CURSOR_DIRECTORY, CursorSet, clampStored, loadCursors, type StoredCursor, settleStored } from './cursors.js';
 import { Disk } from './disk.js';
 import { DiskReserve } from './disk-reserve.js';
 import { Fullness } from './fullness.js';
@@ -99,6 +99,10 @@ export class Journal {
         // Without syncs a cursor may have passed records that a power cut took.
         cursorProof: options.durability === 'none' ? 0 : Math.max(0, ...stored.map((cursor) => cursor.slot.sequence)),
       });
+      await clampStored(disk, stored, restored.durable.last).catch(async (error: unknown) => {
+        await restored.file.close();
+        throw error;
+      });
       const journal = new Journal(options, restored, stored, lock);
       await journal.reserve.remeasure();
       return journal;
@@ -158,7 +162,6 @@ export class Journal {
       },
       stored,
     );
-    cursorSet.clampAll(state.last);
     this.recovery = restored.report;
     this.segmentBytes = options.segmentBytes;
     this.state = state;
@@ -371,13 +374,13 @@ export class Journal {
   }
 
   private async resetNow(base: number, chain: bigint, volume: string): Promise<void> {
-    const { state, intake } = this;
+    const { state, intake, retention } = this;
     const { disk, dir } = state;
     if (state.refusal !== undefined) throw state.refusal;
     intake.hold();
     try {
       await this.writer.idle();
-      await this.retention.idle();
+      await retention.hold();
       if (state.failure !== undefined) throw state.failure;
       const epoch = volume === this.volume ? state.lastEpoch : 0;
       const header = { volume, first: base, chain, epoch, previousRecords: 0, salt: randomSalt(), recycled: false };
@@ -391,9 +394,10 @@ export class Journal {
     } catch (error) {
       state.fail(error);
       throw state.failure ?? error;
+    } finally {
+      retention.resume();
+      intake.resume();
     }
-    this.retention.cursorsMoved();
-    intake.resume();
   }
 
   private async truncateNow(sequence: number): Promise<void> {

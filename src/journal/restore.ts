@@ -1,10 +1,18 @@
-import { FormatVersionError, InvalidArgumentError, JournalDamagedError, StateDamagedError } from '../errors.js';
+import { storageError } from '../engine/files.js';
+import {
+  FormatVersionError,
+  InvalidArgumentError,
+  JournalDamagedError,
+  type LonghaulError,
+  StateDamagedError,
+} from '../errors.js';
 import type { Disk, DiskFile } from './disk.js';
 import { absent, type Examined, examineFull, examineLast } from './examine.js';
 import { footerBytesMax } from './footer.js';
 import { FORMAT_VERSION, INITIAL_CHAIN } from './format.js';
 import { RecentRecords } from './recent.js';
 import { decideRecovery, type RecoveryRow } from './recovery.js';
+import { clearBehind, rewriteGroups } from './rewrite.js';
 import type { Scan } from './scan.js';
 import { nextAddress, type Segment, SegmentList } from './segment.js';
 import { createSegment, removeUnfinished, SegmentFile } from './segment-file.js';
@@ -16,7 +24,8 @@ import { randomSalt } from './writer.js';
 
 /** Opening: looks at the directory, asks the table in recovery.ts segment by segment, carries out what it says. */
 
-const REWRITE_BYTES = 1024 * 1024;
+/** How often a journal may turn out to be another than it was when it was read a moment before. */
+const CHANGES_MAX = 3;
 
 export interface RestoreOptions {
   /** As the caller gives it, if so. */
@@ -50,6 +59,7 @@ export async function restore(disk: Disk, dir: string, options: RestoreOptions):
   await removeUnfinished(disk, dir);
   const spares = new Spares(disk, dir, options.segmentBytes + footerBytesMax(options.segmentBytes));
   await spares.load();
+  let changes = 0;
   for (let proof = options.cursorProof; ; ) {
     const found = await survey(disk, dir, options.volume);
     refuseOtherVolume(found, options.volume, dir);
@@ -57,9 +67,14 @@ export async function restore(disk: Disk, dir: string, options: RestoreOptions):
     try {
       const outcome = await attempt.run();
       if (outcome === 'create') return await create(disk, dir, spares, options, report);
-      if (outcome === 'accept') return await attempt.accept(spares, options);
-      // Whoever began the segment that was set aside had synced everything before it.
-      proof = Math.max(proof, (found.segments.at(-1)?.first ?? 1) - 1);
+      if (outcome === 'accept') {
+        const restored = await attempt.accept(spares, options);
+        if (restored !== 'changed') return restored;
+        if (++changes > CHANGES_MAX) throw unsteady(found);
+      } else {
+        // Whoever began the segment that was set aside had synced everything before it.
+        proof = Math.max(proof, (found.segments.at(-1)?.first ?? 1) - 1);
+      }
     } finally {
       await attempt.release();
     }
@@ -120,11 +135,14 @@ export class Attempt {
     return all.length > 0 ? 'accept' : this.empty();
   }
 
-  /** Takes the directory as it is now, after making sure that everything read is on the disk. */
-  async accept(spares: Spares, options: RestoreOptions): Promise<Restored> {
+  /**
+   * Takes the directory as it is now, after making sure that everything read is on the disk; not if what was read turns
+   * out not to be there.
+   */
+  async accept(spares: Spares, options: RestoreOptions): Promise<Restored | 'changed'> {
     const { disk, dir, report } = this;
     const { segments, recent, file, scan } = this.accepted;
-    await this.rewriteUnproven(segments.active);
+    if (!(await this.settle(segments.active))) return 'changed';
     this.file = undefined;
     const { last, chain, epoch } = scan;
     const durable = { dir, disk, segments, recent, spares, last, lastChain: chain, lastEpoch: epoch };
@@ -206,19 +224,22 @@ export class Attempt {
    * What was read came from the page cache, which is not the disk: after a failed sync it may hold pages that the
    * kernel takes for clean. So what nothing proves durable is written once more in its place, and synced.
    */
-  private async rewriteUnproven(active: Segment): Promise<void> {
+  private async settle(active: Segment): Promise<boolean> {
     const { file, scan, proven } = this.opened();
     this.report.rewritten = Math.max(0, scan.last - proven);
     active.fileBytes = await file.size();
-    const from = this.report.rewritten > 0 ? active.near(proven + 1).offset : active.bytes;
-    for (let offset = from; offset < active.bytes; offset += REWRITE_BYTES) {
-      const buffer = Buffer.allocUnsafe(Math.min(REWRITE_BYTES, active.bytes - offset));
-      const filled = await file.read(buffer, offset);
-      await file.write([buffer.subarray(0, filled)], offset);
-    }
+    if (scan.last > proven && !(await rewriteGroups(file, active, proven + 1, scan))) return false;
+    // A cut has removed all that.
+    if (active.fileBytes >= scan.usedEnd) await clearBehind(file, scan);
     await file.sync();
     await this.disk.syncDirectory(this.dir);
+    return true;
   }
+}
+
+function unsteady({ segments }: Survey): LonghaulError {
+  const found = new Error('it holds something else each time it is read');
+  return storageError('reading', segments.at(-1)?.path ?? '', found);
 }
 
 function damage(found: FoundSegment, next: FoundSegment | undefined, examined: Examined): JournalDamagedError {

@@ -25,6 +25,8 @@ export interface Scan {
   nextSound: number;
   /** Up to where the bytes behind `end` mean something. */
   tailEnd: number;
+  /** Up to where the bytes behind `end` are not all zeros: in a file that was used before, more than means something. */
+  usedEnd: number;
 }
 
 /** `contentEnd` is where the footer starts if there is one, else the size of the file. */
@@ -58,6 +60,7 @@ export async function scanSegment(
     validAfter: rest.firstSequence !== Number.POSITIVE_INFINITY,
     nextSound: rest.firstSequence,
     tailEnd: Math.max(end, rest.end),
+    usedEnd: Math.max(end, rest.usedEnd),
   };
 }
 
@@ -77,9 +80,10 @@ interface Rest {
   /** Whether there is anything that a group of this segment can have left. */
   leftover: boolean;
   end: number;
+  usedEnd: number;
 }
 
-const NOTHING: Rest = { proven: 0, firstSequence: Number.POSITIVE_INFINITY, leftover: false, end: 0 };
+const NOTHING: Rest = { proven: 0, firstSequence: Number.POSITIVE_INFINITY, leftover: false, end: 0, usedEnd: 0 };
 
 /**
  * Looks at what lies behind the sound groups. In a file that was used before, bytes alone mean nothing, except in the
@@ -91,11 +95,12 @@ async function lookBehind(file: DiskFile, from: number, to: number, seed: bigint
   for (let offset = from; offset < to; ) {
     const block = await readBlock(file, offset, Math.min(SCAN_BLOCK_BYTES, to - offset));
     if (block.bytes.byteLength === 0) break;
-    const meaningful = recycled ? block.bytes.subarray(0, Math.max(0, pageEnd - offset)) : block.bytes;
-    const used = usedBytes(meaningful);
-    if (used > 0) {
+    const used = usedBytes(block.bytes);
+    if (used > 0) rest.usedEnd = Math.max(rest.usedEnd, offset + used);
+    const meant = recycled ? usedBytes(block.bytes.subarray(0, Math.max(0, pageEnd - offset))) : used;
+    if (meant > 0) {
       rest.leftover = true;
-      rest.end = Math.max(rest.end, offset + used);
+      rest.end = Math.max(rest.end, offset + meant);
     }
     noteGroups(block.bytes, offset, seed, from, rest);
     if (block.fileEnd >= to) break;

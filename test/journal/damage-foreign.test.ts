@@ -149,6 +149,20 @@ describe('of an earlier life of the file', () => {
     expect(again.recovery.rows).toEqual(['sound']);
   });
 
+  test('a group of this life that lost its header is not there when the next one has but its header', async () => {
+    // The header of the next group has the end of the page to itself.
+    const now = craftSegment([[{ payload: Buffer.alloc(3936) }]], { recycled: true });
+    const group = craftGroup([{ payload: Buffer.alloc(8000, 'T') }], 2, now.chain, now.seed).bytes;
+    const dir = place(Buffer.concat([now.bytes, Buffer.alloc(GROUP_HEADER_BYTES), group.subarray(GROUP_HEADER_BYTES)]));
+    const end = now.bytes.length;
+    expect((end + GROUP_HEADER_BYTES) % PAGE_BYTES).toBe(0);
+    const journal = await openJournal({ dir });
+    expect(journal).toMatchObject({ last: 1, recovery: { rows: ['sound'], tails: [] } });
+    const copy = crashCopy(dir);
+    patch(lastSegment(copy), (bytes) => void group.copy(bytes, end, 0, GROUP_HEADER_BYTES));
+    expect(await openJournal({ dir: copy })).toMatchObject({ last: 1, recovery: { rows: ['torn tail'] } });
+  });
+
   test('the footer of that life is none', async () => {
     const { journal, dir } = await newJournal({ volume: VOLUME, historyBytes: 0 });
     const cursor = journal.cursor('peer');

@@ -190,6 +190,16 @@ describe('detach', () => {
     expect([again?.detached, again?.position]).toEqual([true, 0]);
   });
 
+  test('those who wait already go on as soon as a cursor asks for it', async () => {
+    const { journal } = await open();
+    const cursor = journal.cursor('peer');
+    await fill(journal);
+    const waiting = journal.append(record(5));
+    journal.cursor('peer', { onFull: 'detach' });
+    expect(await waiting).toBe(5);
+    expect(cursor.detached).toBe(true);
+  });
+
   test('dropping the cursor and closing the journal wait until it is let go', async () => {
     for (const end of [(journal: Journal) => journal.dropCursor('peer'), (journal: Journal) => journal.close()]) {
       const faulty = new FaultyFileSystem();

@@ -57,6 +57,22 @@ test('records with a number are written before, those that wait for one come aft
   expect(await journal.append(Buffer.from('last'))).toBe(journal.last);
 });
 
+test('nothing is freed while segments go', async () => {
+  const faulty = new FaultyFileSystem();
+  const { journal } = await newJournal({ fs: faulty.fs, historyBytes: 0 });
+  const cursor = journal.cursor('peer');
+  for (let index = 0; index < 5; index++) await journal.append(Buffer.alloc(50_000));
+  const release = faulty.holdNext('file.sync');
+  const resetting = journal.reset(100, 55n);
+  await expect.poll(() => faulty.holding).toBe(true);
+  const before = faulty.calls.length;
+  await cursor.advance(5);
+  expect([journal.first, faulty.calls.slice(before).includes('rename')]).toEqual([1, false]);
+  release();
+  await resetting;
+  expect(await journal.append(Buffer.from('new'))).toBe(100);
+});
+
 test('a failure at each call leaves the old journal or the new one', async () => {
   const outcomes = new Set<string>();
   for (let target = 0, done = false; !done; target++) {
