@@ -82,6 +82,11 @@ Napi::Value checksum64(const Info& info) {
   return Napi::BigInt::New(info.Env(), longhaul::xxh64(bytes.data, bytes.length, seed));
 }
 
+Napi::Value page_offset(const Info& info) {
+  constexpr uintptr_t kPage = 4096;
+  return Napi::Number::New(info.Env(), static_cast<double>(reinterpret_cast<uintptr_t>(bytes_of(info, info[0]).data) % kPage));
+}
+
 // How many records were sealed, or -1 less the place of one that is malformed.
 Napi::Value seal_records(const Info& info) {
   const Range range = range_of(info);
@@ -119,9 +124,11 @@ class Addon : public Napi::Addon<Addon> {
   {
     exports["checksum64"] = Napi::Function::New(env, checksum64, "checksum64");
     exports["sealRecords"] = Napi::Function::New(env, seal_records, "sealRecords");
+    exports["pageOffset"] = Napi::Function::New(env, page_offset, "pageOffset");
     exports["checkRecords"] = Napi::Function::New(env, check_records, "checkRecords");
 #if !defined(_WIN32)
     DefineAddon(exports, {InstanceMethod("writeDurable", &Addon::write_durable),
+                          InstanceMethod("bypassCache", &Addon::bypass_cache),
                           InstanceMethod("preallocate", &Addon::preallocate),
                           InstanceMethod("writeZeros", &Addon::write_zeros)});
 #else
@@ -150,6 +157,10 @@ class Addon : public Napi::Addon<Addon> {
     return begin(info, list, [fd, buffers = std::move(buffers), position, sync] {
       return longhaul::write_durable(fd, buffers, position, sync);
     });
+  }
+
+  Napi::Value bypass_cache(const Info& info) {
+    return Napi::Boolean::New(info.Env(), longhaul::bypass_cache(descriptor_of(info, info[0])));
   }
 
   Napi::Value preallocate(const Info& info) {

@@ -19,8 +19,10 @@ namespace {
 
 // What one gathered write takes on any system.
 constexpr size_t kBuffersMax = 1024;
-// Written in pieces, a large group reaches the disk sooner than in one call: measured on ext4, up to twice as fast.
-constexpr size_t kWriteBytesMax = size_t{1} << 20;
+// Written in pieces, a large group reaches the disk sooner through the page cache than in one call: measured on ext4, up
+// to twice as fast. Past the page cache one call is the faster way.
+constexpr size_t kCachedWriteBytesMax = size_t{1} << 20;
+constexpr size_t kDirectWriteBytesMax = size_t{16} << 20;
 
 // The system's call again until no signal interrupts it.
 template <typename Call>
@@ -39,10 +41,9 @@ class Progress {
 
   bool done() const { return index_ == buffers_.size(); }
 
-  // What is left, as far as one call takes it; returns the number of parts.
-  int next(iovec* parts) const {
+  // What is left, but at most `room` bytes and as far as one call takes it; returns the number of parts.
+  int next(iovec* parts, size_t room) const {
     size_t count = 0;
-    size_t room = kWriteBytesMax;
     size_t within = within_;
     for (size_t index = index_; index < buffers_.size() && count < kBuffersMax && room > 0; index++) {
       const iovec& buffer = buffers_[index];
@@ -69,6 +70,25 @@ class Progress {
   size_t within_ = 0;
 };
 
+#if defined(O_DIRECT)
+
+bool is_direct(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  return flags != -1 && (flags & O_DIRECT) != 0;
+}
+
+bool set_direct(int fd, bool direct) {
+  const int flags = fcntl(fd, F_GETFL);
+  return flags != -1 && fcntl(fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+}
+
+#else
+
+bool is_direct(int) { return false; }
+bool set_direct(int, bool) { return false; }
+
+#endif
+
 // One pwritev and one fdatasync. pwritev2 with RWF_DSYNC does both in one call and was measured on ext4, appending to
 // preallocated blocks and overwriting: no faster at any size.
 int sync_data(int fd) {
@@ -86,9 +106,15 @@ int sync_data(int fd) {
 
 Outcome write_durable(int fd, const std::vector<iovec>& buffers, int64_t position, bool sync) {
   iovec parts[kBuffersMax];
+  bool direct = is_direct(fd);
   for (Progress progress(buffers); !progress.done();) {
-    const int count = progress.next(parts);
+    const int count = progress.next(parts, direct ? kDirectWriteBytesMax : kCachedWriteBytesMax);
     const ssize_t written = uninterrupted([&] { return pwritev(fd, parts, count, static_cast<off_t>(position)); });
+    // Alignment that this disk does not take, or a file system that takes no such writes at all.
+    if (written < 0 && errno == EINVAL && direct && set_direct(fd, false)) {
+      direct = false;
+      continue;
+    }
     if (written < 0) return failure("write");
     // Never seen; asking again would go on for ever.
     if (written == 0) return failure("write", EIO);
@@ -98,6 +124,8 @@ Outcome write_durable(int fd, const std::vector<iovec>& buffers, int64_t positio
   if (sync && sync_data(fd) != 0) return failure("fdatasync");
   return {};
 }
+
+bool bypass_cache(int fd) { return set_direct(fd, true); }
 
 #if defined(__linux__)
 

@@ -19,6 +19,10 @@ struct Outcome {
 // Writes all buffers, one after the other from `position`, and with `sync` waits until they are on the disk.
 Outcome write_durable(int fd, const std::vector<iovec>& buffers, int64_t position, bool sync);
 
+// From now on what this descriptor writes goes past the page cache, where memory, place and length are whole pages. What
+// is otherwise ends that for good, without an error. False where the system knows no such writes.
+bool bypass_cache(int fd);
+
 // Gives bytes [0, bytes) of a file their blocks, so that later writes need none. Never falls back to writing zeros.
 Outcome preallocate(int fd, int64_t bytes);
 

@@ -3,18 +3,29 @@ export { engine } from './engine/engine.js';
 export type { Events } from './engine/events.js';
 export * from './errors.js';
 export {
+  type AppendOptions,
+  type BatchOptions,
+  type CursorOptions,
+  type CursorStatus,
+  INITIAL_CHAIN,
   Journal,
   type JournalCursor,
   type JournalDamage,
+  type JournalFileSystem,
   type JournalOptions,
   type JournalRecord,
   type JournalStatus,
+  type OnFull,
+  type PayloadRange,
   type ReadOnlyJournal,
   type ReadOnlyOptions,
   type ReadOnlyStatus,
+  type ReadOptions,
+  type RecoveryReport,
   type RepairOptions,
   type RepairReport,
   type RepairSource,
+  type ReplicatedRecord,
   type ScrubOptions,
   type ScrubProgress,
   type ScrubReport,
@@ -25,7 +36,7 @@ export type { AckLevel, Compression } from './options.js';
 export { parseDuration, parseRate, parseSize } from './options.js';
 export type { StageCount, StageCounts } from './reduce/stages.js';
 export type { ApplyCallback } from './replication/consumer.js';
-export type { PeerAddress } from './replication/link.js';
+export type { LinkState, PeerAddress } from './replication/link.js';
 export { Receiver, type ReceiverOptions, type ReceiverStatus } from './replication/receiver.js';
 export { Sender, type SenderAppendOptions } from './replication/sender.js';
 export type { ResyncRecord, SenderOptions } from './replication/sender-options.js';

@@ -236,3 +236,15 @@ export class ByteReader {
 function refuse(argument: string, given: unknown, expected: string): never {
   throw new InvalidArgumentError(argument, given, expected);
 }
+
+/** Whether the memory has been transferred away; an empty view is asked by trying. */
+export function isDetached(bytes: Uint8Array): boolean {
+  if (bytes.byteLength > 0) return false;
+  try {
+    new Uint8Array(bytes.buffer);
+    return false;
+  } catch (error) {
+    if (error instanceof TypeError) return true;
+    throw error;
+  }
+}

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { InvalidArgumentError } from '../errors.js';
+import { isDetached } from './bytes.js';
 import { CHECK_STATE_FIELDS, SEAL_STATE_FIELDS } from './record-layout.js';
 
 /** The byte-level work that both engines do, the addon in C++ and its twin in TypeScript. */
@@ -31,6 +32,16 @@ export interface Kernels {
    * `code`, `errno` and `syscall`.
    */
   writeDurable(fd: number, buffers: readonly Uint8Array[], position: number, sync: boolean): Promise<void>;
+
+  /**
+   * From now on what this descriptor writes goes past the page cache, as far as whole pages of memory go to whole pages
+   * of the file (`allocatePages`); what is otherwise, or what the file system will not do so, goes through the cache as
+   * before. False where the system or the engine cannot do that; nothing has happened then.
+   */
+  bypassCache(fd: number): boolean;
+
+  /** Memory that starts at a page, of `bytes` bytes that hold anything. */
+  allocatePages(bytes: number): Buffer;
 
   /**
    * Gives the file blocks for bytes 0 to `bytes`, lengthening it if need be, so that writing there needs none later.
@@ -85,6 +96,14 @@ export function checked(kernels: Kernels): Kernels {
       checkInteger('the end of the write', end, Number.MAX_SAFE_INTEGER);
       await kernels.writeDurable(fd, list, position, sync);
     },
+    bypassCache(fd) {
+      checkInteger('fd', fd, INT32_MAX);
+      return kernels.bypassCache(fd);
+    },
+    allocatePages(bytes) {
+      checkInteger('bytes', bytes, ALLOCATION_BYTES_MAX);
+      return kernels.allocatePages(bytes);
+    },
     async preallocate(fd, bytes) {
       checkInteger('fd', fd, INT32_MAX);
       if (bytes === 0) refuse('bytes', bytes, 'an integer from 1');
@@ -105,6 +124,7 @@ export function checked(kernels: Kernels): Kernels {
 
 const INT32_MAX = 0x7fff_ffff;
 const UINT32_MAX = 0xffff_ffff;
+const ALLOCATION_BYTES_MAX = 0x4000_0000;
 /** What writes past the page cache are aligned to, on any disk. */
 const PAGE_BYTES = 4096;
 
@@ -117,18 +137,6 @@ function checkBytes(argument: string, bytes: unknown): Uint8Array {
 
 function isShared(view: ArrayBufferView): boolean {
   return types.isSharedArrayBuffer(view.buffer);
-}
-
-/** Whether the memory has been transferred away; an empty view is asked by trying. */
-function isDetached(bytes: Uint8Array): boolean {
-  if (bytes.byteLength > 0) return false;
-  try {
-    new Uint8Array(bytes.buffer);
-    return false;
-  } catch (error) {
-    if (error instanceof TypeError) return true;
-    throw error;
-  }
 }
 
 function checkRange(bytes: Uint8Array, start: number, end: number): void {

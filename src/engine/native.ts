@@ -3,11 +3,17 @@ import type { Kernels } from './kernels.js';
 
 /** The addon as it is loaded. On Windows it has no file operations. */
 export type NativeAddon = Pick<Kernels, 'checksum64' | 'sealRecords' | 'checkRecords'> &
-  Partial<Pick<Kernels, 'writeDurable' | 'preallocate' | 'writeZeros'>>;
+  Partial<Pick<Kernels, 'writeDurable' | 'bypassCache' | 'preallocate' | 'writeZeros'>> & {
+    /** How far behind the start of a page the bytes start in memory. */
+    pageOffset(bytes: Uint8Array): number;
+  };
+
+const PAGE_BYTES = 4096;
 
 /** The addon as an engine; `fallback` does what it lacks. */
 export function nativeKernels(addon: NativeAddon, fallback: Kernels): Kernels {
-  const { checksum64, sealRecords, checkRecords, writeDurable, preallocate, writeZeros } = addon;
+  const { checksum64, sealRecords, checkRecords, pageOffset } = addon;
+  const { writeDurable, bypassCache, preallocate, writeZeros } = addon;
   return {
     checksum64,
     sealRecords,
@@ -16,6 +22,13 @@ export function nativeKernels(addon: NativeAddon, fallback: Kernels): Kernels {
       writeDurable === undefined
         ? fallback.writeDurable
         : (fd, buffers, position, sync) => writeDurable(fd, buffers, position, sync).catch(throwNamed),
+    bypassCache: bypassCache ?? fallback.bypassCache,
+    allocatePages(bytes) {
+      const memory = Buffer.allocUnsafeSlow(bytes + PAGE_BYTES);
+      const offset = pageOffset(memory);
+      const start = offset === 0 ? 0 : PAGE_BYTES - offset;
+      return memory.subarray(start, start + bytes);
+    },
     preallocate:
       preallocate === undefined ? fallback.preallocate : (fd, bytes) => preallocate(fd, bytes).catch(throwNamed),
     writeZeros:

@@ -15,6 +15,8 @@ export const portable: Kernels = {
   sealRecords,
   checkRecords,
   writeDurable,
+  bypassCache: () => false,
+  allocatePages: (bytes) => Buffer.allocUnsafeSlow(bytes),
   preallocate: cannot,
   writeZeros: cannot,
 };

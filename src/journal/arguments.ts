@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isDetached } from '../engine/bytes.js';
 import { recordBytes } from '../engine/record-layout.js';
 import { InvalidArgumentError, PayloadTooLargeError } from '../errors.js';
 import {
@@ -13,6 +14,7 @@ import {
 } from '../options.js';
 import type { OnFull } from './cursor.js';
 import type { JournalFileSystem } from './disk.js';
+import { PAGE_BYTES } from './format.js';
 import type { ReplicatedEntry } from './intake.js';
 import type { PayloadRange } from './range-reader.js';
 import type { BatchLimits, BatchOptions } from './reader.js';
@@ -83,7 +85,9 @@ export function checkOptions(o: JournalOptions): CheckedOptions {
     dir: directoryOption('dir', o.dir),
     ...(o.volume === undefined ? {} : { volume: volumeArgument(o.volume) }),
     epoch: integerOption('epoch', o.epoch, { min: 1, max: SEQUENCE_MAX, default: 1 }),
-    segmentBytes: integerOption('segmentBytes', o.segmentBytes, { min: 64 * KIB, max: GIB, default: 64 * MIB }),
+    segmentBytes: wholePages(
+      integerOption('segmentBytes', o.segmentBytes, { min: 64 * KIB, max: GIB, default: 64 * MIB }),
+    ),
     queueBytesMax: integerOption('queueBytesMax', o.queueBytesMax, { ...bytes, min: 64 * KIB, default: 8 * GIB }),
     pendingBytesMax: integerOption('pendingBytesMax', o.pendingBytesMax, {
       ...bytes,
@@ -100,6 +104,10 @@ export function checkOptions(o: JournalOptions): CheckedOptions {
     now: o.now ?? (() => Date.now() * 1000),
     ...(o.fs === undefined ? {} : { fs: o.fs }),
   };
+}
+
+function wholePages(bytes: number): number {
+  return bytes - (bytes % PAGE_BYTES);
 }
 
 export function volumeArgument(volume: unknown): string {
@@ -163,12 +171,15 @@ export function checkPayloads(payloads: unknown): readonly Uint8Array[] {
     throw new InvalidArgumentError('payloads', payloads, 'an array of at least one Uint8Array');
   }
   for (const payload of payloads) checkPayload('payload', payload);
-  return payloads;
+  // A copy, because the caller's array may change while the call waits.
+  return payloads.slice();
 }
 
 function checkPayload(name: string, payload: unknown): asserts payload is Uint8Array {
-  if (!(payload instanceof Uint8Array)) throw new InvalidArgumentError(name, payload, 'a Uint8Array');
-  if (payload.byteLength > PAYLOAD_BYTES_MAX) throw new PayloadTooLargeError(payload.byteLength, PAYLOAD_BYTES_MAX);
+  if (!(payload instanceof Uint8Array) || (payload.length === 0 && isDetached(payload))) {
+    throw new InvalidArgumentError(name, payload, 'a Uint8Array with memory of its own');
+  }
+  if (payload.length > PAYLOAD_BYTES_MAX) throw new PayloadTooLargeError(payload.length, PAYLOAD_BYTES_MAX);
 }
 
 function entryOf(where: string, payload: Uint8Array, o: Pick<AppendOptions, 'kind' | 'key' | 'offset'>): Entry {
@@ -187,7 +198,7 @@ function entryOf(where: string, payload: Uint8Array, o: Pick<AppendOptions, 'kin
 
 function keyBytes(where: string, key: unknown): Uint8Array {
   const bytes = typeof key === 'string' ? Buffer.from(key, 'utf8') : key;
-  if (bytes instanceof Uint8Array && bytes.byteLength <= KEY_BYTES_MAX) return bytes;
+  if (bytes instanceof Uint8Array && bytes.byteLength <= KEY_BYTES_MAX && !isDetached(bytes)) return bytes;
   throw new InvalidArgumentError(`${where}key`, key, `a string or Uint8Array of at most ${KEY_BYTES_MAX} bytes`);
 }
 

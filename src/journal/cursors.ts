@@ -152,7 +152,12 @@ export class CursorSet {
   async drop(name: string): Promise<void> {
     const cursor = this.cursors.get(name);
     if (cursor === undefined) return;
-    await cursor.drop();
+    try {
+      await cursor.drop();
+    } catch (error) {
+      this.home.fail(error);
+      throw this.home.refusal ?? error;
+    }
     // Calls that share the drop come here one by one, and there may be a new one of that name by then.
     if (this.cursors.get(name) === cursor) this.cursors.delete(name);
     this.home.moved();

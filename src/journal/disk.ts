@@ -13,6 +13,8 @@ type FileHandle = promises.FileHandle;
 export type JournalFileSystem = Pick<typeof promises, 'open' | 'mkdir' | 'readdir' | 'rename' | 'unlink' | 'statfs'> & {
   /** Writes all of the buffers and, if asked, makes them durable, in one call; otherwise writev and datasync serve. */
   writeDurable?: (handle: FileHandle, buffers: Uint8Array[], position: number, sync: boolean) => Promise<void>;
+  /** Has what is written in whole pages go past the page cache, where that is possible. */
+  bypassCache?: (handle: FileHandle) => void;
   /** Gives a file all its blocks up to a size; false where that is not supported. */
   preallocate?: (handle: FileHandle, bytes: number) => Promise<boolean>;
   /** Writes zeros to whole pages that nobody else touches, past the page cache; false where that is not supported. */
@@ -23,6 +25,7 @@ const NODE_FILE_SYSTEM: JournalFileSystem = {
   ...promises,
   ...(engine.name === 'native' && {
     writeDurable: ({ fd }, buffers, position, sync) => kernels.writeDurable(fd, buffers, position, sync),
+    bypassCache: ({ fd }) => kernels.bypassCache(fd),
     preallocate: ({ fd }, bytes) => kernels.preallocate(fd, bytes),
     writeZeros: ({ fd }, from, to) => kernels.writeZeros(fd, from, to),
   }),
@@ -124,6 +127,11 @@ export class DiskFile {
     }
     await this.write(buffers, position);
     if (sync) await this.datasync();
+  }
+
+  /** Has what is written from now on in whole pages go past the page cache, where that is possible. */
+  bypassCache(): void {
+    this.fs.bypassCache?.(this.handle);
   }
 
   /** Gives the file all its blocks up to a size; false where that is not supported. */

@@ -1,18 +1,22 @@
 import { DATA_START, GROUP_HEADER_BYTES } from './format.js';
 import { Group } from './group.js';
 import { type Entry, encodeRecord } from './record.js';
-import type { Segment } from './segment.js';
-import type { Tail } from './tail.js';
+import { nextAddress, type Segment } from './segment.js';
+import type { Tail, TailBlock } from './tail.js';
 
 /** Past this a group takes no more records, so that one commit does not keep the next waiting for long. */
 const GROUP_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Encodes records as they get their numbers, and forms the groups that the writer commits one by one. */
 export class Filler {
+  /** The newest one takes records. */
   private groups: Group[] = [];
-  /** Where the next record goes. */
+  /** Where the next record goes in its segment, and where that starts if all segments lie in a row. */
   private offset: number;
-  private address: number;
+  private base: number;
+  /** Where the newest group goes on, and how much it can still take there; nothing once it is taken. */
+  private place: { group: Group; block: TailBlock } | undefined;
+  private room = 0;
 
   constructor(
     private readonly tail: Tail,
@@ -21,7 +25,7 @@ export class Filler {
     active: Segment,
   ) {
     this.offset = active.bytes;
-    this.address = active.endAddress;
+    this.base = active.address;
   }
 
   get empty(): boolean {
@@ -31,55 +35,77 @@ export class Filler {
   /** Goes on in another segment; nothing is waiting. */
   restart(active: Segment): void {
     this.tail.clear();
-    this.groups = [];
+    this.clear();
     this.offset = active.bytes;
-    this.address = active.endAddress;
+    this.base = active.address;
   }
 
+  /** Encodes a record behind those that came before. When that fails, it is as if it had not come. */
   add(entry: Entry): void {
-    const group = this.groupFor(entry);
-    const block = this.tail.blockFor(this.address, entry.bytes);
-    const at = group.extend(block, entry.bytes);
-    encodeRecord(block.bytes, block.view, at, entry);
-    group.records++;
-    group.last = entry.sequence;
-    group.epoch = entry.epoch;
-    this.advance(entry.bytes);
+    const { place } = this;
+    if (place !== undefined && entry.bytes <= this.room) {
+      encodeRecord(place.block, place.block.filled, entry);
+      this.count(place.group, place.block, entry, entry.bytes);
+    } else if (place !== undefined && this.fits(entry, place.group)) {
+      this.goOn(entry, place.group, 0);
+    } else {
+      this.begin(entry);
+    }
   }
 
   /** The oldest group; it takes no more records. */
   take(): Group | undefined {
-    return this.groups.shift();
+    const group = this.groups.shift();
+    if (this.groups.length === 0) this.clear();
+    return group;
   }
 
   /** Forgets what has not been taken. */
   clear(): void {
     this.groups = [];
+    this.place = undefined;
+    this.room = 0;
   }
 
-  private groupFor(entry: Entry): Group {
-    const open = this.groups[this.groups.length - 1];
-    const fits = this.offset + entry.bytes <= this.recordsEndMax;
-    if (open !== undefined && fits && open.bytes + entry.bytes <= GROUP_BYTES_MAX) return open;
-    return this.begin(this.offset + GROUP_HEADER_BYTES + entry.bytes, entry.bytes);
+  private fits(entry: Entry, group: Group): boolean {
+    return this.offset + entry.bytes <= this.recordsEndMax && group.bytes + entry.bytes <= GROUP_BYTES_MAX;
   }
 
-  private begin(end: number, recordBytes: number): Group {
-    const startsSegment = end > this.recordsEndMax && this.offset > DATA_START;
+  private begin(entry: Entry): void {
+    const { offset, base } = this;
+    const startsSegment = offset > DATA_START && offset + GROUP_HEADER_BYTES + entry.bytes > this.recordsEndMax;
     if (startsSegment) {
+      this.base = nextAddress(base + offset);
       this.offset = DATA_START;
-      this.address += DATA_START;
     }
     const group = new Group(startsSegment, this.offset);
-    const block = this.tail.blockFor(this.address, GROUP_HEADER_BYTES + recordBytes);
-    group.extend(block, GROUP_HEADER_BYTES);
-    this.advance(GROUP_HEADER_BYTES);
+    try {
+      this.goOn(entry, group, GROUP_HEADER_BYTES);
+    } catch (error) {
+      this.offset = offset;
+      this.base = base;
+      throw error;
+    }
     this.groups.push(group);
-    return group;
   }
 
-  private advance(bytes: number): void {
+  /** Takes the record into a group where that goes on, which may be another block. */
+  private goOn(entry: Entry, group: Group, headerBytes: number): void {
+    const bytes = headerBytes + entry.bytes;
+    const block = this.tail.blockFor(this.base + this.offset, bytes);
+    encodeRecord(block, block.filled + headerBytes, entry);
+    this.count(group, block, entry, bytes);
+    this.place = { group, block };
+    this.room = Math.min(block.room, this.recordsEndMax - this.offset, GROUP_BYTES_MAX - group.bytes);
+  }
+
+  /** Nothing has changed before the record was encoded. */
+  private count(group: Group, block: TailBlock, entry: Entry, bytes: number): void {
+    group.extend(block, bytes);
+    group.records++;
+    group.last = entry.sequence;
+    group.epoch = entry.epoch;
     this.offset += bytes;
-    this.address += bytes;
+    this.room -= bytes;
   }
 }

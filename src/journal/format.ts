@@ -87,7 +87,7 @@ export interface GroupHeader {
 
 export function setU64(view: DataView, at: number, value: number): void {
   view.setUint32(at, value >>> 0, true);
-  view.setUint32(at + 4, Math.floor(value / TWO_32), true);
+  view.setUint32(at + 4, value < TWO_32 ? 0 : Math.floor(value / TWO_32), true);
 }
 
 /** Reads a u64 that a sound writer keeps within the safe integers; NaN for anything else. */

@@ -1,4 +1,5 @@
 import type { DiskFile } from './disk.js';
+import { footerBytesMax } from './footer.js';
 import { PAGE_BYTES, roundUp } from './format.js';
 import type { Segment } from './segment.js';
 
@@ -21,6 +22,8 @@ export class Groundwork {
   private done: number;
   private step: { from: number; running: Promise<void> } | undefined;
   private givenUp = false;
+  /** Where a footer may end that a close has left in the file; records go over it in the end. */
+  footerEnd: number;
 
   constructor(
     private readonly file: DiskFile,
@@ -28,6 +31,7 @@ export class Groundwork {
     private readonly fileBytesMax: number,
   ) {
     this.done = segment.header.recycled ? segment.fileBytes : segment.bytes;
+    this.footerEnd = segment.fileBytes;
   }
 
   /** Resolves once nothing writes to the file below `end`. */
@@ -46,6 +50,8 @@ export class Groundwork {
     const from = Math.max(this.done, roundUp(end, PAGE_BYTES) + LEAD_BYTES);
     const to = Math.min(from + STEP_BYTES, this.fileBytesMax);
     if (to - from < LEAD_BYTES) return;
+    // In a file that grows, what is left of a footer between records and zeros would look like a torn group.
+    if (end < this.footerEnd && from > this.footerEnd - footerBytesMax(this.footerEnd)) return;
     this.step = { from, running: this.run(from, to) };
   }
 

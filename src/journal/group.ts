@@ -1,6 +1,7 @@
 import { kernels } from '../engine/engine.js';
 import { STATE } from '../engine/record-layout.js';
 import { encodeGroupHeader, GROUP_HEADER_BYTES } from './format.js';
+import type { Part } from './last-page.js';
 import type { RecentRecords } from './recent.js';
 import { recordBytesAt, timestampAt } from './record.js';
 import type { Segment } from './segment.js';
@@ -45,14 +46,13 @@ export class Group {
     return this.last - this.records + 1;
   }
 
-  /** Takes the next bytes of a block: the header of the group, or a record. */
-  extend(block: TailBlock, bytes: number): number {
+  /** Takes the next bytes of a block: a record, the header of the group before the first. */
+  extend(block: TailBlock, bytes: number): void {
     const at = block.take(bytes);
     const range = this.ranges[this.ranges.length - 1];
     if (range?.block === block) range.end = block.filled;
     else this.ranges.push({ block, start: at, end: block.filled });
     this.bytes += bytes;
-    return at;
   }
 
   /** Fills in header and checksums in one pass; returns the chain of the newest record. */
@@ -69,8 +69,8 @@ export class Group {
   }
 
   /** What goes to the disk. */
-  buffers(): Uint8Array[] {
-    return this.ranges.map(({ block, start, end }) => block.bytes.subarray(start, end));
+  get parts(): Part[] {
+    return this.ranges.map(({ block, start, end }) => ({ bytes: block.bytes, start, end }));
   }
 
   /** Enters the sealed records into the indexes. */

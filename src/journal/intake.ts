@@ -64,19 +64,19 @@ export class Intake {
     payloads: readonly Uint8Array[] | undefined,
     signal?: AbortSignal,
   ): Operation | Promise<Operation> {
-    return this.enter('append', signal, () => {
+    const contents = payloads ?? [entry.payload];
+    const bytes = contentBytes(contents, entry.key);
+    return this.enter('append', signal, (waited) => {
+      if (waited && contentBytes(contents, entry.key) !== bytes) throw memoryGone();
       const first = this.assigned + 1;
       entry.timestamp = this.limits.now();
       entry.epoch = Math.max(this.limits.epoch, this.epoch);
-      if (payloads === undefined) {
-        this.add(entry);
-      } else {
-        const keyLength = entry.key?.byteLength ?? 0;
-        for (const payload of payloads) {
-          entry.payload = payload;
-          entry.bytes = recordBytes(keyLength, payload.byteLength);
-          this.add(entry);
-        }
+      const keyLength = entry.key?.byteLength ?? 0;
+      for (const payload of contents) {
+        entry.payload = payload;
+        entry.bytes = recordBytes(keyLength, payload.length);
+        entry.sequence = this.assigned + 1;
+        this.add(entry, first);
       }
       return this.begin(first, 'append', signal);
     });
@@ -84,7 +84,8 @@ export class Intake {
 
   /** Takes records that have number, epoch and checksum already. */
   appendReplicated(entries: ReplicatedEntry[]): Operation | Promise<Operation> {
-    return this.enter('appendReplicated', undefined, () => {
+    const bytes = entries.map(({ payload, key }) => contentBytes([payload], key));
+    return this.enter('appendReplicated', undefined, (waited) => {
       let expected = this.assigned;
       let epoch = this.epoch;
       for (const [index, entry] of entries.entries()) {
@@ -98,9 +99,13 @@ export class Intake {
         }
         epoch = entry.epoch;
       }
-      this.checkChain(entries);
+      if (waited && entries.some((entry, index) => contentBytes([entry.payload], entry.key) !== bytes[index])) {
+        throw memoryGone();
+      }
       const first = this.assigned + 1;
-      for (const entry of entries) this.add(entry);
+      const chain = this.chainThrough(entries);
+      for (const entry of entries) this.add(entry, first);
+      if (chain !== undefined) this.chained = { sequence: this.assigned, chain };
       return this.begin(first, 'appendReplicated', undefined);
     });
   }
@@ -142,9 +147,9 @@ export class Intake {
     this.pump();
   }
 
-  /** Computes the chain of records that come with theirs, and refuses them all if one differs. */
-  private checkChain(entries: readonly ReplicatedEntry[]): void {
-    if (!entries.some((entry) => entry.chain !== undefined)) return;
+  /** The chain behind records that come with theirs; refuses them all if one differs. */
+  private chainThrough(entries: readonly ReplicatedEntry[]): bigint | undefined {
+    if (!entries.some((entry) => entry.chain !== undefined)) return undefined;
     let { chain } = this;
     if (chain === undefined) throw new Error('records with a chain are taken when the one before them is known');
     for (const entry of entries) {
@@ -152,13 +157,19 @@ export class Intake {
       if (entry.chain !== undefined && entry.chain !== chain)
         throw new ChainMismatchError(entry.sequence, chain, entry.chain);
     }
-    this.chained = { sequence: this.assigned + entries.length, chain };
+    return chain;
   }
 
-  private add(entry: Entry): void {
-    entry.sequence = ++this.assigned;
+  /** A call's records go in whole: when one fails behind another, they have no owner, and the journal breaks. */
+  private add(entry: Entry, first: number): void {
+    try {
+      this.writer.add(entry);
+    } catch (error) {
+      if (entry.sequence > first) this.state.fail(error);
+      throw error;
+    }
+    this.assigned = entry.sequence;
     this.epoch = entry.epoch;
-    this.writer.add(entry);
   }
 
   private begin(first: number, what: string, signal: AbortSignal | undefined): Operation {
@@ -167,13 +178,17 @@ export class Intake {
     return operation;
   }
 
-  private enter(what: string, signal: AbortSignal | undefined, take: () => Operation): Operation | Promise<Operation> {
+  private enter(
+    what: string,
+    signal: AbortSignal | undefined,
+    take: (waited: boolean) => Operation,
+  ): Operation | Promise<Operation> {
     const refusal = this.state.refusal;
     if (refusal !== undefined) throw refusal;
     if (signal?.aborted) throw new AbortedError(what, undefined, signal.reason);
     if (this.waiting.size === 0 && !this.held) {
       const verdict = this.limits.verdict();
-      if (verdict === undefined) return take();
+      if (verdict === undefined) return take(false);
       if (verdict !== 'wait') throw verdict;
     }
     return new Promise((resolve, reject) => {
@@ -181,7 +196,7 @@ export class Intake {
         enter: () => {
           leave?.();
           try {
-            resolve(take());
+            resolve(take(true));
           } catch (error) {
             reject(error);
           }
@@ -201,4 +216,16 @@ export class Intake {
       this.waiting.add(waiter);
     });
   }
+}
+
+/** Memory that was transferred away while a call waited has no bytes any more. */
+function contentBytes(payloads: readonly Uint8Array[], key: Uint8Array | undefined): number {
+  let bytes = key?.byteLength ?? 0;
+  for (const payload of payloads) bytes += payload.length;
+  return bytes;
+}
+
+function memoryGone(): InvalidArgumentError {
+  const given = 'memory that changed its size or its owner while the call waited';
+  return new InvalidArgumentError('payload', given, 'a Uint8Array that is left alone until the call has settled');
 }

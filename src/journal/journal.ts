@@ -56,7 +56,7 @@ export type { RepairSource } from './repair-source.js';
 export type { RecoveryReport } from './restore.js';
 export type { JournalDamage, ScrubProgress, ScrubReport } from './scrub.js';
 export type { ScrubOptions, ScrubStatus } from './scrubber.js';
-export type { JournalStatus } from './status.js';
+export type { CursorStatus, JournalStatus } from './status.js';
 
 const NO_BYTES = new Uint8Array(0);
 

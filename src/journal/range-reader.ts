@@ -111,7 +111,7 @@ export class RangeReader {
       for (const index of indexes) {
         const range = ranges[index] as PayloadRange;
         const start = placeOf(range, index, entry.table);
-        const block = tail.blockAt(segment.address + start);
+        const block = tail.lend(segment.address + start);
         const at = block === undefined ? 0 : segment.address + start - block.address;
         if (block === undefined) wanted.push({ start, length: range.length, index });
         else answer[index] = block.bytes.subarray(at, at + range.length);

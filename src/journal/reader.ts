@@ -166,7 +166,7 @@ export class Reader {
   private async locate(segment: Segment): Promise<number> {
     const { state, next } = this;
     const inMemory = state.recent.groupOf(next);
-    if (inMemory !== undefined && state.tail.blockAt(inMemory) !== undefined) return inMemory - segment.address;
+    if (inMemory !== undefined && state.tail.holds(inMemory)) return inMemory - segment.address;
     return (await locateGroup(await this.open(segment), segment, next)).offset;
   }
 
@@ -178,7 +178,7 @@ export class Reader {
 
   /** Gets the bytes at `offset`, more of them than before if the block starts there already. */
   private async load(segment: Segment, end: number): Promise<void> {
-    const inMemory = this.state.tail.blockAt(segment.address + this.offset);
+    const inMemory = this.state.tail.lend(segment.address + this.offset);
     if (inMemory !== undefined) {
       this.block = new Block(inMemory.filledBytes, inMemory.address - segment.address);
       this.unchecked = false;
@@ -216,7 +216,7 @@ export class Reader {
       offset >= end
     )
       return;
-    if (this.state.tail.blockAt(segment.address + offset) !== undefined) return;
+    if (this.state.tail.holds(segment.address + offset)) return;
     const block = readBlock(file, offset, Math.min(this.blockBytes, end - offset));
     block.catch(() => {});
     this.ahead = { offset, block };

@@ -52,7 +52,7 @@ function encodeCanonical(view: DataView, at: number, entry: Entry): void {
   } else {
     setU64(view, at + RECORD.offset, entry.offset);
   }
-  view.setUint32(at + RECORD.payloadLength, payload.byteLength, true);
+  view.setUint32(at + RECORD.payloadLength, payload.length, true);
   view.setUint16(at + RECORD.keyLength, key === undefined ? NO_KEY : key.byteLength, true);
   view.setUint16(at + RECORD.kind, entry.kind, true);
 }
@@ -69,8 +69,8 @@ export class ChainLink {
   }
 }
 
-/** Writes the record at `at`; the kernel that seals it fills in its checksums. */
-export function encodeRecord(bytes: Uint8Array, view: DataView, at: number, entry: Entry): void {
+/** Writes the record at `at` of the memory; the kernel that seals it fills in its checksums. */
+export function encodeRecord({ bytes, view }: { bytes: Uint8Array; view: DataView }, at: number, entry: Entry): void {
   const { key, payload } = entry;
   encodeCanonical(view, at, entry);
   // The last eight bytes hold the padding, and the end of key or payload, which comes over it.

@@ -35,6 +35,8 @@ export async function resumeReset(
 ): Promise<void> {
   const header = await pendingReset(disk, dir);
   if (header === undefined) return;
+  // Only the process may have ended: the decision has to be on the disk before anything follows from it.
+  await disk.syncDirectory(dir);
   const moveCursors = async () => {
     const start = { sequence: header.first - 1, chain: header.chain, detached: false };
     for (const cursor of cursors) await moveStored(disk, cursor, start);

@@ -14,7 +14,7 @@ import { RecentRecords } from './recent.js';
 import { decideRecovery, type RecoveryRow } from './recovery.js';
 import { clearBehind, rewriteGroups } from './rewrite.js';
 import type { Scan } from './scan.js';
-import { type Segment, SegmentList } from './segment.js';
+import { nextAddress, type Segment, SegmentList } from './segment.js';
 import { createSegment, removeUnfinished, SegmentFile } from './segment-file.js';
 import { Spares } from './spares.js';
 import type { DurableState } from './state.js';
@@ -168,7 +168,7 @@ export class Attempt {
   }
 
   private async examineLast(found: FoundSegment): Promise<Examined> {
-    const address = this.segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    const address = this.segments.reduce((end, segment) => nextAddress(end + segment.bytes), 0);
     if (found.finding === 'valid') this.file = await this.disk.open(found.path, this.readOnly ? 'r' : 'r+');
     const examined = await examineLast(this.file, found, this.proof, this.recent, address);
     if (examined.scan !== undefined) this.read = { scan: examined.scan, proven: examined.proven };

@@ -36,7 +36,8 @@ export class SegmentBuilder {
   private readonly writer: SegmentFile;
   private buffer = Buffer.allocUnsafeSlow(GROUP_BYTES);
   private view = viewOf(this.buffer);
-  /** What the group takes so far, and how many records it holds. */
+  /** Where the group starts in the buffer, as in its page; up to where it reaches, and how many records it holds. */
+  private start = 0;
   private used = GROUP_HEADER_BYTES;
   private records = 0;
   /** Behind the last group that was written. */
@@ -45,7 +46,7 @@ export class SegmentBuilder {
   epoch: number;
   private lastTimestamp = 0;
   /** The last group that was written; its bytes stay in the buffer until the next record comes. */
-  private newestGroup = { offset: 0, bytes: 0 };
+  private newestGroup = { offset: 0, start: 0, end: 0 };
 
   private constructor(
     header: SegmentHeader,
@@ -94,33 +95,34 @@ export class SegmentBuilder {
 
   addEntry(entry: Entry): void {
     const at = this.room(entry.bytes);
-    encodeRecord(this.buffer, this.view, at, entry);
+    encodeRecord({ bytes: this.buffer, view: this.view }, at, entry);
     this.added(at);
   }
 
   /** Writes what has come if it is enough for a group. */
   async relieve(): Promise<void> {
-    if (this.used >= GROUP_BYTES / 2) await this.commit();
+    if (this.used - this.start >= GROUP_BYTES / 2) await this.commit();
   }
 
   /** Writes what has come; returns the newest record and its chain. */
   async commit(): Promise<SegmentEnd> {
     if (this.records === 0) return this.end;
-    const { segment, buffer, used, records, last } = this;
+    const { segment, buffer, start, used, records, last } = this;
     const { last: before, chain } = this.end;
     const offset = segment.bytes;
     const state = new BigUint64Array([segment.seed, chain]);
-    kernels.sealRecords(buffer, GROUP_HEADER_BYTES, used, state);
-    const header = { bytes: used, first: before + 1, records, durableThrough: last, chain };
-    encodeGroupHeader(buffer, 0, header, segment.seed);
-    await this.writer.write([buffer.subarray(0, used)], offset, used, false);
-    segment.note(before + 1, offset, timestampAt(this.view, GROUP_HEADER_BYTES));
-    segment.bytes = offset + used;
+    kernels.sealRecords(buffer, start + GROUP_HEADER_BYTES, used, state);
+    const header = { bytes: used - start, first: before + 1, records, durableThrough: last, chain };
+    encodeGroupHeader(buffer, start, header, segment.seed);
+    await this.writer.write([{ bytes: buffer, start, end: used }], offset, false);
+    segment.note(before + 1, offset, timestampAt(this.view, start + GROUP_HEADER_BYTES));
+    segment.bytes = offset + header.bytes;
     segment.last = last;
     this.end = { last, chain: state[1] as bigint, epoch: this.epoch };
-    this.newestGroup = { offset, bytes: used };
+    this.newestGroup = { offset, start, end: used };
     this.records = 0;
-    this.used = GROUP_HEADER_BYTES;
+    this.start = segment.bytes % PAGE_BYTES;
+    this.used = this.start + GROUP_HEADER_BYTES;
     return this.end;
   }
 
@@ -145,10 +147,11 @@ export class SegmentBuilder {
   /** Enters the records of the last group into the ring; the file is finished, and the segment has its address. */
   noteRecent(recent: RecentRecords): void {
     const { view, segment, newestGroup } = this;
-    const group = segment.address + newestGroup.offset;
-    for (let at = GROUP_HEADER_BYTES; at < newestGroup.bytes; ) {
+    const { offset, start, end } = newestGroup;
+    const group = segment.address + offset;
+    for (let at = start + GROUP_HEADER_BYTES; at < end; ) {
       const next = at + recordBytesAt(view, at);
-      recent.add(view, at, group + next, group);
+      recent.add(view, at, group + next - start, group);
       at = next;
     }
   }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DATA_START, encodeSegmentHeader, type SegmentHeader, segmentName } from './format.js';
+import { DATA_START, encodeSegmentHeader, PAGE_BYTES, roundUp, type SegmentHeader, segmentName } from './format.js';
 
 /** One segment as the open journal knows it, with a sparse index from sequence number to place in the file. */
 
@@ -23,7 +23,10 @@ export class Segment {
   writtenBytes = DATA_START;
   /** What the file takes, room for more included. */
   fileBytes = DATA_START;
-  /** Where the segment starts if all segments of this run lie in a row; differences of addresses are distances. */
+  /**
+   * Where the segment starts, in whole pages, if all segments of this run lie in a row; differences of addresses are
+   * distances.
+   */
   address = 0;
   private places: Place[];
 
@@ -81,6 +84,11 @@ export class Segment {
   }
 }
 
+/** The address of a segment that follows what ends at another address. */
+export function nextAddress(endAddress: number): number {
+  return roundUp(endAddress, PAGE_BYTES);
+}
+
 /** The segments of a journal, oldest first; never empty. The last one is written to. */
 export class SegmentList {
   private segments: Segment[];
@@ -90,7 +98,7 @@ export class SegmentList {
     let address = 0;
     for (const segment of segments) {
       segment.address = address;
-      address = segment.endAddress;
+      address = nextAddress(segment.endAddress);
     }
   }
 
@@ -135,7 +143,7 @@ export class SegmentList {
   }
 
   push(segment: Segment): void {
-    segment.address = this.active.endAddress;
+    segment.address = nextAddress(this.active.endAddress);
     this.segments.push(segment);
   }
 
@@ -146,18 +154,18 @@ export class SegmentList {
 
   /** Starts anew with one empty segment. */
   replace(segment: Segment): void {
-    segment.address = this.active.endAddress;
+    segment.address = nextAddress(this.active.endAddress);
     this.segments = [segment];
   }
 
   /** Puts a segment in the place of the one with the same first record; it is the last one then. */
   cut(segment: Segment): void {
     // New addresses for all, so that what memory still holds of the old ones is never taken for theirs.
-    let address = this.active.endAddress;
+    let address = nextAddress(this.active.endAddress);
     this.segments = [...this.segments.filter(({ first }) => first < segment.first), segment];
     for (const each of this.segments) {
       each.address = address;
-      address = each.endAddress;
+      address = nextAddress(each.endAddress);
     }
   }
 

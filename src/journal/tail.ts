@@ -1,23 +1,30 @@
-import { viewOf } from './format.js';
+import { markAsUntransferable } from 'node:worker_threads';
+import { kernels } from '../engine/engine.js';
+import { PAGE_BYTES, viewOf } from './format.js';
 
 /** The newest bytes of the journal in memory: records on their way to the disk, and those that went there last. */
 
 const BLOCK_BYTES = 1024 * 1024;
+/** How many blocks that went out of use wait for their next: memory that was used lately is faster than new. */
+const IDLE_MAX = 2;
 
-/** A stretch of one segment as it is or will be in the file; a record never spans two. */
+/** A stretch of one segment as it is or will be in the file, page for page; a record never spans two. */
 export class TailBlock {
-  readonly bytes: Buffer;
   readonly view: DataView;
-  filled = 0;
+  /** Up to where it is in use. */
+  filled: number;
+  /** Whether readers may still hold views of it. */
+  lent = false;
 
   constructor(
-    /** Where its first byte lies if all segments lie in a row. */
+    /** Where the page starts that it starts with, if all segments lie in a row. */
     readonly address: number,
-    bytes: number,
+    readonly bytes: Buffer,
+    /** What of that page lies in the block before. */
+    private readonly lead: number,
   ) {
-    // Not from Node's pool, and not zeroed: every byte is written before it counts.
-    this.bytes = Buffer.allocUnsafeSlow(Math.max(bytes, BLOCK_BYTES));
-    this.view = viewOf(this.bytes);
+    this.view = viewOf(bytes);
+    this.filled = lead;
   }
 
   /** What is in it so far; the view stays valid when more comes. */
@@ -33,6 +40,10 @@ export class TailBlock {
     return this.bytes.byteLength - this.filled;
   }
 
+  holds(address: number): boolean {
+    return address >= this.address + this.lead && address < this.endAddress;
+  }
+
   take(bytes: number): number {
     const at = this.filled;
     this.filled += bytes;
@@ -42,6 +53,7 @@ export class TailBlock {
 
 export class Tail {
   private blocks: TailBlock[] = [];
+  private readonly idle: Buffer[] = [];
 
   constructor(private readonly bytesMax: number) {}
 
@@ -49,18 +61,22 @@ export class Tail {
   blockFor(address: number, bytes: number): TailBlock {
     const newest = this.blocks[this.blocks.length - 1];
     if (newest !== undefined && newest.endAddress === address && newest.room >= bytes) return newest;
-    const block = new TailBlock(address, bytes);
+    const lead = address % PAGE_BYTES;
+    const block = new TailBlock(address - lead, this.memory(lead + bytes), lead);
     this.blocks.push(block);
     return block;
   }
 
-  /** The block that holds an address, if memory still does. */
-  blockAt(address: number): TailBlock | undefined {
-    for (let index = this.blocks.length - 1; index >= 0; index--) {
-      const block = this.blocks[index] as TailBlock;
-      if (block.address <= address) return address < block.endAddress ? block : undefined;
-    }
-    return undefined;
+  /** Whether memory holds what lies at an address. */
+  holds(address: number): boolean {
+    return this.find(address) !== undefined;
+  }
+
+  /** The block that holds an address, if memory still does; its memory is not used again while anyone has views of it. */
+  lend(address: number): TailBlock | undefined {
+    const block = this.find(address);
+    if (block !== undefined) block.lent = true;
+    return block;
   }
 
   /** Lets go of the oldest blocks; what lies behind `durableAddress` stays whatever it takes. */
@@ -73,10 +89,30 @@ export class Tail {
       surplus -= block.bytes.byteLength;
       gone++;
     }
-    if (gone > 0) this.blocks.splice(0, gone);
+    for (const { bytes, lent } of this.blocks.splice(0, gone)) {
+      if (!lent && bytes.byteLength === BLOCK_BYTES && this.idle.length < IDLE_MAX) this.idle.push(bytes);
+    }
   }
 
   clear(): void {
     this.blocks = [];
+  }
+
+  private find(address: number): TailBlock | undefined {
+    for (let index = this.blocks.length - 1; index >= 0; index--) {
+      const block = this.blocks[index] as TailBlock;
+      if (block.holds(address)) return block;
+    }
+    return undefined;
+  }
+
+  /** Not zeroed: every byte is written before it counts. */
+  private memory(bytes: number): Buffer {
+    const used = bytes <= BLOCK_BYTES ? this.idle.pop() : undefined;
+    if (used !== undefined) return used;
+    const memory = kernels.allocatePages(Math.max(bytes, BLOCK_BYTES));
+    // Records that readers get share it with records that the disk has not got yet.
+    markAsUntransferable(memory.buffer);
+    return memory;
   }
 }

@@ -86,6 +86,8 @@ export async function resumeTruncate(
 ): Promise<void> {
   const decision = await pendingTruncation(disk, dir);
   if (decision === undefined) return disk.remove(join(dir, ASIDE));
+  // Only the process may have ended: the decision has to be on the disk before anything follows from it.
+  await disk.syncDirectory(dir);
   const { sequence, chain, header } = decision;
   const path = join(dir, segmentName(header.first));
   const seed = seedOf(header);

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Filler } from './filler.js';
 import { footerBytesMax } from './footer.js';
-import { PAGE_BYTES } from './format.js';
 import type { Group } from './group.js';
 import type { Operation } from './operation.js';
 import type { Entry } from './record.js';
@@ -15,7 +14,7 @@ import type { JournalState } from './state.js';
  */
 
 export interface WriterOptions {
-  /** What the file of a segment takes, footer included. */
+  /** What the file of a segment takes, footer included; whole pages. */
   segmentBytes: number;
   /** False for durability 'none': a group is then done once written, and a segment is synced when it is full. */
   sync: boolean;
@@ -27,7 +26,6 @@ export class GroupWriter {
   private operations: Operation[] = [];
   private running: Promise<void> | undefined;
   private readonly filler: Filler;
-  private readonly segmentBytes: number;
   /** The newest record known to be synced. */
   private synced: number;
 
@@ -36,8 +34,7 @@ export class GroupWriter {
     private file: SegmentFile,
     private readonly options: WriterOptions,
   ) {
-    this.segmentBytes = Math.floor(options.segmentBytes / PAGE_BYTES) * PAGE_BYTES;
-    const recordsEndMax = this.segmentBytes - footerBytesMax(this.segmentBytes);
+    const recordsEndMax = options.segmentBytes - footerBytesMax(options.segmentBytes);
     this.filler = new Filler(state.tail, recordsEndMax, state.segments.active);
     this.synced = state.last;
   }
@@ -109,7 +106,7 @@ export class GroupWriter {
     const { segment } = file;
     const chain = group.seal(segment, state.lastChain, this.synced);
     state.writing(segment, group);
-    const written = file.write(group.buffers(), group.offset, group.bytes, this.options.sync);
+    const written = file.write(group.parts, group.offset, this.options.sync);
     // While the disk works; nobody looks up a record that is not durable.
     group.index(segment, state.recent);
     await written;
@@ -145,7 +142,7 @@ export class GroupWriter {
       previousRecords: full.last - full.first + 1,
       salt: randomSalt(),
     };
-    const next = await createSegment(state.disk, state.dir, state.spares, fields, this.segmentBytes);
+    const next = await createSegment(state.disk, state.dir, state.spares, fields, this.options.segmentBytes);
     state.segments.push(next.segment);
     const old = this.file;
     this.file = next;

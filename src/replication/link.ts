@@ -36,6 +36,7 @@ export interface LinkContext {
   shaper: Shaper | undefined;
   compression: Compression;
   adopt: boolean;
+  queueBytesMax: number;
   /** Time without a session after which the waiters are told; the link goes on trying. Undefined: never told. */
   giveUpAfterMs: number | undefined;
   peerTimeoutMs: number;
@@ -71,6 +72,9 @@ const REFUSED_RETRY_MS = 5000;
 const DIAL_MS_MAX = 60_000;
 /** The acknowledged position is persisted after this much time, or when the peer has caught up. */
 const CURSOR_INTERVAL_MS = 250;
+/** As long as the queue holds less than this part of what it may; from there on after this much time. */
+const PRESSED_PART = 1 / 4;
+const PRESSED_CURSOR_INTERVAL_MS = 25;
 
 export const PEER_CURSOR_PREFIX = 'peer:';
 const peerCursor = (id: string): string => `${PEER_CURSOR_PREFIX}${id}`;
@@ -101,6 +105,8 @@ export class PeerLink {
   #connection: Connection | undefined;
   #cursor: JournalCursor | undefined;
   #cursorSavedAt = 0;
+  /** What the queue held when a peer that it went on without was last looked at. */
+  #heldThrough: number | undefined;
   #downSince = performance.now();
   #running: Promise<void> | undefined;
   #wake = new AbortController();
@@ -127,6 +133,12 @@ export class PeerLink {
   /** What the peer says that it has applied, whatever it is owed. */
   get acknowledgedApplied(): number {
     return this.#acked.applied;
+  }
+
+  /** Whether the peer follows, has not got that far yet, and would be left behind if the queue were full. */
+  mustNotBeLost(sequence: number): boolean {
+    const follows = this.state === 'streaming' && this.address.onFull === 'detach' && !this.isDetached;
+    return follows && this.#acked.logged < sequence;
   }
 
   /** The queue was full and went on without the peer. */
@@ -377,23 +389,37 @@ export class PeerLink {
   #saveCursor(): void {
     const now = performance.now();
     const { logged } = this.#acked;
-    if (now - this.#cursorSavedAt < CURSOR_INTERVAL_MS && logged < this.#context.journal.last) return;
+    const sinceMs = now - this.#cursorSavedAt;
+    const isDue = sinceMs >= CURSOR_INTERVAL_MS || (sinceMs >= PRESSED_CURSOR_INTERVAL_MS && this.#isPressed());
+    if (!isDue && logged < this.#context.journal.last) return;
     this.#cursorSavedAt = now;
     this.#moveCursor(logged).catch((error: unknown) => {
       this.#context.onProblem(this, asLonghaul(error, this.address.name));
     });
   }
 
-  /** A peer that the queue went on without holds it again once it has caught up after all. */
+  #isPressed(): boolean {
+    const { journal, queueBytesMax } = this.#context;
+    return journal.status().queueBytes > queueBytesMax * PRESSED_PART;
+  }
+
+  /** A peer that the queue went on without holds it again once it has all that the queue held when it was last asked. */
   async #moveCursor(logged: number): Promise<void> {
     const cursor = this.#cursor;
     if (cursor === undefined) return;
     if (!cursor.detached) {
+      this.#heldThrough = undefined;
       return cursor.advance(logged).catch((error: unknown) => {
         if (!(error instanceof CursorDetachedError)) throw error;
       });
     }
-    if (logged === this.#context.journal.last) await cursor.reattach(logged);
+    const { last } = this.#context.journal;
+    const hasFollowed = logged === last || (this.#heldThrough !== undefined && logged >= this.#heldThrough);
+    this.#heldThrough = last;
+    if (!hasFollowed) return;
+    return cursor.reattach(logged).catch((error: unknown) => {
+      if (!(error instanceof SequenceGoneError)) throw error;
+    });
   }
 
   #hold(name: string, at: number): JournalCursor {

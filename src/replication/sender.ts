@@ -23,6 +23,9 @@ import { Readiness } from './readiness.js';
 import { type ResyncRecord, resolveSenderOptions, type SenderOptions } from './sender-options.js';
 import { type SenderStatus, senderStatus } from './sender-status.js';
 
+/** After this part of the queue it is looked how far the peers are. */
+const BULK_PART = 1 / 8;
+
 /** `kind` 0 to 127 is the embedder's; the rest is Longhaul's own. */
 export const KIND_MAX = 127;
 
@@ -57,6 +60,8 @@ export class Sender {
   #supply: ((peer: string) => Promise<void>) | undefined;
   #comparesContent = (): boolean => false;
   #watchers = new Set<Watcher>();
+  /** What was put into the queue of a whole state since the peers were last looked at, and what was in it then. */
+  #bulk = { bytes: 0, through: 0 };
   #started = false;
   #closed = false;
 
@@ -65,9 +70,8 @@ export class Sender {
     lock: DirectoryLock,
     context: Omit<LinkContext, SenderHooks>,
     options: SenderOptions,
-    queueBytesMax: number,
   ) {
-    this.queueBytesMax = queueBytesMax;
+    this.queueBytesMax = context.queueBytesMax;
     this.#journal = journal;
     this.#lock = lock;
     this.#readiness = new Readiness(options.resync !== undefined);
@@ -99,8 +103,9 @@ export class Sender {
       const book = await PeerBook.open(dir);
       journal = await Journal.open({ dir: join(dir, 'queue'), ...resolved.journal });
       const shaper = resolved.rate === undefined ? undefined : new Shaper({ rateBytesPerSecond: resolved.rate });
-      const context = { journal, book, node, shaper, ...resolved.link };
-      const sender = new Sender(journal, lock, context, options, resolved.journal.queueBytesMax);
+      const { queueBytesMax } = resolved.journal;
+      const context = { journal, book, node, shaper, queueBytesMax, ...resolved.link };
+      const sender = new Sender(journal, lock, context, options);
       await sender.#releaseStrangers();
       sender.#started = true;
       for (const link of sender.#links) link.start();
@@ -186,6 +191,8 @@ export class Sender {
 
   /** @internal A record of Longhaul's own kinds; resolves with its number before it is durable. */
   async assign(payload: Uint8Array, options: AppendOptions): Promise<number> {
+    const room = this.#roomForBulk(payload.byteLength, options.signal);
+    if (room !== undefined) await room;
     try {
       return (await this.#journal.assign(payload, options)).sequence;
     } catch (error) {
@@ -320,9 +327,24 @@ export class Sender {
     });
   }
 
+  /**
+   * Whole states are put into the queue no faster than the peers take them that would rather be left behind than fill
+   * it: what brings a peer up to date must not be what loses it.
+   */
+  #roomForBulk(bytes: number, signal?: AbortSignal): Promise<void> | undefined {
+    const bulk = this.#bulk;
+    bulk.bytes += bytes;
+    if (bulk.bytes < this.queueBytesMax * BULK_PART) return undefined;
+    const { through } = bulk;
+    this.#bulk = { bytes: 0, through: this.#journal.assigned };
+    return this.#until(() => !this.#links.some((link) => link.mustNotBeLost(through)), signal, []);
+  }
+
   async #appendAll(records: AsyncIterable<ResyncRecord> | Iterable<ResyncRecord>): Promise<void> {
     for await (const { payload, ...options } of records) {
       integerOption('kind', options.kind, { min: 0, max: KIND_MAX, default: 0 });
+      const room = this.#roomForBulk(payload.byteLength);
+      if (room !== undefined) await room;
       await this.#journal.assign(payload, options);
     }
     await this.#journal.flush();

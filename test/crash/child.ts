@@ -12,6 +12,7 @@ export class Child {
   #process: ChildProcess | undefined;
   #exit: Promise<number | null> = Promise.resolve(null);
   #errors = '';
+  #onLine: () => void = () => {};
 
   constructor(name: string, args: string[]) {
     this.name = name;
@@ -25,12 +26,27 @@ export class Child {
       const parts = (rest + text).split('\n');
       rest = parts.pop() ?? '';
       this.lines.push(...parts);
+      if (parts.length > 0) this.#onLine();
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#errors = (this.#errors + text).slice(-4000);
     });
     this.#exit = new Promise((resolve) => child.once('close', (code) => resolve(code)));
     this.#process = child;
+  }
+
+  /** Resolves at its first line, or after so many milliseconds, or when it has ended without one. */
+  async says(withinMs: number): Promise<void> {
+    const spoken = new Promise<void>((resolve) => {
+      if (this.lines.length > 0) resolve();
+      else this.#onLine = resolve;
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, withinMs);
+    });
+    await Promise.race([spoken, late, this.#exit]);
+    clearTimeout(timer);
   }
 
   get isRunning(): boolean {

@@ -11,6 +11,8 @@ import { payloadOf } from './payload.js';
  * there; another receives. Both are killed at random moments. Whatever was printed must be in the receive log, whole.
  */
 
+const FIRST_WORD_MS_MAX = 30_000;
+
 export interface StreamScenario {
   dir: string;
   random: Random;
@@ -28,6 +30,8 @@ export async function crashStream({ dir, random, kills, lifeMsMax, log }: Stream
   receiver.start();
   sender.start();
   try {
+    // On a busy machine the first lives could otherwise end before anything has happened in them.
+    await sender.says(FIRST_WORD_MS_MAX);
     for (let kill = 1; kill <= kills; kill++) {
       await new Promise((resolve) => setTimeout(resolve, random.between(50, lifeMsMax)));
       if (!sender.isRunning || !receiver.isRunning)

@@ -23,7 +23,7 @@ function openAs(path: string, flags: number): number {
 /** A number that was a descriptor a moment ago and that nothing here will get. */
 const CLOSED_FD = 1_000_000;
 
-describe.each(engines)('durable writes, %s', (name, { writeDurable, preallocate }) => {
+describe.each(engines)('durable writes, %s', (name, { writeDurable, bypassCache, allocatePages, preallocate }) => {
   test.each([true, false])('what is written is there, from its position on (sync: %j)', async (sync) => {
     const { path, fd } = newFile();
     await writeDurable(fd, [Buffer.from('one, '), new Uint8Array(0), Buffer.from('two')], 4, sync);
@@ -90,6 +90,46 @@ describe.each(engines)('durable writes, %s', (name, { writeDurable, preallocate 
     ]);
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect(readFileSync(path, 'latin1')).toBe('ac');
+  });
+
+  describe('past the page cache', () => {
+    test('whole pages go there and whole pages are what others read', async () => {
+      const { path, fd } = newFile();
+      const pages = allocatePages(3 * 4096);
+      expect(pages.byteLength).toBe(3 * 4096);
+      const content = randomFor(5).bytes(3 * 4096);
+      content.copy(pages);
+      expect(bypassCache(fd)).toBe(name === 'native' && process.platform === 'linux');
+      await writeDurable(fd, [pages.subarray(0, 4096), pages.subarray(4096)], 4096, true);
+      expect(readFileSync(path).subarray(4096).equals(content)).toBe(true);
+      // Read and therefore cached, written once more, and read again.
+      pages.fill(7, 4096, 8192);
+      await writeDurable(fd, [pages.subarray(4096, 8192)], 8192, true);
+      expect(readFileSync(path).subarray(4096).equals(pages)).toBe(true);
+    });
+
+    test.each<[string, (pages: Buffer) => Uint8Array[], number]>([
+      ['memory that starts anywhere', (pages) => [pages.subarray(1, 4097)], 0],
+      ['a length that is no page', (pages) => [pages.subarray(0, 4096), pages.subarray(4096, 5000)], 0],
+      ['a place that is no page', (pages) => [pages.subarray(0, 4096)], 100],
+    ])('%s goes through the cache as ever', async (_, piecesOf, position) => {
+      const { path, fd } = newFile();
+      bypassCache(fd);
+      const pages = allocatePages(2 * 4096);
+      randomFor(6)
+        .bytes(2 * 4096)
+        .copy(pages);
+      const pieces = piecesOf(pages);
+      await writeDurable(fd, pieces, position, true);
+      await writeDurable(fd, [Buffer.from('more')], position, false);
+      const expected = Buffer.concat(pieces);
+      expected.write('more');
+      expect(readFileSync(path).subarray(position).equals(expected)).toBe(true);
+    });
+
+    test('a descriptor that is not open cannot', () => {
+      expect(bypassCache(CLOSED_FD)).toBe(false);
+    });
   });
 
   describe('preallocation', () => {
@@ -176,6 +216,8 @@ describe.each(engines)('arguments, %s', (_, kernels) => {
         ...[undefined, 1, 'yes'].map((given) => [CLOSED_FD, [bytes], 0, given]),
       ],
       preallocate: [...NUMBERS.map((given) => [given, 10]), ...[...NUMBERS, 0].map((given) => [CLOSED_FD, given])],
+      bypassCache: [...NUMBERS, 2 ** 31].map((given) => [given]),
+      allocatePages: [...NUMBERS, 2 ** 30 + 1].map((given) => [given]),
       writeZeros: [
         ...NUMBERS.map((given) => [given, 0, 4096]),
         ...[...NUMBERS, 1].map((given) => [CLOSED_FD, given, 8192]),

@@ -75,7 +75,7 @@ export function craftGroup(
     const size = sizes[index] ?? 0;
     const sequence = first + index;
     const timestamp = START + sequence;
-    encodeRecord(bytes, view, at, { sequence, epoch, kind, timestamp, key, offset, payload, bytes: size });
+    encodeRecord({ bytes, view }, at, { sequence, epoch, kind, timestamp, key, offset, payload, bytes: size });
     at += size;
   }
   const state = new BigUint64Array([seed, chain]);

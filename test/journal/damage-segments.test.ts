@@ -1,10 +1,20 @@
-import { copyFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FOOTER, PLACE } from '../../src/journal/footer.js';
 import { PAGE_BYTES, SEGMENT, segmentName } from '../../src/journal/format.js';
 import type { Journal } from '../../src/journal/journal.js';
-import { expectRefusal, footerOf, sample, segmented } from './damages.js';
+import {
+  cutSegment,
+  duplicateSegment,
+  expectRefusal,
+  footerOf,
+  makeSample,
+  removeSegments,
+  sample,
+  segmented,
+  swapSegments,
+} from './damages.js';
 import { collect, endOfRecords, flipBit, openJournal, patch, recordsOf, segmentFiles } from './harness.js';
 
 /** Damage to full segments, to their headers and footers, and to which of them are there. */
@@ -20,22 +30,22 @@ const damagedAt = (path: string, sequence: number) => ({
 describe.each(['died', 'closed'] as const)('full segments (%s)', (ending) => {
   test('a missing one is damage', async () => {
     const { dir, files } = await segmented(ending);
-    rmSync(file(files, 2));
+    removeSegments(2)(dir);
     await expectRefusal(dir, { ...damagedAt(file(files, 3), 3), found: 'the segment before it is missing' });
   });
 
   test('several missing ones are one damage', async () => {
     const { dir, files } = await segmented(ending);
-    for (const index of [2, 3, 4]) rmSync(file(files, index));
+    removeSegments(2, 3, 4)(dir);
     await expectRefusal(dir, { code: 'JOURNAL_DAMAGED', segment: file(files, 5), toSequence: 5 });
   });
 
   test('the oldest may be gone', async () => {
-    const { dir, files } = await segmented(ending);
+    const { dir } = await segmented(ending);
     const whole = await openJournal({ dir });
     const chain = (await collect(whole.read(1)))[0]?.chain;
     await whole.close();
-    rmSync(file(files, 0));
+    removeSegments(0)(dir);
     const journal = await openJournal({ dir });
     expect([journal.first, journal.last]).toEqual([2, 7]);
     await expect(collect(journal.read(1))).rejects.toMatchObject({
@@ -56,9 +66,7 @@ describe.each(['died', 'closed'] as const)('full segments (%s)', (ending) => {
 
   test('two that are swapped', async () => {
     const { dir, files } = await segmented(ending);
-    renameSync(file(files, 2), join(dir, 'aside'));
-    renameSync(file(files, 3), file(files, 2));
-    renameSync(join(dir, 'aside'), file(files, 3));
+    swapSegments(2, 3)(dir);
     await expectRefusal(dir, { code: 'JOURNAL_DAMAGED', segment: file(files, 2), offset: 0, fromSequence: 3 });
   });
 
@@ -67,15 +75,15 @@ describe.each(['died', 'closed'] as const)('full segments (%s)', (ending) => {
     ['in the place of the last', 2, 6],
     ['behind the last', 2, 7],
   ])('one that is there twice, %s', async (_, from, to) => {
-    const { dir, files } = await segmented(ending);
+    const { dir } = await segmented(ending);
     const name = join(dir, segmentName(to + 1));
-    copyFileSync(file(files, from), name);
+    duplicateSegment(from, to + 1)(dir);
     await expectRefusal(dir, { code: 'JOURNAL_DAMAGED', segment: name, offset: 0, fromSequence: to + 1 });
   });
 
   test.each([0, 64, 100, PAGE_BYTES, PAGE_BYTES + 20, 30_000])('one that is cut to %i bytes', async (bytes) => {
     const { dir, files } = await segmented(ending);
-    truncateSync(file(files, 3), bytes);
+    cutSegment(3, bytes)(dir);
     await expectRefusal(dir, damagedAt(file(files, 3), 4));
   });
 
@@ -162,7 +170,7 @@ describe('a full segment without a sound footer is read whole', () => {
 describe('the last segment', () => {
   test.each([0, 1, 63])('one of %i bytes was just being made, and is made again', async (bytes) => {
     const { dir, files } = await segmented();
-    truncateSync(file(files, 6), bytes);
+    cutSegment(6, bytes)(dir);
     const journal = await openJournal({ dir });
     expect(journal.recovery.rows).toEqual(['last segment was just being made', 'sound']);
     expect(journal.last).toBe(6);
@@ -178,21 +186,32 @@ describe('the last segment', () => {
   });
 
   test('one whose header is whole and that holds nothing else is empty', async () => {
-    const { dir, files } = await segmented();
-    truncateSync(file(files, 6), PAGE_BYTES);
+    const { dir } = await segmented();
+    cutSegment(6, PAGE_BYTES)(dir);
     const journal = await openJournal({ dir });
     expect(journal.recovery.rows).toEqual(['sound']);
     expect(await journal.append(Buffer.from('after'))).toBe(7);
   });
 
   test('its existence proves the records before it', async () => {
-    const { dir, files } = await segmented();
-    truncateSync(file(files, 6), 10);
-    truncateSync(file(files, 5), 30_000);
+    const { dir } = await segmented();
+    cutSegment(6, 10)(dir);
+    cutSegment(5, 30_000)(dir);
     await expect(openJournal({ dir })).rejects.toMatchObject({
       code: 'JOURNAL_DAMAGED',
       fromSequence: 6,
       toSequence: 6,
+    });
+  });
+
+  test('and when a cursor has passed its records, a torn header is damage', async () => {
+    const dir = await makeSample('died', { cursorAt: 9 });
+    cutSegment(0, 20)(dir);
+    await expectRefusal(dir, {
+      code: 'JOURNAL_DAMAGED',
+      segment: file(segmentFiles(dir), 0),
+      fromSequence: 1,
+      toSequence: 9,
     });
   });
 

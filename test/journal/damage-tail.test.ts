@@ -11,6 +11,7 @@ import {
   flip,
   footerOf,
   makeSample,
+  PAYLOADS,
   type Part,
   place,
   sample,
@@ -18,7 +19,7 @@ import {
   zero,
   zeroSector,
 } from './damages.js';
-import { crashCopy, flipBit, lastSegment, newDirectory, openJournal, patch } from './harness.js';
+import { crashCopy, flipBit, lastSegment, newDirectory, newJournal, openJournal, patch, VOLUME } from './harness.js';
 
 /** Damage to the last segment of a journal, and what the next open makes of it. */
 
@@ -73,6 +74,26 @@ describe('the same damage after a clean close, which proves everything, is repor
       fromSequence: first,
       toSequence: last,
     });
+  });
+});
+
+describe('a sector of the last group that never reached the disk', () => {
+  /** Like the sample, but the records of the last group take several sectors each. */
+  async function largeSample(): Promise<string> {
+    const { journal, dir } = await newJournal({ volume: VOLUME });
+    for (const text of PAYLOADS.slice(0, 8)) await journal.append(Buffer.from(text));
+    await journal.appendMany([Buffer.alloc(5000, 9), Buffer.alloc(5000, 10)]);
+    return crashCopy(dir);
+  }
+
+  test.each([
+    ['in the first payload', 9, 'payload', 1000],
+    ['with the header of the last record', 10, 'start', 0],
+    ['in the last payload', 10, 'payload', 4000],
+  ] as const)('%s', async (_, sequence, part, by) => {
+    const dir = await largeSample();
+    zeroSector(sequence, part, by)(dir);
+    await expectSurvivors(dir, 8, TORN);
   });
 });
 

@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { expect } from 'vitest';
 import { RECORD_HEADER_BYTES } from '../../src/engine/record-layout.js';
 import { FOOTER_BYTES, footerBytesOf } from '../../src/journal/footer.js';
+import { segmentName } from '../../src/journal/format.js';
 import {
   contents,
   crashCopy,
@@ -126,11 +127,12 @@ export function zero(from: [number, Part], to: [number, Part]): Damage {
   };
 }
 
-/** Zeros the 512-byte sector in which a part of a record lies. */
-export function zeroSector(sequence: number, part: Part): Damage {
+/** Zeros the 512-byte sector that holds a byte, counted from a part of a record. */
+export function zeroSector(sequence: number, part: Part, by = 0): Damage {
   return (dir) => {
     const found = place(dir, sequence);
-    const sector = found[part] - (found[part] % 512);
+    const at = found[part] + by;
+    const sector = at - (at % 512);
     patch(found.path, (bytes) => {
       bytes.fill(0, sector, sector + 512);
       return undefined;
@@ -140,6 +142,37 @@ export function zeroSector(sequence: number, part: Part): Damage {
 
 export function appendBytes(added: Buffer): Damage {
   return (dir) => patch(lastSegment(dir), (bytes) => Buffer.concat([bytes, added]));
+}
+
+/** The path of a segment by its place among them, from 0. */
+function segment(dir: string, index: number): string {
+  const path = segmentFiles(dir)[index];
+  if (path === undefined) throw new Error(`${dir} has no segment ${index}`);
+  return path;
+}
+
+export function removeSegments(...indexes: number[]): Damage {
+  return (dir) => {
+    for (const path of indexes.map((index) => segment(dir, index))) rmSync(path);
+  };
+}
+
+export function cutSegment(index: number, bytes: number): Damage {
+  return (dir) => truncateSync(segment(dir, index), bytes);
+}
+
+export function swapSegments(one: number, other: number): Damage {
+  return (dir) => {
+    const [a, b, aside] = [segment(dir, one), segment(dir, other), join(dir, 'aside')];
+    renameSync(a, aside);
+    renameSync(b, a);
+    renameSync(aside, b);
+  };
+}
+
+/** Puts a copy of a segment where one that begins with record `first` is or would be. */
+export function duplicateSegment(index: number, first: number): Damage {
+  return (dir) => copyFileSync(segment(dir, index), join(dir, segmentName(first)));
 }
 
 /** Where the footer of a segment starts, its trailer, and the end of the file. */

@@ -184,7 +184,10 @@ export class MemoryDisk {
     };
     const preallocate = (handle: object, bytes: number) => of(handle).preallocate(bytes);
     const writeDurable = async (handle: object, buffers: Uint8Array[], position: number, sync: boolean) => {
-      await of(handle).writev(buffers, position);
+      const bytes = Buffer.concat(buffers);
+      for (let at = 0; at < bytes.length; ) {
+        at += (await of(handle).writev([bytes.subarray(at)], position + at)).bytesWritten;
+      }
       if (sync) await of(handle).sync();
     };
     const writeZeros = (handle: object, from: number, to: number) => of(handle).writeZeros(from, to);
@@ -211,19 +214,22 @@ export class MemoryDisk {
     if (this.inode(file).size !== size) this.do({ kind: 'resize', file, size });
   }
 
-  /** Takes space for a file that grows. */
-  private take(file: number, end: number): void {
-    const more = Math.max(0, end - this.inode(file).size);
-    if (more > this.bytesFree) throw failure('ENOSPC', `file ${file}`);
+  /** Takes space for a file that grows; returns the end that it can have, which is lower when the disk gets full. */
+  private take(file: number, end: number): number {
+    const { size } = this.inode(file);
+    const more = Math.min(Math.max(0, end - size), this.bytesFree);
     this.bytesFree -= more;
+    return Math.min(end, size + more);
   }
 
   private directoryHandle(path: string) {
+    const sync = async () => {
+      await this.call();
+      this.do({ kind: 'syncDirectory', directory: path });
+    };
     return {
-      sync: async () => {
-        await this.call();
-        this.do({ kind: 'syncDirectory', directory: path });
-      },
+      sync,
+      datasync: sync,
       close: async () => {},
     };
   }
@@ -235,14 +241,16 @@ export class MemoryDisk {
     };
     const writev = async (buffers: Uint8Array[], position: number) => {
       await this.call();
-      const bytes = Buffer.concat(buffers);
-      this.take(file, position + bytes.length);
+      const all = Buffer.concat(buffers);
+      const bytes = all.subarray(0, Math.max(0, this.take(file, position + all.length) - position));
+      if (bytes.length === 0 && all.length > 0) throw failure('ENOSPC', `file ${file}`);
       this.do({ kind: 'write', file, position, bytes });
       return { bytesWritten: bytes.length };
     };
     return {
       sync,
       datasync: sync,
+      failSync: () => this.inode(file).failSync(),
       writev,
       write: (buffer: Uint8Array, at: number, length: number, position: number) =>
         writev([buffer.subarray(at, at + length)], position),
@@ -256,14 +264,15 @@ export class MemoryDisk {
       },
       preallocate: async (bytes: number) => {
         await this.call();
-        const { size } = this.inode(file);
-        this.take(file, bytes);
-        this.resize(file, Math.max(size, bytes));
+        const end = this.take(file, bytes);
+        this.resize(file, Math.max(this.inode(file).size, end));
+        // As much as there was stays with the file.
+        if (end < bytes) throw failure('ENOSPC', `file ${file}`);
         return true;
       },
       writeZeros: async (from: number, to: number) => {
         await this.call(ZEROS_TURNS);
-        this.take(file, to);
+        if (this.take(file, to) < to) throw failure('ENOSPC', `file ${file}`);
         this.do({ kind: 'write', file, position: from, bytes: Buffer.alloc(to - from) });
         return true;
       },

@@ -31,13 +31,15 @@ export class Inode {
   private length = 0;
   /** What happened since the last sync. */
   private done: Done[] = [];
+  /** What the disk holds, once a failed sync has made that differ from what is read. */
+  private platter: Buffer | undefined;
 
   get size(): number {
     return this.length;
   }
 
   get unsettled(): boolean {
-    return this.done.length > 0;
+    return this.done.length > 0 || this.platter !== undefined;
   }
 
   read(position: number, target: Uint8Array): number {
@@ -57,18 +59,29 @@ export class Inode {
   }
 
   sync(): void {
+    if (this.platter !== undefined) this.platter = Inode.replay(this.platter, this.changes);
     this.done = [];
+  }
+
+  /** A sync failed: what was not synced is read as before, but the disk never gets it unless it is written again. */
+  failSync(): void {
+    this.platter = this.synced();
+    this.done = [];
+  }
+
+  private get changes(): Change[] {
+    return this.done.map(({ change }) => change);
   }
 
   /** The power was cut: what was not synced is as the lots decide, and stays so. */
   settle(coin: Coin): void {
-    if (this.done.length === 0) return;
+    if (!this.unsettled) return;
     const image = [settleAll, settleNothing, settlePrefix, settleSectors, settleSectors, settleSectors][draw(coin, 6)];
-    const changes = this.done.map(({ change }) => change);
-    this.content = (image ?? settleSectors)(this.synced(), changes, coin);
+    this.content = (image ?? settleSectors)(this.synced(), this.changes, coin);
     this.length = this.content.length;
     this.shared = false;
-    this.sync();
+    this.platter = undefined;
+    this.done = [];
   }
 
   /** The same file on another disk. */
@@ -77,6 +90,7 @@ export class Inode {
     copy.content = this.content;
     copy.length = this.length;
     copy.done = [...this.done];
+    copy.platter = this.platter;
     copy.shared = true;
     this.shared = true;
     return copy;
@@ -95,6 +109,7 @@ export class Inode {
 
   /** As the last sync left it. */
   private synced(): Buffer {
+    if (this.platter !== undefined) return this.platter;
     const before = new Inode();
     before.put(0, this.content.subarray(0, this.length));
     for (const { lengthBefore, overwritten } of this.done.toReversed()) {

@@ -106,12 +106,12 @@ describe('what a journal takes on disk', () => {
   });
 
   /** On a disk in memory, since not every file system can allocate beforehand. */
-  async function allocating(o: Partial<JournalOptions> = {}) {
+  async function allocating(o: Partial<JournalOptions> = {}, writeZeros = false) {
     const dir = newDirectory();
-    const disk = new MemoryDisk({ preallocate: true });
-    const journal = await openJournal({ dir, fs: disk.fs, ...o });
+    const disk = new MemoryDisk({ preallocate: true, writeZeros });
+    const open = () => openJournal({ dir, fs: disk.fs, ...o });
     const sizes = () => [...disk.list(dir)].filter(([name]) => name.endsWith('.log')).map(([, size]) => size);
-    return { journal, sizes };
+    return { journal: await open(), open, sizes };
   }
 
   test('the first segment grows in steps, later ones have all their space at once', async () => {
@@ -136,5 +136,31 @@ describe('what a journal takes on disk', () => {
     expect([first, third]).toEqual([64 * KIB, 64 * KIB]);
     expect(large).toBeGreaterThan(1_000_000);
     expect(large).toBeLessThan(1_000_000 + 16 * KIB);
+  });
+
+  test('where zeros are written ahead, the footer of an earlier close is not taken for a torn group', async () => {
+    const { journal, open, sizes } = await allocating({ segmentBytes: 8 * KIB * KIB }, true);
+    // A footer lies at the end of the first megabyte then, and the zeros of the next run would begin behind it.
+    await journal.append(Buffer.alloc(700 * KIB, 1));
+    await journal.close();
+    expect(sizes()).toEqual([KIB * KIB]);
+    const again = await open();
+    for (let index = 0; index < 3; index++) await again.append(Buffer.alloc(10 * KIB, 2));
+    await again.close();
+    expect((await open()).recovery).toMatchObject({ rows: ['sound'], tails: [], rewritten: 0 });
+  });
+
+  test('zeros go ahead of small groups, and end where the segment does', async () => {
+    const { journal, open, sizes } = await allocating({ segmentBytes: 8 * KIB * KIB }, true);
+    const grown = new Set<number>();
+    while (sizes().length < 2) {
+      await journal.append(Buffer.alloc(100 * KIB, 1));
+      grown.add(Math.round((sizes()[0] ?? 0) / KIB / KIB));
+    }
+    expect([...grown].sort()).toEqual([1, 5, 8]);
+    await journal.close();
+    const again = await open();
+    expect(again.recovery).toMatchObject({ rows: ['sound'], tails: [] });
+    for await (const { payload } of again.read(1)) expect(payload.equals(Buffer.alloc(100 * KIB, 1))).toBe(true);
   });
 });

@@ -92,6 +92,12 @@ async function stuckSync(pair: Pair, signal?: AbortSignal): Promise<{ going: Pro
   return { going };
 }
 
+/** Resolves when the queue holds a record of that path, from those on that it holds now. */
+async function queued(pair: Pair, path: string): Promise<void> {
+  const { journal } = pair.sender;
+  for await (const { key } of journal.read(journal.first, { follow: true })) if (key?.toString() === path) return;
+}
+
 /** A directory on another file system than the one for temporary files; undefined when there is none. */
 function elsewhere(): string | undefined {
   const shm = '/dev/shm';
@@ -257,11 +263,10 @@ test('a receiver that lost its state in the middle of a sync is compared after w
   await pair.closeReceiver();
   const { going } = await stuckSync(pair);
   // Its record has just been queued behind many others when it goes.
-  onEvent('progress', ({ files, filesTotal }) => {
-    if (files === filesTotal) rmSync(doomed, { force: true });
-  });
+  const gone = queued(pair, 'z doomed').then(() => rmSync(doomed));
   rmSync(pair.receiverState, { recursive: true });
   await reopenReceiver(pair, { adopt: true });
+  await gone;
   await going;
   await expectInStep(pair);
   expect(existsSync(doomed)).toBe(false);

@@ -1,10 +1,10 @@
 import { cpSync, rmSync, writeFileSync } from 'node:fs';
-import * as promises from 'node:fs/promises';
 import { join } from 'node:path';
 import { checksum64 } from '../../../src/engine/checksum.js';
 import { type AppendOptions, Journal, type JournalRecord } from '../../../src/journal/journal.js';
 import { chainBehind } from '../chain.js';
 import { type Expected, expectedOf } from './expected.js';
+import { FailingFileSystem } from './failing.js';
 
 const START = 1_700_000_000_000_000;
 
@@ -14,6 +14,7 @@ export class Author {
   private now = START;
   private epoch = 1;
   private journal!: Journal;
+  private readonly disk = new FailingFileSystem();
 
   private constructor(
     private readonly dir: string,
@@ -56,17 +57,37 @@ export class Author {
 
   /** Keeps the directory as it would be if the process were killed now. */
   async kill(copy: string): Promise<void> {
-    rmSync(copy, { recursive: true, force: true });
-    cpSync(this.dir, copy, { recursive: true });
-    rmSync(join(copy, 'lock'));
+    this.copy(copy);
     this.tell(copy);
     await this.journal.close();
+  }
+
+  /** Cuts the journal, and keeps the directory as it is when it was decided and no more. */
+  async killInCut(sequence: number, copy: string): Promise<void> {
+    await this.disk.failBehind('truncate', () => this.journal.truncateAfter(sequence));
+    this.copy(copy);
+    this.tell(copy, { last: sequence });
+    await this.journal.close();
+  }
+
+  /** Resets the journal, and keeps the directory as it is when it was decided and no more. */
+  async killInReset(base: number, chain: bigint, copy: string): Promise<void> {
+    await this.disk.failBehind('reset', () => this.journal.reset(base, chain));
+    this.copy(copy);
+    this.tell(copy, { first: base, last: base - 1 });
+    await this.journal.close();
+  }
+
+  private copy(to: string): void {
+    rmSync(to, { recursive: true, force: true });
+    cpSync(this.dir, to, { recursive: true });
+    rmSync(join(to, 'lock'));
   }
 
   private open(): Promise<Journal> {
     const { dir, volume, epoch } = this;
     // Without preallocation files are no longer than what is in them, and the same on every system.
-    const options = { segmentBytes: 64 * 1024, historyBytes: 0, scrubBytesPerSecond: 0, fs: promises };
+    const options = { segmentBytes: 64 * 1024, historyBytes: 0, scrubBytesPerSecond: 0, fs: this.disk.fs };
     return Journal.open({ dir, volume, epoch, ...options, now: () => ++this.now });
   }
 
@@ -91,10 +112,13 @@ export class Author {
   }
 
   /** Writes down what the journal holds. */
-  private tell(dir: string): void {
+  private tell(dir: string, o: { first?: number; last?: number } = {}): void {
     const { journal, volume } = this;
-    const records = this.records.filter(({ sequence }) => sequence >= journal.first).map(expectedOf);
-    const cursors = journal.cursors().map(({ name, position }) => ({ name, position }));
+    const { first = journal.first, last = journal.last } = o;
+    const records = this.records.filter(({ sequence }) => sequence >= first && sequence <= last).map(expectedOf);
+    const cursors = journal.cursors().map(({ name, position }) => {
+      return { name, position: o.first === undefined ? Math.min(position, last) : last };
+    });
     const expected: Expected = { volume, records, cursors };
     writeFileSync(`${dir}.json`, `${JSON.stringify(expected, undefined, 2)}\n`);
   }

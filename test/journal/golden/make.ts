@@ -16,6 +16,9 @@ import { Author } from './author.js';
 export const VOLUME = '00112233445566778899aabbccddeeff';
 export const OTHER_VOLUME = 'ffeeddccbbaa99887766554433221100';
 
+export const RESET_BASE = 1001;
+export const RESET_CHAIN = 0x0123456789abcdefn;
+
 /** Too large for what is left of the first segment, and for most to follow in its own. */
 const LARGE_BYTES = 57_000;
 const FILLING_BYTES = 700;
@@ -31,6 +34,8 @@ export async function makeGolden(root: string): Promise<void> {
     await reopened(aside, join(root, 'reopened'));
     await killed(aside, join(root, 'killed'));
     await recycled(aside, join(root, 'recycled'));
+    await cutDecided(aside, join(root, 'cut-decided'));
+    await resetDecided(aside, join(root, 'reset-decided'));
     await closed(aside, OTHER_VOLUME);
     damaged(root, aside);
   } finally {
@@ -93,6 +98,25 @@ async function recycled(dir: string, copy: string): Promise<void> {
   await author.kill(copy);
   // The second segment, a spare by now, would only take room.
   for (const name of readdirSync(copy)) if (name.endsWith('.spare')) rmSync(join(copy, name));
+}
+
+/** Killed when a cut in the middle of a group was decided and not yet carried out. */
+async function cutDecided(dir: string, copy: string): Promise<void> {
+  const author = await Author.begin(dir, VOLUME);
+  await author.append(Buffer.from('one'));
+  await author.appendMany([Buffer.from('two'), Buffer.from('three'), Buffer.from('four')], { key: 'group' });
+  await author.append(Buffer.from('five'));
+  await author.advance('before', 2);
+  await author.advance('behind', 5);
+  await author.killInCut(3, copy);
+}
+
+/** Killed when a reset was decided and not yet carried out. */
+async function resetDecided(dir: string, copy: string): Promise<void> {
+  const author = await Author.begin(dir, VOLUME);
+  await author.append(Buffer.from('to be dropped'));
+  await author.advance('peer', 1);
+  await author.killInReset(RESET_BASE, RESET_CHAIN, copy);
 }
 
 /** Copies with something wrong. */
