@@ -27,8 +27,7 @@ export function newDirectory(): string {
 /** The directory of an open journal as it is at this moment: what a killed process would leave. */
 export function crashCopy(dir: string): string {
   const copy = newDirectory();
-  cpSync(dir, copy, { recursive: true });
-  rmSync(join(copy, 'lock'));
+  cpSync(dir, copy, { recursive: true, filter: (path) => !/\/lock[^/]*$/.test(path) });
   return copy;
 }
 

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
-  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -24,6 +23,7 @@ import {
 import { payloadOf } from './appender.js';
 import {
   collect,
+  crashCopy,
   flipBit,
   lastSegment,
   newDirectory,
@@ -215,8 +215,7 @@ describe('as recovery would, but without its changes:', () => {
   ];
   test.each(tornTails)('%s', async (_, damage, last) => {
     const { journal, dir } = await sample();
-    const copy = join(newDirectory(), 'copy');
-    cpSync(dir, copy, { recursive: true });
+    const copy = crashCopy(dir);
     await journal.close();
     const path = lastSegment(copy);
     truncateSync(path, recordsOf(path).at(-1)?.group.end ?? 0);

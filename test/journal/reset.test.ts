@@ -20,7 +20,8 @@ test('drops everything and goes on at the given number', async () => {
     undefined,
     undefined,
   ]);
-  expect(readdirSync(dir).sort()).toEqual(['0000000000000064.log', 'cursors', 'lock']);
+  const names = readdirSync(dir).filter((name) => !name.endsWith('.socket'));
+  expect(names.sort()).toEqual(['0000000000000064.log', 'cursors', 'lock']);
   expect(journal.status()).toMatchObject({ diskBytes: fileBytes(dir), queueBytes: 0 });
   expect(fileBytes(dir)).toBe(PAGE_BYTES);
   expect(await journal.append(Buffer.from('new'))).toBe(100);

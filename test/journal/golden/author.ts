@@ -1,5 +1,4 @@
 import { cpSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { checksum64 } from '../../../src/engine/checksum.js';
 import { type AppendOptions, Journal, type JournalRecord } from '../../../src/journal/journal.js';
 import { chainBehind } from '../chain.js';
@@ -80,8 +79,7 @@ export class Author {
 
   private copy(to: string): void {
     rmSync(to, { recursive: true, force: true });
-    cpSync(this.dir, to, { recursive: true });
-    rmSync(join(to, 'lock'));
+    cpSync(this.dir, to, { recursive: true, filter: (path) => !/\/lock[^/]*$/.test(path) });
   }
 
   private open(): Promise<Journal> {
