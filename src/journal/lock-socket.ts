@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
@@ -30,7 +30,7 @@ export class LockSocket {
   /** Listens in a directory; undefined where the system or the file system has no such sockets. */
   static async listen(dir: string): Promise<LockSocket | undefined> {
     if (process.platform !== 'linux') return undefined;
-    const name = `lock.${randomBytes(16).toString('hex')}.socket`;
+    const name = `lock.${randomUUID().replaceAll('-', '')}.socket`;
     const aside = `${name}.tmp`;
     const server = createServer((connection) => connection.destroy());
     try {
