@@ -20,7 +20,7 @@ export class Groundwork {
   /** Up to here the file has been written before. */
   private done: number;
   private step: { from: number; running: Promise<void> } | undefined;
-  private givenUp = false;
+  private givenUp: boolean;
 
   constructor(
     private readonly file: DiskFile,
@@ -28,6 +28,7 @@ export class Groundwork {
     private readonly fileBytesMax: number,
   ) {
     this.done = segment.header.recycled ? segment.fileBytes : segment.bytes;
+    this.givenUp = !file.writesZeros;
   }
 
   /** Resolves once nothing writes to the file below `end`. */
