@@ -1,5 +1,4 @@
 import type { Journal } from '../../src/journal/journal.js';
-import type { RecordedRun } from './crash-run.js';
 
 /** What a journal has been asked for and has promised, noted beside the operations of its disk. */
 
@@ -75,7 +74,7 @@ function afterCut(before: Promises, life: Life, sequence: number): Promises {
 }
 
 /** What may be found when so many operations were done: two answers while a reset or a cut is under way. */
-export function promisesAt(run: RecordedRun, boundary: number): Promises[] {
+export function promisesAt(run: { firstLife: Life; marks: readonly Mark[] }, boundary: number): Promises[] {
   let now = beginning(run.firstLife);
   let pending: Promises | undefined;
   for (const mark of run.marks) {
