@@ -112,8 +112,17 @@ class Run {
     if (lot < 16) return this.drop(random.pick(CURSORS));
     if (lot < 18) return this.replicate();
     if (lot < 20) return this.large || random.chance(0.2) ? this.huge() : this.burst();
-    if (lot < 22) return this.cut();
-    return lot < 23 ? this.reset() : this.reopen();
+    if (lot < 22) return Promise.all([...this.meanwhile(), this.cut()]);
+    return lot < 23 ? Promise.all([...this.meanwhile(), this.reset()]) : this.reopen();
+  }
+
+  /** What is under way when a cut or a reset is asked for. */
+  private meanwhile(): Promise<unknown>[] {
+    const { random } = this;
+    return [
+      ...(random.chance(0.3) ? [this.burst()] : []),
+      ...(random.chance(0.3) ? [this.advance(random.pick(CURSORS), 20)] : []),
+    ];
   }
 
   private payload(): Buffer {
@@ -176,8 +185,10 @@ class Run {
     const before = journal.cursors().find((cursor) => cursor.name === name)?.position ?? journal.first - 1;
     const position = Math.min(journal.last, before + by);
     this.mark({ kind: 'cursorAsked', name, position });
-    await journal.cursor(name, { at: before }).advance(position);
-    this.mark({ kind: 'cursorReached', name, position });
+    const cursor = journal.cursor(name, { at: before });
+    await cursor.advance(position);
+    // A cut may have taken it back since.
+    this.mark({ kind: 'cursorReached', name, position: Math.min(position, cursor.position) });
   }
 
   private async catchUp(): Promise<void> {
@@ -203,7 +214,8 @@ class Run {
   }
 
   private async reset(): Promise<void> {
-    const base = this.bases.pop();
+    // Numbers of its own, or ones that the journal has had: then old and new segments share their names.
+    const base = this.random.chance(0.3) ? this.journal.first : this.bases.pop();
     if (base === undefined) return;
     this.life = { base, chain: BigInt(this.random.u32()), records: new Map() };
     this.mark({ kind: 'resetAsked', life: this.life });
