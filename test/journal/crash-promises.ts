@@ -29,6 +29,7 @@ export type Mark = { at: number } & (
   | { kind: 'resetAsked'; life: Life }
   | { kind: 'cutAsked'; life: Life; sequence: number }
   | { kind: 'newLife' }
+  | { kind: 'sameLife' }
 );
 
 export type NewMark = Mark extends infer M ? (M extends Mark ? Omit<M, 'at'> : never) : never;
@@ -81,15 +82,18 @@ export function promisesAt(run: { firstLife: Life; marks: readonly Mark[] }, bou
     if (mark.at > boundary) break;
     if (mark.kind === 'resetAsked') pending = beginning(mark.life, now);
     else if (mark.kind === 'cutAsked') pending = afterCut(now, mark.life, mark.sequence);
-    else if (mark.kind === 'newLife') {
-      now = pending ?? now;
+    else if (mark.kind === 'newLife' || mark.kind === 'sameLife') {
+      if (mark.kind === 'newLife') now = pending ?? now;
       pending = undefined;
     } else note(now, mark);
   }
   return pending === undefined ? [now] : [now, pending];
 }
 
-function note(promises: Promises, mark: Exclude<Mark, { kind: 'resetAsked' | 'cutAsked' | 'newLife' }>): void {
+function note(
+  promises: Promises,
+  mark: Exclude<Mark, { kind: 'resetAsked' | 'cutAsked' | 'newLife' | 'sameLife' }>,
+): void {
   const { cursors, gone } = promises;
   switch (mark.kind) {
     case 'assigned':
