@@ -34,6 +34,14 @@ export type Mark = { at: number } & (
 
 export type NewMark = Mark extends infer M ? (M extends Mark ? Omit<M, 'at'> : never) : never;
 
+/** A cursor with the position that was acknowledged and the one that was asked for. */
+export interface CursorPromise {
+  /** Whether anything was ever acknowledged of it: before that it may be there or not. */
+  made: boolean;
+  reached: number;
+  asked: number;
+}
+
 export interface Promises {
   life: Life;
   /** The newest record acknowledged, and the newest that ever had a number. */
@@ -41,8 +49,7 @@ export interface Promises {
   assigned: number;
   /** Up to where records may have been freed. */
   released: number;
-  /** Cursors with the positions that were acknowledged and those that were asked for. */
-  cursors: Map<string, { reached: number; asked: number }>;
+  cursors: Map<string, CursorPromise>;
   /** Cursors that must not be there. */
   gone: Set<string>;
 }
@@ -53,16 +60,18 @@ export function firstLife(): Life {
 
 function beginning(life: Life, before?: Promises): Promises {
   const at = life.base - 1;
-  const positions = [...(before?.cursors.keys() ?? [])].map((name) => [name, { reached: at, asked: at }] as const);
+  const cursors = [...(before?.cursors ?? [])].map(
+    ([name, { made }]) => [name, { made, reached: at, asked: at }] as const,
+  );
   const gone = new Set(before?.gone);
-  return { life, acknowledged: at, assigned: at, released: at, cursors: new Map(positions), gone };
+  return { life, acknowledged: at, assigned: at, released: at, cursors: new Map(cursors), gone };
 }
 
 /** What holds once a journal ends with `sequence`. */
 function afterCut(before: Promises, life: Life, sequence: number): Promises {
   const upTo = (position: number) => Math.min(position, sequence);
   const cursors = [...before.cursors].map(
-    ([name, { reached, asked }]) => [name, { reached: upTo(reached), asked: upTo(asked) }] as const,
+    ([name, { made, reached, asked }]) => [name, { made, reached: upTo(reached), asked: upTo(asked) }] as const,
   );
   return {
     life,
@@ -103,14 +112,14 @@ function note(
       promises.acknowledged = Math.max(promises.acknowledged, mark.last);
       break;
     case 'cursorAsked': {
-      const { reached = 0, asked = 0 } = cursors.get(mark.name) ?? {};
-      cursors.set(mark.name, { reached, asked: Math.max(asked, mark.position) });
+      const { made = false, reached = 0, asked = 0 } = cursors.get(mark.name) ?? {};
+      cursors.set(mark.name, { made, reached, asked: Math.max(asked, mark.position) });
       gone.delete(mark.name);
       break;
     }
     case 'cursorReached': {
       const { reached = 0, asked = 0 } = cursors.get(mark.name) ?? {};
-      cursors.set(mark.name, { asked, reached: Math.max(reached, mark.position) });
+      cursors.set(mark.name, { made: true, asked, reached: Math.max(reached, mark.position) });
       break;
     }
     case 'dropAsked':
@@ -130,7 +139,7 @@ export function promiseMore(promises: Promises, journal: Journal): Promises {
   const cursors = new Map(promises.cursors);
   for (const { name, position } of journal.cursors()) {
     const known = cursors.get(name);
-    if (known !== undefined) cursors.set(name, { ...known, reached: Math.max(known.reached, position) });
+    if (known !== undefined) cursors.set(name, { ...known, made: true, reached: Math.max(known.reached, position) });
   }
   return { ...promises, acknowledged: Math.max(promises.acknowledged, journal.last), cursors };
 }
