@@ -248,7 +248,7 @@ export class OpenCursor implements JournalCursor {
     }
   }
 
-  /** Not known when the record has gone bad on the disk: what the owner has, it has. */
+  /** Not known when the record cannot be read any more: what the owner has, it has. */
   private async chainAt(sequence: number): Promise<bigint | undefined> {
     try {
       return await this.home.chainAt(sequence);

@@ -85,8 +85,11 @@ class Image {
       if (!disk.dead) throw error;
     });
     if (journal !== undefined) {
-      await this.note(journal);
-      await journal.close().catch(() => {});
+      try {
+        await this.note(journal);
+      } finally {
+        await journal.close().catch(() => {});
+      }
     }
     this.restart();
   }
