@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { isErrno } from '../engine/files.js';
+import { isErrno, storageError } from '../engine/files.js';
 
 /**
  * Tells whether the holder of a lock lives, where its process number means nothing: from another container. The holder
@@ -41,15 +41,14 @@ export class LockSocket {
     } catch {
       // Nobody elsewhere can tell then, and is refused: safe without it.
       server.close();
+      await removeFile(join(dir, aside)).catch(() => {});
       return undefined;
     }
   }
 
   async close(): Promise<void> {
     await new Promise((resolve) => this.server.close(resolve));
-    await unlink(join(this.dir, this.file.name)).catch((error: unknown) => {
-      if (!isErrno(error, 'ENOENT')) throw error;
-    });
+    await removeFile(join(this.dir, this.file.name));
   }
 }
 
@@ -100,6 +99,14 @@ async function through<T>(dir: string, name: string, use: (path: string) => Prom
     return await use(`/proc/self/fd/${directory.fd}/${name}`);
   } finally {
     await directory?.close();
+  }
+}
+
+async function removeFile(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw storageError('removing', path, error);
   }
 }
 
