@@ -44,7 +44,7 @@ export class DiskReserve {
 
   /** Looks at the disk, in the background. */
   measure(): void {
-    if (this.bytes === 0) return;
+    if (this.bytes === 0 || this.state.refusal !== undefined) return;
     const { endAddress, first } = this.state.segments.active;
     this.measuredAt = { address: endAddress, first };
     this.measuring ??= this.run();

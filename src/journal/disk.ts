@@ -140,6 +140,11 @@ export class DiskFile {
     return guard('allocating', this.path, this.fs.preallocate(this.handle, bytes));
   }
 
+  /** Whether it is worth trying to write zeros ahead. */
+  get writesZeros(): boolean {
+    return this.fs.writeZeros !== undefined;
+  }
+
   /** Writes zeros to whole pages that nobody else touches, past the page cache; false where that is not supported. */
   async writeZeros(from: number, to: number): Promise<boolean> {
     if (this.fs.writeZeros === undefined) return false;

@@ -21,7 +21,7 @@ export class Groundwork {
   /** Up to here the file has been written before. */
   private done: number;
   private step: { from: number; running: Promise<void> } | undefined;
-  private givenUp = false;
+  private givenUp: boolean;
   /** Where a footer may end that a close has left in the file; records go over it in the end. */
   footerEnd: number;
 
@@ -32,6 +32,7 @@ export class Groundwork {
   ) {
     this.done = segment.header.recycled ? segment.fileBytes : segment.bytes;
     this.footerEnd = segment.fileBytes;
+    this.givenUp = !file.writesZeros;
   }
 
   /** Resolves once nothing writes to the file below `end`. */

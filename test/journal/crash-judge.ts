@@ -91,10 +91,9 @@ function judgeCursors(first: number, journal: Journal, { cursors, gone }: Promis
     if (position > journal.last) return `cursor ${name} is at ${position}, behind the last record`;
     if (position < first - 1) return `cursor ${name} is at ${position}, and the first record is ${first}`;
   }
-  for (const [name, { reached, asked }] of cursors) {
+  for (const [name, { made, reached, asked }] of cursors) {
     const position = found.get(name);
-    // A cursor that was asked for and not acknowledged may be there or not.
-    if (position === undefined && reached === 0) continue;
+    if (position === undefined && !made) continue;
     if (position === undefined) return `cursor ${name} is gone`;
     if (position < reached) return `cursor ${name} is at ${position}, but ${reached} was acknowledged`;
     if (position > asked) return `cursor ${name} is at ${position}, but only ${asked} was asked for`;

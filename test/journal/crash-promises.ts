@@ -1,5 +1,4 @@
 import type { Journal } from '../../src/journal/journal.js';
-import type { RecordedRun } from './crash-run.js';
 
 /** What a journal has been asked for and has promised, noted beside the operations of its disk. */
 
@@ -30,9 +29,18 @@ export type Mark = { at: number } & (
   | { kind: 'resetAsked'; life: Life }
   | { kind: 'cutAsked'; life: Life; sequence: number }
   | { kind: 'newLife' }
+  | { kind: 'sameLife' }
 );
 
 export type NewMark = Mark extends infer M ? (M extends Mark ? Omit<M, 'at'> : never) : never;
+
+/** A cursor with the position that was acknowledged and the one that was asked for. */
+export interface CursorPromise {
+  /** Whether anything was ever acknowledged of it: before that it may be there or not. */
+  made: boolean;
+  reached: number;
+  asked: number;
+}
 
 export interface Promises {
   life: Life;
@@ -41,8 +49,7 @@ export interface Promises {
   assigned: number;
   /** Up to where records may have been freed. */
   released: number;
-  /** Cursors with the positions that were acknowledged and those that were asked for. */
-  cursors: Map<string, { reached: number; asked: number }>;
+  cursors: Map<string, CursorPromise>;
   /** Cursors that must not be there. */
   gone: Set<string>;
 }
@@ -53,16 +60,18 @@ export function firstLife(): Life {
 
 function beginning(life: Life, before?: Promises): Promises {
   const at = life.base - 1;
-  const positions = [...(before?.cursors.keys() ?? [])].map((name) => [name, { reached: at, asked: at }] as const);
+  const cursors = [...(before?.cursors ?? [])].map(
+    ([name, { made }]) => [name, { made, reached: at, asked: at }] as const,
+  );
   const gone = new Set(before?.gone);
-  return { life, acknowledged: at, assigned: at, released: at, cursors: new Map(positions), gone };
+  return { life, acknowledged: at, assigned: at, released: at, cursors: new Map(cursors), gone };
 }
 
 /** What holds once a journal ends with `sequence`. */
 function afterCut(before: Promises, life: Life, sequence: number): Promises {
   const upTo = (position: number) => Math.min(position, sequence);
   const cursors = [...before.cursors].map(
-    ([name, { reached, asked }]) => [name, { reached: upTo(reached), asked: upTo(asked) }] as const,
+    ([name, { made, reached, asked }]) => [name, { made, reached: upTo(reached), asked: upTo(asked) }] as const,
   );
   return {
     life,
@@ -75,22 +84,25 @@ function afterCut(before: Promises, life: Life, sequence: number): Promises {
 }
 
 /** What may be found when so many operations were done: two answers while a reset or a cut is under way. */
-export function promisesAt(run: RecordedRun, boundary: number): Promises[] {
+export function promisesAt(run: { firstLife: Life; marks: readonly Mark[] }, boundary: number): Promises[] {
   let now = beginning(run.firstLife);
   let pending: Promises | undefined;
   for (const mark of run.marks) {
     if (mark.at > boundary) break;
     if (mark.kind === 'resetAsked') pending = beginning(mark.life, now);
     else if (mark.kind === 'cutAsked') pending = afterCut(now, mark.life, mark.sequence);
-    else if (mark.kind === 'newLife') {
-      now = pending ?? now;
+    else if (mark.kind === 'newLife' || mark.kind === 'sameLife') {
+      if (mark.kind === 'newLife') now = pending ?? now;
       pending = undefined;
     } else note(now, mark);
   }
   return pending === undefined ? [now] : [now, pending];
 }
 
-function note(promises: Promises, mark: Exclude<Mark, { kind: 'resetAsked' | 'cutAsked' | 'newLife' }>): void {
+function note(
+  promises: Promises,
+  mark: Exclude<Mark, { kind: 'resetAsked' | 'cutAsked' | 'newLife' | 'sameLife' }>,
+): void {
   const { cursors, gone } = promises;
   switch (mark.kind) {
     case 'assigned':
@@ -100,14 +112,14 @@ function note(promises: Promises, mark: Exclude<Mark, { kind: 'resetAsked' | 'cu
       promises.acknowledged = Math.max(promises.acknowledged, mark.last);
       break;
     case 'cursorAsked': {
-      const { reached = 0, asked = 0 } = cursors.get(mark.name) ?? {};
-      cursors.set(mark.name, { reached, asked: Math.max(asked, mark.position) });
+      const { made = false, reached = 0, asked = 0 } = cursors.get(mark.name) ?? {};
+      cursors.set(mark.name, { made, reached, asked: Math.max(asked, mark.position) });
       gone.delete(mark.name);
       break;
     }
     case 'cursorReached': {
       const { reached = 0, asked = 0 } = cursors.get(mark.name) ?? {};
-      cursors.set(mark.name, { asked, reached: Math.max(reached, mark.position) });
+      cursors.set(mark.name, { made: true, asked, reached: Math.max(reached, mark.position) });
       break;
     }
     case 'dropAsked':
@@ -127,7 +139,7 @@ export function promiseMore(promises: Promises, journal: Journal): Promises {
   const cursors = new Map(promises.cursors);
   for (const { name, position } of journal.cursors()) {
     const known = cursors.get(name);
-    if (known !== undefined) cursors.set(name, { ...known, reached: Math.max(known.reached, position) });
+    if (known !== undefined) cursors.set(name, { ...known, made: true, reached: Math.max(known.reached, position) });
   }
   return { ...promises, acknowledged: Math.max(promises.acknowledged, journal.last), cursors };
 }

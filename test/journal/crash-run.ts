@@ -1,5 +1,6 @@
 import type { Random } from '../../fuzz/random.js';
 import { checksum64 } from '../../src/engine/checksum.js';
+import { InvalidArgumentError } from '../../src/errors.js';
 import { Journal, type ReplicatedRecord } from '../../src/journal/journal.js';
 import { chainBehind } from './chain.js';
 import { firstLife, type Life, type Mark, type NewMark } from './crash-promises.js';
@@ -80,11 +81,18 @@ class Run {
 
   async go(): Promise<void> {
     await this.open();
+    if (this.large) await this.begin();
     for (let step = 0; step < this.o.steps; step++) {
       await this.step();
       await this.collect();
     }
     await this.close();
+  }
+
+  /** Far enough for zeros to be written ahead, and a group of megabytes. */
+  private async begin(): Promise<void> {
+    for (let index = 0; index < 5; index++) await this.append(payloadBytes(this.random, 60 * KIB));
+    await this.huge();
   }
 
   private mark(mark: NewMark): void {
@@ -112,8 +120,17 @@ class Run {
     if (lot < 16) return this.drop(random.pick(CURSORS));
     if (lot < 18) return this.replicate();
     if (lot < 20) return this.large || random.chance(0.2) ? this.huge() : this.burst();
-    if (lot < 22) return this.cut();
-    return lot < 23 ? this.reset() : this.reopen();
+    if (lot < 22) return Promise.all([...this.meanwhile(), this.cut()]);
+    return lot < 23 ? Promise.all([...this.meanwhile(), this.reset()]) : this.reopen();
+  }
+
+  /** What is under way when a cut or a reset is asked for. */
+  private meanwhile(): Promise<unknown>[] {
+    const { random } = this;
+    return [
+      ...(random.chance(0.3) ? [this.burst()] : []),
+      ...(random.chance(0.3) ? [this.advance(random.pick(CURSORS), 20)] : []),
+    ];
   }
 
   private payload(): Buffer {
@@ -150,7 +167,7 @@ class Run {
   private async huge(): Promise<void> {
     const { random } = this;
     if (!this.large) return this.append(payloadBytes(random, random.between(100, 900) * KIB));
-    const payloads = Array.from({ length: random.between(5, 8) }, () => payloadBytes(random, random.below(600 * KIB)));
+    const payloads = Array.from({ length: 6 }, () => payloadBytes(random, random.between(200, 500) * KIB));
     await this.append(...payloads);
   }
 
@@ -176,8 +193,10 @@ class Run {
     const before = journal.cursors().find((cursor) => cursor.name === name)?.position ?? journal.first - 1;
     const position = Math.min(journal.last, before + by);
     this.mark({ kind: 'cursorAsked', name, position });
-    await journal.cursor(name, { at: before }).advance(position);
-    this.mark({ kind: 'cursorReached', name, position });
+    const cursor = journal.cursor(name, { at: before });
+    await cursor.advance(position);
+    // A cut may have taken it back since.
+    this.mark({ kind: 'cursorReached', name, position: Math.min(position, cursor.position) });
   }
 
   private async catchUp(): Promise<void> {
@@ -197,13 +216,22 @@ class Run {
     const kept = [...life.records].filter(([number]) => number <= sequence);
     this.life = { ...life, records: new Map(kept) };
     this.mark({ kind: 'cutAsked', life: this.life, sequence });
-    await journal.truncateAfter(sequence);
+    try {
+      await journal.truncateAfter(sequence);
+    } catch (error) {
+      // A cursor that moved meanwhile may have let that record go.
+      if (!(error instanceof InvalidArgumentError) || sequence >= journal.first - 1) throw error;
+      this.life = life;
+      this.mark({ kind: 'sameLife' });
+      return;
+    }
     this.mark({ kind: 'newLife' });
     this.read = Math.min(this.read, sequence + 1);
   }
 
   private async reset(): Promise<void> {
-    const base = this.bases.pop();
+    // Numbers of its own, or ones that the journal has had: then old and new segments share their names.
+    const base = this.random.chance(0.3) ? this.journal.first : this.bases.pop();
     if (base === undefined) return;
     this.life = { base, chain: BigInt(this.random.u32()), records: new Map() };
     this.mark({ kind: 'resetAsked', life: this.life });

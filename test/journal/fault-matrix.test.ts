@@ -25,6 +25,17 @@ function replicated(journal: Journal): Promise<number> {
 
 const EMPTY = checksum64(new Uint8Array(0));
 
+/** The process ends a few calls after a decision has fallen, which is the file of that name. */
+function decided(name: string, decide: (journal: Journal) => Promise<void>) {
+  return async (journal: Journal, disk: MemoryDisk): Promise<void> => {
+    await segments(journal);
+    disk.onOperation = (operation) => {
+      if (operation.kind === 'rename' && operation.to === name) disk.cutAfter(6);
+    };
+    await expect(decide(journal)).rejects.toMatchObject({ code: 'JOURNAL_BROKEN' });
+  };
+}
+
 /** Everything is passed, segments are freed one after the other, and the next ones are made from them. */
 async function recycle(journal: Journal): Promise<void> {
   const cursor = journal.cursor('peer');
@@ -39,6 +50,16 @@ const scenarios: Record<string, Scenario> = {
   'open after a clean close': { prepare: segments, act: (journal) => appends(journal, 1) },
   'recovery of what nothing proves durable': { prepare: three, opens: true },
   'recovery of several segments': { prepare: segments, opens: true },
+  'recovery of a decided reset': {
+    prepare: decided('reset', (journal) => journal.reset(500, 3n)),
+    opens: true,
+    lastAfter: 499,
+  },
+  'recovery of a decided cut': {
+    prepare: decided('truncate', (journal) => journal.truncateAfter(6)),
+    opens: true,
+    lastAfter: 6,
+  },
   append: { prepare: three, act: (journal) => appends(journal, 1) },
   'appends at once': { prepare: three, act: (journal) => appends(journal, 3) },
   appendMany: {

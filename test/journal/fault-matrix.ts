@@ -16,7 +16,7 @@ import { MemoryDisk } from './memory-disk.js';
 export interface Scenario {
   options?: Partial<JournalOptions>;
   /** What the journal holds when it begins. */
-  prepare?: (journal: Journal) => Promise<unknown>;
+  prepare?: (journal: Journal, disk: MemoryDisk) => Promise<unknown>;
   /** Whether it is opened within the work, from a disk that its process left without closing it. */
   opens?: boolean;
   /** The work. What it appends has the payloads that `payloadOf` tells. */
@@ -76,7 +76,7 @@ function openOn(scenario: Scenario, dir: string, fs: NonNullable<JournalOptions[
 async function prepared(scenario: Scenario, dir: string, disk: MemoryDisk): Promise<Kept> {
   if (scenario.prepare === undefined) return { last: 0, position: 0 };
   const journal = await openOn(scenario, dir, disk.fs);
-  await scenario.prepare(journal);
+  await scenario.prepare(journal, disk);
   const kept = { last: journal.last, position: journal.cursors()[0]?.position ?? 0 };
   if (scenario.opens) disk.cutAfter(0);
   await journal.close().catch(() => {});
