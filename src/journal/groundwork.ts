@@ -31,8 +31,8 @@ export class Groundwork {
     private readonly fileBytesMax: number,
   ) {
     this.done = segment.header.recycled ? segment.fileBytes : segment.bytes;
-    this.givenUp = !file.writesZeros;
     this.footerEnd = segment.fileBytes;
+    this.givenUp = !file.writesZeros;
   }
 
   /** Resolves once nothing writes to the file below `end`. */
