@@ -15,6 +15,7 @@ const PARTS: Record<string, string> = {
   offset: '\\d+',
   name: '[a-z0-9_%=-]+',
   token: '[0-9a-f]{32}',
+  random: '[0-9a-f]{32}',
 };
 
 /** The names that the document knows, by how it writes them. */
