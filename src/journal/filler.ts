@@ -4,8 +4,11 @@ import { type Entry, encodeRecord } from './record.js';
 import { nextAddress, type Segment } from './segment.js';
 import type { Tail, TailBlock } from './tail.js';
 
-/** Past this a group takes no more records, so that one commit does not keep the next waiting for long. */
-const GROUP_BYTES_MAX = 8 * 1024 * 1024;
+/**
+ * Past this a group takes no more records: while the disk works on one group the next can be filled and sealed, and the
+ * syncs of groups of this size are a small part of their time.
+ */
+const GROUP_BYTES_MAX = 2 * 1024 * 1024;
 
 /** Encodes records as they get their numbers, and forms the groups that the writer commits one by one. */
 export class Filler {
@@ -28,8 +31,16 @@ export class Filler {
     this.base = active.address;
   }
 
-  get empty(): boolean {
-    return this.groups.length === 0;
+  /** What waits. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const group of this.groups) bytes += group.bytes;
+    return bytes;
+  }
+
+  /** The group that comes next, if it takes no more records. */
+  get full(): Group | undefined {
+    return this.groups.length > 1 ? this.groups[0] : undefined;
   }
 
   /** Goes on in another segment; nothing is waiting. */

@@ -25,6 +25,8 @@ export class Group {
   last = 0;
   epoch = 0;
   private readonly ranges: Range[] = [];
+  /** Of the newest record, once the records are sealed. */
+  private chain: bigint | undefined;
 
   constructor(
     /** Whether the group is the first of a segment that is still to be made. */
@@ -55,17 +57,25 @@ export class Group {
     this.bytes += bytes;
   }
 
-  /** Fills in header and checksums in one pass; returns the chain of the newest record. */
-  seal(segment: Segment, chain: bigint, durableThrough: number): bigint {
-    const { first, bytes, records } = this;
+  /** Fills in the checksums of the records, once, in one pass; returns the chain of the newest one. */
+  sealRecords(segment: Segment, chain: bigint): bigint {
+    if (this.chain !== undefined) return this.chain;
     const state = new BigUint64Array([segment.seed, chain]);
     for (const [index, { block, start, end }] of this.ranges.entries()) {
       kernels.sealRecords(block.bytes, index === 0 ? start + GROUP_HEADER_BYTES : start, end, state);
     }
+    this.chain = state[STATE.chain] as bigint;
+    return this.chain;
+  }
+
+  /** Fills in what is missing, the header last; returns the chain of the newest record. */
+  seal(segment: Segment, chain: bigint, durableThrough: number): bigint {
+    const { first, bytes, records } = this;
+    const newest = this.sealRecords(segment, chain);
     const head = this.ranges[0];
     if (head === undefined) throw new Error('a group holds at least one record');
     encodeGroupHeader(head.block.bytes, head.start, { bytes, first, records, durableThrough, chain }, segment.seed);
-    return state[STATE.chain] as bigint;
+    return newest;
   }
 
   /** What goes to the disk. */

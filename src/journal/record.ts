@@ -1,6 +1,7 @@
+import { endianness } from 'node:os';
 import { checksum64 } from '../engine/checksum.js';
 import { CANONICAL_BYTES, NO_KEY, RECORD, RECORD_HEADER_BYTES, recordBytes } from '../engine/record-layout.js';
-import { getU64, setU64, viewOf } from './format.js';
+import { getU64, viewOf } from './format.js';
 
 /** Encoding and decoding of one record; the kernels in engine/ fill in and check the checksums. */
 
@@ -34,52 +35,81 @@ export interface Entry {
 
 const EMPTY_KEY_SEED = checksum64(new Uint8Array(0));
 const ALL_ONES = 0xffffffff;
+const TWO_32 = 2 ** 32;
 
 /** XXH64 over key, then payload: the hash of the key is the seed for the payload. */
 export function payloadChecksum(key: Uint8Array | undefined, payload: Uint8Array): bigint {
   return checksum64(payload, key === undefined ? EMPTY_KEY_SEED : checksum64(key));
 }
 
-/** What the chain runs over, at `at` of the bytes, but for the checksum of the payload. */
-function encodeCanonical(view: DataView, at: number, entry: Entry): void {
+/** Memory for records, which begin at multiples of 8 of it: the same bytes seen in three ways. */
+export interface RecordMemory {
+  bytes: Uint8Array;
+  view: DataView;
+  /** Stores to it are what the encoding of small records takes most of its time for, and cost half of a DataView's. */
+  words: Uint32Array;
+}
+
+export function memoryOf(bytes: Uint8Array): RecordMemory {
+  return { bytes, view: viewOf(bytes), words: wordsOf(bytes) };
+}
+
+export function wordsOf(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
+}
+
+/** A word as it has to be stored to be little endian in memory. */
+const toLittleEndian: (word: number) => number =
+  endianness() === 'LE'
+    ? (word) => word
+    : (word) => (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+
+function setNumber(words: Uint32Array, at: number, value: number): void {
+  words[at] = toLittleEndian(value >>> 0);
+  words[at + 1] = value < TWO_32 ? 0 : toLittleEndian(Math.floor(value / TWO_32));
+}
+
+/** What the chain runs over, but for the checksum of the payload. */
+function encodeCanonical(words: Uint32Array, at: number, entry: Entry): void {
   const { key, payload } = entry;
-  setU64(view, at + RECORD.sequence, entry.sequence);
-  setU64(view, at + RECORD.epoch, entry.epoch);
-  setU64(view, at + RECORD.timestamp, entry.timestamp);
+  const word = at >>> 2;
+  setNumber(words, word + RECORD.sequence / 4, entry.sequence);
+  setNumber(words, word + RECORD.epoch / 4, entry.epoch);
+  setNumber(words, word + RECORD.timestamp / 4, entry.timestamp);
   if (entry.offset === undefined) {
-    view.setUint32(at + RECORD.offset, ALL_ONES, true);
-    view.setUint32(at + RECORD.offset + 4, ALL_ONES, true);
+    words[word + RECORD.offset / 4] = ALL_ONES;
+    words[word + RECORD.offset / 4 + 1] = ALL_ONES;
   } else {
-    setU64(view, at + RECORD.offset, entry.offset);
+    setNumber(words, word + RECORD.offset / 4, entry.offset);
   }
-  view.setUint32(at + RECORD.payloadLength, payload.length, true);
-  view.setUint16(at + RECORD.keyLength, key === undefined ? NO_KEY : key.byteLength, true);
-  view.setUint16(at + RECORD.kind, entry.kind, true);
+  words[word + RECORD.payloadLength / 4] = toLittleEndian(payload.length);
+  // Key length, kind and a byte of zeros share a word.
+  words[word + RECORD.keyLength / 4] = toLittleEndian((key === undefined ? NO_KEY : key.length) | (entry.kind << 16));
 }
 
 /** The chain of a record that is not encoded yet. */
 export class ChainLink {
-  private readonly bytes = new Uint8Array(CANONICAL_BYTES);
-  private readonly view = viewOf(this.bytes);
+  private readonly memory = memoryOf(new Uint8Array(CANONICAL_BYTES));
 
   after(previous: bigint, entry: Entry, checksum: bigint): bigint {
-    encodeCanonical(this.view, 0, entry);
-    this.view.setBigUint64(RECORD.payloadChecksum, checksum, true);
-    return checksum64(this.bytes, previous);
+    encodeCanonical(this.memory.words, 0, entry);
+    this.memory.view.setBigUint64(RECORD.payloadChecksum, checksum, true);
+    return checksum64(this.memory.bytes, previous);
   }
 }
 
 /** Writes the record at `at` of the memory; the kernel that seals it fills in its checksums. */
-export function encodeRecord({ bytes, view }: { bytes: Uint8Array; view: DataView }, at: number, entry: Entry): void {
+export function encodeRecord({ bytes, words }: RecordMemory, at: number, entry: Entry): void {
   const { key, payload } = entry;
-  encodeCanonical(view, at, entry);
+  encodeCanonical(words, at, entry);
   // The last eight bytes hold the padding, and the end of key or payload, which comes over it.
-  view.setUint32(at + entry.bytes - 8, 0, true);
-  view.setUint32(at + entry.bytes - 4, 0, true);
+  const end = (at + entry.bytes) >>> 2;
+  words[end - 2] = 0;
+  words[end - 1] = 0;
   let position = at + RECORD_HEADER_BYTES;
   if (key !== undefined) {
     bytes.set(key, position);
-    position += key.byteLength;
+    position += key.length;
   }
   bytes.set(payload, position);
 }

@@ -8,10 +8,9 @@ import {
   getU64,
   PAGE_BYTES,
   type SegmentHeader,
-  viewOf,
 } from './format.js';
 import type { RecentRecords } from './recent.js';
-import { type Entry, encodeRecord, recordBytesAt, sequenceAt, timestampAt } from './record.js';
+import { type Entry, encodeRecord, memoryOf, recordBytesAt, sequenceAt, timestampAt } from './record.js';
 import { newSegment, type Segment } from './segment.js';
 import { SegmentFile } from './segment-file.js';
 
@@ -35,7 +34,7 @@ export class SegmentBuilder {
   readonly segment: Segment;
   private readonly writer: SegmentFile;
   private buffer = Buffer.allocUnsafeSlow(GROUP_BYTES);
-  private view = viewOf(this.buffer);
+  private memory = memoryOf(this.buffer);
   /** Where the group starts in the buffer, as in its page; up to where it reaches, and how many records it holds. */
   private start = 0;
   private used = GROUP_HEADER_BYTES;
@@ -95,7 +94,7 @@ export class SegmentBuilder {
 
   addEntry(entry: Entry): void {
     const at = this.room(entry.bytes);
-    encodeRecord({ bytes: this.buffer, view: this.view }, at, entry);
+    encodeRecord(this.memory, at, entry);
     this.added(at);
   }
 
@@ -115,7 +114,7 @@ export class SegmentBuilder {
     const header = { bytes: used - start, first: before + 1, records, durableThrough: last, chain };
     encodeGroupHeader(buffer, start, header, segment.seed);
     await this.writer.write([{ bytes: buffer, start, end: used }], offset, false);
-    segment.note(before + 1, offset, timestampAt(this.view, start + GROUP_HEADER_BYTES));
+    segment.note(before + 1, offset, timestampAt(this.memory.view, start + GROUP_HEADER_BYTES));
     segment.bytes = offset + header.bytes;
     segment.last = last;
     this.end = { last, chain: state[1] as bigint, epoch: this.epoch };
@@ -146,7 +145,8 @@ export class SegmentBuilder {
 
   /** Enters the records of the last group into the ring; the file is finished, and the segment has its address. */
   noteRecent(recent: RecentRecords): void {
-    const { view, segment, newestGroup } = this;
+    const { segment, newestGroup } = this;
+    const { view } = this.memory;
     const { offset, start, end } = newestGroup;
     const group = segment.address + offset;
     for (let at = start + GROUP_HEADER_BYTES; at < end; ) {
@@ -164,16 +164,16 @@ export class SegmentBuilder {
       const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.byteLength * 2));
       this.buffer.copy(grown, 0, 0, at);
       this.buffer = grown;
-      this.view = viewOf(grown);
+      this.memory = memoryOf(grown);
     }
     this.used = needed;
     return at;
   }
 
   private added(at: number): void {
-    if (sequenceAt(this.view, at) !== this.last + 1) throw new Error('records of a segment follow each other');
-    this.epoch = getU64(this.view, at + RECORD.epoch);
-    this.lastTimestamp = timestampAt(this.view, at);
+    if (sequenceAt(this.memory.view, at) !== this.last + 1) throw new Error('records of a segment follow each other');
+    this.epoch = getU64(this.memory.view, at + RECORD.epoch);
+    this.lastTimestamp = timestampAt(this.memory.view, at);
     this.records++;
   }
 }

@@ -1,16 +1,18 @@
 import { markAsUntransferable } from 'node:worker_threads';
 import { kernels } from '../engine/engine.js';
 import { PAGE_BYTES, viewOf } from './format.js';
+import { type RecordMemory, wordsOf } from './record.js';
 
 /** The newest bytes of the journal in memory: records on their way to the disk, and those that went there last. */
 
 const BLOCK_BYTES = 1024 * 1024;
-/** How many blocks that went out of use wait for their next: memory that was used lately is faster than new. */
-const IDLE_MAX = 2;
+/** How many blocks that went out of use wait for their next: memory that was used before is faster than new. */
+const IDLE_MAX = 8;
 
 /** A stretch of one segment as it is or will be in the file, page for page; a record never spans two. */
-export class TailBlock {
+export class TailBlock implements RecordMemory {
   readonly view: DataView;
+  readonly words: Uint32Array;
   /** Up to where it is in use. */
   filled: number;
   /** Whether readers may still hold views of it. */
@@ -24,6 +26,7 @@ export class TailBlock {
     private readonly lead: number,
   ) {
     this.view = viewOf(bytes);
+    this.words = wordsOf(bytes);
     this.filled = lead;
   }
 

@@ -13,6 +13,9 @@ import type { JournalState } from './state.js';
  * one is encoded as its records come.
  */
 
+/** What is waiting to be written goes to an idle disk at once when there is so much of it. */
+const BEGIN_BYTES = 64 * 1024;
+
 export interface WriterOptions {
   /** What the file of a segment takes, footer included; whole pages. */
   segmentBytes: number;
@@ -24,6 +27,8 @@ export class GroupWriter {
   /** Bytes of records that have a number and are not durable. */
   pendingBytes = 0;
   private operations: Operation[] = [];
+  /** Until the writer begins, and while it works. */
+  private scheduled: Promise<void> | undefined;
   private running: Promise<void> | undefined;
   private readonly filler: Filler;
   /** The newest record known to be synced. */
@@ -48,13 +53,18 @@ export class GroupWriter {
   /** Has what was added written. */
   push(operation: Operation): void {
     this.operations.push(operation);
-    // A microtask later, so that calls made in a row share the first group too.
-    this.running ??= Promise.resolve().then(() => this.run());
+    // A microtask later, so that calls made in a row share the first group too, unless that is large enough by itself:
+    // then the disk begins while the rest comes in.
+    this.scheduled ??= Promise.resolve().then(() => {
+      this.scheduled = undefined;
+      this.begin();
+    });
+    if (this.running === undefined && this.filler.bytes >= BEGIN_BYTES) this.begin();
   }
 
   /** Resolves when nothing is queued any more, be it written or failed. */
   async idle(): Promise<void> {
-    while (this.running !== undefined) await this.running;
+    while (this.scheduled !== undefined || this.running !== undefined) await (this.scheduled ?? this.running);
   }
 
   /** Goes on in another segment, which the state knows already. */
@@ -85,6 +95,15 @@ export class GroupWriter {
     }
   }
 
+  private begin(): void {
+    if (this.running !== undefined || this.filler.bytes === 0 || this.state.failure !== undefined) return;
+    this.running = this.run().finally(() => {
+      this.running = undefined;
+      // For what came after the last look.
+      this.begin();
+    });
+  }
+
   private async run(): Promise<void> {
     try {
       // What a group took before the journal broke is not written any more either.
@@ -96,8 +115,6 @@ export class GroupWriter {
       }
     } catch (error) {
       this.state.fail(error);
-    } finally {
-      this.running = undefined;
     }
   }
 
@@ -109,6 +126,8 @@ export class GroupWriter {
     const written = file.write(group.parts, group.offset, this.options.sync);
     // While the disk works; nobody looks up a record that is not durable.
     group.index(segment, state.recent);
+    const { full } = this.filler;
+    if (full !== undefined && !full.startsSegment) full.sealRecords(segment, chain);
     await written;
     // Broken meanwhile by something else, and everyone told so: nothing more is acknowledged.
     if (state.failure !== undefined) return;

@@ -10,7 +10,7 @@ import {
   roundUp,
   type SegmentHeader,
 } from '../../src/journal/format.js';
-import { encodeRecord, timestampAt } from '../../src/journal/record.js';
+import { encodeRecord, memoryOf, timestampAt } from '../../src/journal/record.js';
 import { VOLUME } from './harness.js';
 
 /** Segments made byte by byte, for what no journal writes by itself: chosen salts, and leftovers of earlier lives. */
@@ -69,13 +69,13 @@ export function craftGroup(
 ): { bytes: Buffer; chain: bigint } {
   const sizes = records.map(({ key, payload }) => recordBytes(key?.byteLength ?? 0, payload.byteLength));
   const bytes = Buffer.alloc(GROUP_HEADER_BYTES + sizes.reduce((sum, size) => sum + size, 0));
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const memory = memoryOf(bytes);
   let at = GROUP_HEADER_BYTES;
   for (const [index, { payload, key, offset, kind = 0, epoch = 1 }] of records.entries()) {
     const size = sizes[index] ?? 0;
     const sequence = first + index;
     const timestamp = START + sequence;
-    encodeRecord({ bytes, view }, at, { sequence, epoch, kind, timestamp, key, offset, payload, bytes: size });
+    encodeRecord(memory, at, { sequence, epoch, kind, timestamp, key, offset, payload, bytes: size });
     at += size;
   }
   const state = new BigUint64Array([seed, chain]);
