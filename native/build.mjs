@@ -24,7 +24,7 @@ function inputs() {
   for (const path of ['binding.gyp', ...sources.sort().map((name) => join('native', name))]) {
     hash.update(`${path}\0`).update(readFileSync(path));
   }
-  for (const name of ['node-addon-api', 'xxhash-addon']) hash.update(require(`${name}/package.json`).version);
+  for (const name of ['@c4312/blake3-native', 'node-addon-api', 'xxhash-addon']) hash.update(require(`${name}/package.json`).version);
   return hash.update(`${process.version} ${process.platform} ${process.arch}`).digest('hex');
 }
 
