@@ -48,17 +48,18 @@ export function chunkEnd(stretch: Stretch, gear: Uint32Array, from: number): num
   const to = Math.min(last, end);
   if (first < to) {
     const hash = hashBefore(stretch, gear, first, GEAR_WINDOW_BYTES - 1);
-    const found = findBelow(bytes, first, to, hash, gear, gear[GEAR.limit] as number);
+    const table = gear.subarray(GEAR.table);
+    const found = findBelow(bytes, first, to, hash, table, gear[GEAR.limit] as number);
     if (found >= 0) return found + 1;
   }
   return last <= end ? last : 0;
 }
 
 /** The first byte of bytes[from, to) whose hash is below the limit, or -1. What most of the time goes into. */
-function findBelow(bytes: Uint8Array, from: number, to: number, before: number, gear: Uint32Array, limit: number) {
+function findBelow(bytes: Uint8Array, from: number, to: number, before: number, table: Uint32Array, limit: number) {
   let hash = before;
   for (let at = from; at < to; at++) {
-    hash = ((hash << 1) + (gear[GEAR.table + (bytes[at] as number)] as number)) | 0;
+    hash = ((hash << 1) + (table[bytes[at] as number] as number)) | 0;
     if (hash >>> 0 < limit) return at;
   }
   return -1;
