@@ -28,7 +28,8 @@ Gear random_gear(Random& random) {
   Gear gear;
   gear.min_bytes = static_cast<uint32_t>(longhaul::kGearWindow + random.below(random.below(2) == 0 ? 2 : 3000));
   gear.max_bytes = static_cast<uint32_t>(gear.min_bytes + random.below(random.below(2) == 0 ? 2 : 300'000));
-  gear.limit = random.below(8) == 0 ? ~uint32_t{0} : static_cast<uint32_t>(random.below(size_t{1} << (20 + random.below(12))));
+  gear.limit = static_cast<uint32_t>(random.below(size_t{1} << (20 + random.below(12))));
+  if (random.below(8) == 0) gear.limit = ~uint32_t{0};
   for (uint32_t& entry : gear.table) entry = static_cast<uint32_t>(random.below(uint64_t{1} << 32));
   return gear;
 }
@@ -123,7 +124,9 @@ void differences(Random& random, uint64_t round) {
   check(into == a, "a difference applied gives the bytes back", round);
 
   Bytes sparse(random.below(2000));
-  for (size_t at = 0; at < sparse.size(); at += 1 + random.below(200)) sparse[at] = static_cast<uint8_t>(random.below(2));
+  for (size_t at = 0; at < sparse.size(); at += 1 + random.below(200)) {
+    sparse[at] = static_cast<uint8_t>(random.below(2));
+  }
   const size_t start = random.below(sparse.size() + 1);
   const size_t end = start + random.below(sparse.size() - start + 1);
   const size_t first = longhaul::first_non_zero(sparse.data(), start, end);
