@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ContentKernels } from '../src/engine/content-kernels.js';
+import { GEAR } from '../src/engine/content-layout.js';
 import { gearOf } from '../src/engine/gear.js';
-import { GEAR } from '../src/engine/gear-layout.js';
 import { checked } from '../src/engine/kernels.js';
 import { loadEngine } from '../src/engine/load.js';
 import { portable } from '../src/engine/portable.js';

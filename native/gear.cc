@@ -93,24 +93,23 @@ void Cutter::scan_piece() {
   uint32_t hash = hash_;
   size_t done = 0;
   if (stretch >= kGearWindow) {
-    const uint8_t* const second = piece + stretch;
-    const uint8_t* const third = second + stretch;
-    uint32_t hash2 = warm(table, second);
-    uint32_t hash3 = warm(table, third);
-    for (size_t at = 0; at < stretch; at++) {
-      hash = (hash << 1) + table[piece[at]];
-      hash2 = (hash2 << 1) + table[second[at]];
-      hash3 = (hash3 << 1) + table[third[at]];
+    uint32_t hash2 = warm(table, piece + stretch);
+    uint32_t hash3 = warm(table, piece + 2 * stretch);
+    // One pointer and one distance instead of three pointers: there are just enough registers.
+    for (const uint8_t* at = piece; at < piece + stretch; at++) {
+      hash = (hash << 1) + table[at[0]];
+      hash2 = (hash2 << 1) + table[at[stretch]];
+      hash3 = (hash3 << 1) + table[at[2 * stretch]];
       if (LONGHAUL_RARE(hash < limit)) mark(at);
-      if (LONGHAUL_RARE(hash2 < limit)) mark(stretch + at);
-      if (LONGHAUL_RARE(hash3 < limit)) mark(2 * stretch + at);
+      if (LONGHAUL_RARE(hash2 < limit)) mark(at + stretch);
+      if (LONGHAUL_RARE(hash3 < limit)) mark(at + 2 * stretch);
     }
     hash = hash3;
     done = 3 * stretch;
   }
   for (; done < length; done++) {
     hash = (hash << 1) + table[piece[done]];
-    if (LONGHAUL_RARE(hash < limit)) mark(done);
+    if (LONGHAUL_RARE(hash < limit)) mark(piece + done);
   }
   hash_ = hash;
 }

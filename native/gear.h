@@ -50,7 +50,10 @@ class Cutter {
 
   void scan_piece();
   bool candidate_between(size_t from, size_t to, size_t* at) const;
-  void mark(size_t at) { candidates_[at / 64] |= uint64_t{1} << (at % 64); }
+  void mark(const uint8_t* byte) {
+    const auto at = static_cast<size_t>(byte - bytes_) - piece_start_;
+    candidates_[at / 64] |= uint64_t{1} << (at % 64);
+  }
 
   const Gear& gear_;
   const GearState before_;

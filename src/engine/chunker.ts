@@ -1,6 +1,6 @@
+import { GEAR_STATE, GEAR_STATE_FIELDS } from './content-layout.js';
 import { kernels } from './engine.js';
 import { type ChunkOptions, gearOf } from './gear.js';
-import { GEAR_STATE, GEAR_STATE_FIELDS } from './gear-layout.js';
 
 const CUTS_AT_ONCE = 256;
 

@@ -1,7 +1,14 @@
 import { types } from 'node:util';
 import { checkBytes, checkInteger, checkRange, isShared, refuse, UINT32_MAX } from './arguments.js';
-import { GEAR, GEAR_FIELDS, GEAR_STATE, GEAR_STATE_FIELDS, GEAR_WINDOW_BYTES } from './gear-layout.js';
-import { DIGEST_BYTES, KEY_BYTES } from './portable-digest.js';
+import {
+  CHUNK_DIGEST_BYTES,
+  GEAR,
+  GEAR_FIELDS,
+  GEAR_STATE,
+  GEAR_STATE_FIELDS,
+  GEAR_WINDOW_BYTES,
+  KEY_BYTES,
+} from './content-layout.js';
 
 /**
  * The kernels that look at content: chunks, digests, differences. Results go into the caller's arrays, so that one call
@@ -152,13 +159,13 @@ function checkDigests(digests: unknown, count: number): void {
   const room = types.isBigUint64Array(digests)
     ? digests.length
     : types.isUint8Array(digests)
-      ? Math.floor(digests.byteLength / DIGEST_BYTES)
+      ? Math.floor(digests.byteLength / CHUNK_DIGEST_BYTES)
       : -1;
   if (room < count || isShared(digests as Uint8Array)) {
     refuse(
       'digests',
       digests,
-      `a BigUint64Array of at least ${count}, or a Uint8Array of ${DIGEST_BYTES} bytes for each`,
+      `a BigUint64Array of at least ${count}, or a Uint8Array of ${CHUNK_DIGEST_BYTES} bytes for each`,
     );
   }
 }

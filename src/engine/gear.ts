@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../errors.js';
 import { integerOption, KIB, MIB } from '../options.js';
-import { GEAR, GEAR_FIELDS } from './gear-layout.js';
-import { expandKey, KEY_BYTES } from './portable-digest.js';
+import { GEAR, GEAR_FIELDS, KEY_BYTES } from './content-layout.js';
+import { expandKey } from './portable-digest.js';
 
 const AVERAGE_BYTES = { min: 256, max: 16 * MIB, default: 16 * KIB };
 const MIN_BYTES_MIN = 64;

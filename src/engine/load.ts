@@ -5,11 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { NativeEngineMissingError } from '../errors.js';
 import { choiceOption } from '../options.js';
-import { GEAR_FIELDS, GEAR_WINDOW_BYTES } from './gear-layout.js';
+import { GEAR_FIELDS, GEAR_WINDOW_BYTES, KEY_BYTES } from './content-layout.js';
 import type { Kernels } from './kernels.js';
 import { type NativeAddon, nativeKernels } from './native.js';
 import { portable } from './portable.js';
-import { KEY_BYTES } from './portable-digest.js';
 import { RECORD, recordBytes, STATE } from './record-layout.js';
 
 /** Finds the addon, or remembers why there is none. */

@@ -1,4 +1,4 @@
-import { GEAR, GEAR_STATE, GEAR_WINDOW_BYTES } from './gear-layout.js';
+import { GEAR, GEAR_STATE, GEAR_WINDOW_BYTES } from './content-layout.js';
 
 /**
  * Content-defined chunking with Gear (Xia et al., Ddelta, Performance Evaluation 79, 2014; FastCDC, USENIX ATC 2016).

@@ -1,17 +1,15 @@
 import { createBLAKE3 } from 'hash-wasm';
+import { CHUNK_DIGEST_BYTES, KEY_BYTES } from './content-layout.js';
 import { chunkEnd } from './portable-chunks.js';
 
 /** Keyed BLAKE3 (O'Connor et al., 2020) in WebAssembly, one range after the other. */
 
-export const KEY_BYTES = 32;
-export const TAG_BYTES = 8;
-export const DIGEST_BYTES = 16;
 const EXPANDED_BYTES = 1024;
 
 // A hasher reads its key anew from here at every `init`. Nothing below waits, so no two calls share it.
 const key = new Uint8Array(KEY_BYTES);
 const [hasher, expander] = await Promise.all([
-  createBLAKE3(8 * DIGEST_BYTES, key),
+  createBLAKE3(8 * CHUNK_DIGEST_BYTES, key),
   createBLAKE3(8 * EXPANDED_BYTES, key),
 ]);
 
@@ -26,7 +24,7 @@ const digestOf = (bytes: Uint8Array): Uint8Array => hasher.init().update(bytes).
 
 /** Puts digests where they belong: tags where `digests` are 64-bit numbers, else 16 bytes each. */
 function store(digest: Uint8Array, digests: BigUint64Array | Uint8Array, index: number): void {
-  if (digests instanceof Uint8Array) digests.set(digest, index * DIGEST_BYTES);
+  if (digests instanceof Uint8Array) digests.set(digest, index * CHUNK_DIGEST_BYTES);
   else digests[index] = new DataView(digest.buffer, digest.byteOffset).getBigUint64(0, true);
 }
 

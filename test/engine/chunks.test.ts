@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Chunker } from '../../src/engine/chunker.js';
+import { GEAR, GEAR_FIELDS } from '../../src/engine/content-layout.js';
 import { type ChunkOptions, gearOf } from '../../src/engine/gear.js';
-import { GEAR, GEAR_FIELDS } from '../../src/engine/gear-layout.js';
 import { InvalidArgumentError } from '../../src/errors.js';
 import { randomFor, rounds, SEED } from '../support/seed.js';
 import { cutsByDefinition, cutsOf, KEY, mixedBytes, smallGear, wildGear } from './content.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ContentKernels } from '../../src/engine/content-kernels.js';
-import { GEAR, GEAR_STATE } from '../../src/engine/gear-layout.js';
+import { GEAR, GEAR_STATE } from '../../src/engine/content-layout.js';
 import { loadEngine, ownAddonPath } from '../../src/engine/load.js';
 import { InvalidArgumentError } from '../../src/errors.js';
 import { KEY, smallGear } from './content.js';

@@ -1,6 +1,6 @@
 import type { Random } from '../../fuzz/random.js';
+import { GEAR, GEAR_STATE_FIELDS } from '../../src/engine/content-layout.js';
 import { type ChunkOptions, gearOf } from '../../src/engine/gear.js';
-import { GEAR, GEAR_STATE_FIELDS } from '../../src/engine/gear-layout.js';
 import type { Kernels } from '../../src/engine/kernels.js';
 
 /** Bytes and chunks for the tests of the kernels that look at content. */

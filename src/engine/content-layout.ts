@@ -11,3 +11,9 @@ export const GEAR_WINDOW_BYTES = 32;
 /** What cutting reads and leaves in its `state`: the hash, and how many bytes before belong to the chunk still open. */
 export const GEAR_STATE = { hash: 0, open: 1 } as const;
 export const GEAR_STATE_FIELDS = 2;
+
+/** The secret that table and digests derive from. */
+export const KEY_BYTES = 32;
+
+/** A digest that is no tag: the first 128 bits. */
+export const CHUNK_DIGEST_BYTES = 16;
