@@ -1,4 +1,4 @@
-// What JavaScript passed, checked: type, length and bounds. Whatever it is, the answer is an exception and never a crash.
+// What JavaScript passed, checked: type, length and bounds. Whatever it is, the answer is an exception, never a crash.
 #pragma once
 
 #include <napi.h>

@@ -15,8 +15,8 @@ constexpr size_t kDigestBytes = 16;
 // Writes the first `out_bytes` of the digest of bytes[0, length).
 void digest(const uint8_t key[kKeyBytes], const uint8_t* bytes, size_t length, uint8_t* out, size_t out_bytes);
 
-// The digests of `count` ranges, each a start and an end in `ranges`, one after the other into `out`. False when one does
-// not lie within bytes[0, length); it ends there.
+// The digests of `count` ranges, each a start and an end in `ranges`, one after the other into `out`. False when one
+// does not lie within bytes[0, length); it ends there.
 bool digest_ranges(const uint8_t key[kKeyBytes], const uint8_t* bytes, size_t length, const uint32_t* ranges,
                    size_t count, uint8_t* out, size_t out_bytes);
 

@@ -1,9 +1,9 @@
 // Content-defined chunking with Gear (Xia et al., Ddelta, Performance Evaluation 79, 2014; FastCDC, USENIX ATC 2016).
 //
-// The hash after byte i is h = 2h + table[byte i] modulo 2^32, so it depends on the last 32 bytes and no others. Where it
-// is below `limit`, which are its top bits, a chunk may end behind that byte. Those places come first, several stretches
-// of the bytes side by side; which of them end a chunk follows in order. A chunk is never shorter than the window, so
-// what comes before a chunk has no part in where it ends.
+// The hash after byte i is h = 2h + table[byte i] modulo 2^32, so it depends on the last 32 bytes and no others. Where
+// it is below `limit`, which its top bits decide, a chunk may end behind that byte. Those places come first, several
+// stretches of the bytes side by side; which of them end a chunk follows in order. A chunk is never shorter than the
+// window, so what comes before a chunk has no part in where it ends.
 //
 // The portable twin is src/engine/portable-chunks.ts.
 #pragma once
