@@ -22,6 +22,7 @@ bool all_zero(const uint8_t* bytes) {
 
 // Where the run of zeros that goes up to `end` begins, at the earliest at `start`.
 size_t zeros_before(const uint8_t* bytes, size_t start, size_t end) {
+  while (end - start >= kWord && word_at(bytes + end - kWord) == 0) end -= kWord;
   while (end > start && bytes[end - 1] == 0) end--;
   return end;
 }
@@ -35,6 +36,7 @@ void xor_bytes(const uint8_t* a, const uint8_t* b, uint8_t* into, size_t length)
 size_t first_non_zero(const uint8_t* bytes, size_t start, size_t end) {
   size_t at = start;
   while (end - at >= kBlock && all_zero(bytes + at)) at += kBlock;
+  while (end - at >= kWord && word_at(bytes + at) == 0) at += kWord;
   while (at < end && bytes[at] == 0) at++;
   return at;
 }
