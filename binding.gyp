@@ -5,43 +5,18 @@
   },
   "targets": [
     {
-      "target_name": "blake3",
-      "type": "static_library",
-      "sources": ["<(blake3)/blake3.c", "<(blake3)/blake3_dispatch.c", "<(blake3)/blake3_portable.c"],
-      "cflags": ["-O3", "-fvisibility=hidden"],
-      "direct_dependent_settings": { "include_dirs": ["<(blake3)"] },
-      "xcode_settings": {
-        "GCC_OPTIMIZATION_LEVEL": "3",
-        "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
-        "MACOSX_DEPLOYMENT_TARGET": "11.0"
-      },
-      "conditions": [
-        [
-          "target_arch=='x64' and OS!='win'",
-          {
-            "sources": [
-              "<(blake3)/blake3_sse2_x86-64_unix.S",
-              "<(blake3)/blake3_sse41_x86-64_unix.S",
-              "<(blake3)/blake3_avx2_x86-64_unix.S",
-              "<(blake3)/blake3_avx512_x86-64_unix.S"
-            ]
-          }
-        ],
-        ["target_arch=='arm64'", { "sources": ["<(blake3)/blake3_neon.c"] }],
-        [
-          "target_arch!='arm64' and (target_arch!='x64' or OS=='win')",
-          {
-            "defines": [
-              "BLAKE3_NO_SSE2", "BLAKE3_NO_SSE41", "BLAKE3_NO_AVX2", "BLAKE3_NO_AVX512", "BLAKE3_USE_NEON=0"
-            ]
-          }
-        ]
-      ]
-    },
-    {
       "target_name": "longhaul",
       "dependencies": ["blake3"],
-      "sources": ["native/addon.cc", "native/bridge.cc", "native/durable.cc", "native/records.cc", "native/content.cc", "native/delta.cc", "native/digest.cc", "native/gear.cc"],
+      "sources": [
+        "native/addon.cc",
+        "native/bridge.cc",
+        "native/content.cc",
+        "native/delta.cc",
+        "native/digest.cc",
+        "native/durable.cc",
+        "native/gear.cc",
+        "native/records.cc"
+      ],
       "include_dirs": [
         "<!(node -p \"require('node-addon-api').include_dir\")",
         "<!(node -p \"path.relative('.', path.dirname(require.resolve('xxhash-addon/package.json')))\")/xxHash"
@@ -82,6 +57,40 @@
                 "WarningLevel": 3
               }
             }
+          }
+        ]
+      ]
+    },
+    {
+      "target_name": "blake3",
+      "type": "static_library",
+      "sources": ["<(blake3)/blake3.c", "<(blake3)/blake3_dispatch.c", "<(blake3)/blake3_portable.c"],
+      "cflags": ["-O3", "-fvisibility=hidden"],
+      "direct_dependent_settings": { "include_dirs": ["<(blake3)"] },
+      "xcode_settings": {
+        "GCC_OPTIMIZATION_LEVEL": "3",
+        "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+        "MACOSX_DEPLOYMENT_TARGET": "11.0"
+      },
+      "conditions": [
+        [
+          "target_arch=='x64' and OS!='win'",
+          {
+            "sources": [
+              "<(blake3)/blake3_sse2_x86-64_unix.S",
+              "<(blake3)/blake3_sse41_x86-64_unix.S",
+              "<(blake3)/blake3_avx2_x86-64_unix.S",
+              "<(blake3)/blake3_avx512_x86-64_unix.S"
+            ]
+          }
+        ],
+        ["target_arch=='arm64'", { "sources": ["<(blake3)/blake3_neon.c"] }],
+        [
+          "target_arch!='arm64' and (target_arch!='x64' or OS=='win')",
+          {
+            "defines": [
+              "BLAKE3_NO_SSE2", "BLAKE3_NO_SSE41", "BLAKE3_NO_AVX2", "BLAKE3_NO_AVX512", "BLAKE3_USE_NEON=0"
+            ]
           }
         ]
       ]
