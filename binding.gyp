@@ -1,8 +1,22 @@
 {
+  "variables": {
+    # The upstream C sources of BLAKE3; relative, because GYP takes no other paths for sources.
+    "blake3": "<!(node -p \"path.relative('.', require.resolve('@c4312/blake3-native/package.json') + '/../c').replaceAll(path.sep, '/')\")"
+  },
   "targets": [
     {
       "target_name": "longhaul",
-      "sources": ["native/addon.cc", "native/bridge.cc", "native/durable.cc", "native/records.cc"],
+      "dependencies": ["blake3"],
+      "sources": [
+        "native/addon.cc",
+        "native/bridge.cc",
+        "native/content.cc",
+        "native/delta.cc",
+        "native/digest.cc",
+        "native/durable.cc",
+        "native/gear.cc",
+        "native/records.cc"
+      ],
       "include_dirs": [
         "<!(node -p \"require('node-addon-api').include_dir\")",
         "<!(node -p \"path.relative('.', path.dirname(require.resolve('xxhash-addon/package.json')))\")/xxHash"
@@ -13,6 +27,8 @@
       "cflags_cc": ["-std=c++17", "-fexceptions"],
       "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-exceptions"],
       "conditions": [
+        # The libraries' symbols stay inside, those of assembly too, which know no visibility.
+        ["OS=='linux'", { "ldflags": ["-Wl,--exclude-libs,ALL"] }],
         [
           "OS=='mac'",
           {
@@ -41,6 +57,40 @@
                 "WarningLevel": 3
               }
             }
+          }
+        ]
+      ]
+    },
+    {
+      "target_name": "blake3",
+      "type": "static_library",
+      "sources": ["<(blake3)/blake3.c", "<(blake3)/blake3_dispatch.c", "<(blake3)/blake3_portable.c"],
+      "cflags": ["-O3", "-fvisibility=hidden"],
+      "direct_dependent_settings": { "include_dirs": ["<(blake3)"] },
+      "xcode_settings": {
+        "GCC_OPTIMIZATION_LEVEL": "3",
+        "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+        "MACOSX_DEPLOYMENT_TARGET": "11.0"
+      },
+      "conditions": [
+        [
+          "target_arch=='x64' and OS!='win'",
+          {
+            "sources": [
+              "<(blake3)/blake3_sse2_x86-64_unix.S",
+              "<(blake3)/blake3_sse41_x86-64_unix.S",
+              "<(blake3)/blake3_avx2_x86-64_unix.S",
+              "<(blake3)/blake3_avx512_x86-64_unix.S"
+            ]
+          }
+        ],
+        ["target_arch=='arm64'", { "sources": ["<(blake3)/blake3_neon.c"] }],
+        [
+          "target_arch!='arm64' and (target_arch!='x64' or OS=='win')",
+          {
+            "defines": [
+              "BLAKE3_NO_SSE2", "BLAKE3_NO_SSE41", "BLAKE3_NO_AVX2", "BLAKE3_NO_AVX512", "BLAKE3_USE_NEON=0"
+            ]
           }
         ]
       ]

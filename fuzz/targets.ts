@@ -1,6 +1,15 @@
 import { bytesHostile, bytesRoundTrip } from './bytes.js';
+import { contentChunks, contentDelta } from './content.js';
 import { hostileFrames, mutatedFrames, validFrames } from './frames.js';
 import type { FuzzTarget } from './target.js';
 
 /** Every target of a normal run, and of the smoke run in the tests. */
-export const targets: readonly FuzzTarget[] = [validFrames, mutatedFrames, hostileFrames, bytesRoundTrip, bytesHostile];
+export const targets: readonly FuzzTarget[] = [
+  validFrames,
+  mutatedFrames,
+  hostileFrames,
+  bytesRoundTrip,
+  bytesHostile,
+  contentChunks,
+  contentDelta,
+];

@@ -1,4 +1,5 @@
-// What JavaScript sees. With bridge.h the only file that knows Node; src/engine/native.ts has its types.
+// What JavaScript sees; content.cc has the rest of it. With arguments.h and bridge.h they are the only files that know
+// Node; src/engine/native.ts has the types.
 //
 // The TypeScript side has checked the arguments kindly. They are checked again here, tersely: whatever is passed, the
 // answer is an exception and never a crash.
@@ -7,65 +8,24 @@
 #include <limits>
 #include <memory>
 
+#include "arguments.h"
 #include "bridge.h"
+#include "content.h"
 #include "records.h"
 #include "xxh64.h"
 
 namespace {
 
-using Info = Napi::CallbackInfo;
-
-constexpr double kSafeIntegerMax = 9007199254740991.0;
-
-[[noreturn]] void refuse(const Info& info, const char* expected) { throw Napi::TypeError::New(info.Env(), expected); }
-
-// One call for type, length and place; node-addon-api's classes make three of it, which a group of many buffers feels.
-template <typename Element>
-struct View {
-  Element* data;
-  size_t length;
-};
-
-template <typename Element>
-View<Element> view_of(const Info& info, napi_value value, napi_typedarray_type expected, const char* expectation) {
-  napi_typedarray_type type;
-  size_t length = 0;
-  void* data = nullptr;
-  const napi_status status = napi_get_typedarray_info(info.Env(), value, &type, &length, &data, nullptr, nullptr);
-  if (status != napi_ok || type != expected) refuse(info, expectation);
-  return {static_cast<Element*>(data), length};
-}
-
-View<uint8_t> bytes_of(const Info& info, napi_value value) {
-  return view_of<uint8_t>(info, value, napi_uint8_array, "expected a Uint8Array");
-}
-
-// An integer from 0 to `max`.
-double integer_of(const Info& info, const Napi::Value& value, double max) {
-  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-  if (!(number >= 0 && number <= max) || number != static_cast<double>(static_cast<uint64_t>(number))) {
-    refuse(info, "expected an integer within bounds");
-  }
-  return number;
-}
-
-int descriptor_of(const Info& info, const Napi::Value& value) {
-  return static_cast<int>(integer_of(info, value, std::numeric_limits<int>::max()));
-}
-
-struct Range {
-  uint8_t* bytes;
-  size_t start;
-  size_t end;
-};
-
-// Arguments 0 to 2: bytes, start, end.
-Range range_of(const Info& info) {
-  const View<uint8_t> bytes = bytes_of(info, info[0]);
-  const double end = integer_of(info, info[2], static_cast<double>(bytes.length));
-  const double start = integer_of(info, info[1], end);
-  return {bytes.data, static_cast<size_t>(start), static_cast<size_t>(end)};
-}
+using longhaul::bytes_of;
+using longhaul::descriptor_of;
+using longhaul::Info;
+using longhaul::integer_of;
+using longhaul::kSafeIntegerMax;
+using longhaul::Range;
+using longhaul::range_of;
+using longhaul::refuse;
+using longhaul::View;
+using longhaul::view_of;
 
 // Argument 3: the fields of `state`.
 uint64_t* state_of(const Info& info, size_t fields) {
@@ -76,10 +36,7 @@ uint64_t* state_of(const Info& info, size_t fields) {
 
 Napi::Value checksum64(const Info& info) {
   const View<uint8_t> bytes = bytes_of(info, info[0]);
-  if (!info[1].IsBigInt()) refuse(info, "expected a seed");
-  bool lossless = false;
-  const uint64_t seed = info[1].As<Napi::BigInt>().Uint64Value(&lossless);
-  return Napi::BigInt::New(info.Env(), longhaul::xxh64(bytes.data, bytes.length, seed));
+  return Napi::BigInt::New(info.Env(), longhaul::xxh64(bytes.data, bytes.length, longhaul::seed_of(info, 1)));
 }
 
 Napi::Value page_offset(const Info& info) {
@@ -126,6 +83,7 @@ class Addon : public Napi::Addon<Addon> {
     exports["sealRecords"] = Napi::Function::New(env, seal_records, "sealRecords");
     exports["pageOffset"] = Napi::Function::New(env, page_offset, "pageOffset");
     exports["checkRecords"] = Napi::Function::New(env, check_records, "checkRecords");
+    longhaul::export_content(env, exports);
 #if !defined(_WIN32)
     DefineAddon(exports, {InstanceMethod("writeDurable", &Addon::write_durable),
                           InstanceMethod("bypassCache", &Addon::bypass_cache),

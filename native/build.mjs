@@ -13,6 +13,7 @@ const ADDON = join('build', 'Release', 'longhaul.node');
 const STAMP = join('build', 'native.inputs');
 const LOG = join('build', 'native.log');
 const SOURCES = /[.](cc|h)$/;
+const PACKAGES = ['@c4312/blake3-native', 'node-addon-api', 'xxhash-addon'];
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const require = createRequire(import.meta.url);
@@ -24,7 +25,7 @@ function inputs() {
   for (const path of ['binding.gyp', ...sources.sort().map((name) => join('native', name))]) {
     hash.update(`${path}\0`).update(readFileSync(path));
   }
-  for (const name of ['node-addon-api', 'xxhash-addon']) hash.update(require(`${name}/package.json`).version);
+  for (const name of PACKAGES) hash.update(require(`${name}/package.json`).version);
   return hash.update(`${process.version} ${process.platform} ${process.arch}`).digest('hex');
 }
 

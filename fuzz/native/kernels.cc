@@ -10,32 +10,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <random>
 #include <vector>
 
 #include "../../native/durable.h"
 #include "../../native/records.h"
+#include "content.h"
 
 namespace {
 
-using Bytes = std::vector<uint8_t>;
-
 constexpr uint64_t kSeed = 77;
 constexpr uint64_t kFirst = 1000;
-
-class Random {
- public:
-  explicit Random(uint64_t seed) : engine_(seed) {}
-  size_t below(size_t limit) { return limit == 0 ? 0 : engine_() % limit; }
-  Bytes bytes(size_t length) {
-    Bytes made(length);
-    for (uint8_t& byte : made) byte = static_cast<uint8_t>(engine_());
-    return made;
-  }
-
- private:
-  std::mt19937_64 engine_;
-};
 
 // What the writes below find.
 struct Disk {
@@ -43,12 +27,6 @@ struct Disk {
   size_t room_end;
 };
 Disk disk = {nullptr, 0};
-
-void check(bool holds, const char* what, uint64_t round) {
-  if (holds) return;
-  std::fprintf(stderr, "round %llu: %s\n", static_cast<unsigned long long>(round), what);
-  std::exit(1);
-}
 
 template <typename T>
 void put(Bytes& bytes, size_t at, T value) {
@@ -131,6 +109,12 @@ void interrupted_writes(Random& random, const char* path) {
 
 }  // namespace
 
+void check(bool holds, const char* what, uint64_t round) {
+  if (holds) return;
+  std::fprintf(stderr, "round %llu: %s\n", static_cast<unsigned long long>(round), what);
+  std::exit(1);
+}
+
 // Stands in for the system's: signals interrupt it, it writes a part only, and the disk ends at `room_end`.
 extern "C" ssize_t pwritev(int fd, const iovec* parts, int count, off_t position) {
   if (disk.random->below(4) == 0) {
@@ -154,7 +138,10 @@ int main(int count, char** arguments) {
   if (count != 4) return 2;
   Random random(std::strtoull(arguments[1], nullptr, 10));
   const uint64_t rounds = std::strtoull(arguments[2], nullptr, 10);
-  for (uint64_t round = 0; round < rounds; round++) one_round(random, round);
+  for (uint64_t round = 0; round < rounds; round++) {
+    one_round(random, round);
+    content_round(random, round);
+  }
   interrupted_writes(random, arguments[3]);
   std::printf("%llu rounds\n", static_cast<unsigned long long>(rounds));
   return 0;

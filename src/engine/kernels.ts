@@ -1,10 +1,10 @@
 import { types } from 'node:util';
-import { InvalidArgumentError } from '../errors.js';
-import { isDetached } from './bytes.js';
+import { checkBytes, checkInteger, checkRange, isShared, refuse, UINT32_MAX } from './arguments.js';
+import { type ContentKernels, checkedContent } from './content-kernels.js';
 import { CHECK_STATE_FIELDS, SEAL_STATE_FIELDS } from './record-layout.js';
 
 /** The byte-level work that both engines do, the addon in C++ and its twin in TypeScript. */
-export interface Kernels {
+export interface Kernels extends ContentKernels {
   /** XXH64 of the bytes. Only the lower 64 bits of the seed count. */
   checksum64(bytes: Uint8Array, seed: bigint): bigint;
 
@@ -63,6 +63,7 @@ export interface Kernels {
  */
 export function checked(kernels: Kernels): Kernels {
   return {
+    ...checkedContent(kernels),
     checksum64(bytes, seed) {
       checkBytes('bytes', bytes);
       if (typeof seed !== 'bigint') refuse('seed', seed, 'a bigint');
@@ -123,40 +124,12 @@ export function checked(kernels: Kernels): Kernels {
 }
 
 const INT32_MAX = 0x7fff_ffff;
-const UINT32_MAX = 0xffff_ffff;
 const ALLOCATION_BYTES_MAX = 0x4000_0000;
 /** What writes past the page cache are aligned to, on any disk. */
 const PAGE_BYTES = 4096;
-
-function checkBytes(argument: string, bytes: unknown): Uint8Array {
-  if (!types.isUint8Array(bytes)) refuse(argument, bytes, 'a Uint8Array');
-  // Another thread could change shared memory between a check and its use, or while it is being written.
-  if (isShared(bytes) || isDetached(bytes)) refuse(argument, bytes, 'a Uint8Array with memory of its own');
-  return bytes;
-}
-
-function isShared(view: ArrayBufferView): boolean {
-  return types.isSharedArrayBuffer(view.buffer);
-}
-
-function checkRange(bytes: Uint8Array, start: number, end: number): void {
-  checkBytes('bytes', bytes);
-  checkInteger('end', end, bytes.byteLength);
-  checkInteger('start', start, end);
-}
 
 function checkState(state: unknown, fields: number): void {
   if (!types.isBigUint64Array(state) || state.length < fields || isShared(state)) {
     refuse('state', state, `a BigUint64Array of at least ${fields}`);
   }
-}
-
-function checkInteger(argument: string, value: number, max: number): void {
-  if (!Number.isSafeInteger(value) || value < 0 || value > max) {
-    refuse(argument, value, `an integer from 0 to ${max}`);
-  }
-}
-
-function refuse(argument: string, given: unknown, expected: string): never {
-  throw new InvalidArgumentError(argument, given, expected);
 }

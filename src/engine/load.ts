@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { NativeEngineMissingError } from '../errors.js';
 import { choiceOption } from '../options.js';
+import { GEAR_FIELDS, GEAR_WINDOW_BYTES, KEY_BYTES } from './content-layout.js';
 import type { Kernels } from './kernels.js';
 import { type NativeAddon, nativeKernels } from './native.js';
 import { portable } from './portable.js';
@@ -43,12 +44,14 @@ function loadAddon(path: string): Kernels {
   if (!existsSync(path)) throw new Error(`there is no ${path}`);
   const kernels = nativeKernels(createRequire(import.meta.url)(path) as NativeAddon, portable);
   // One that was built from other sources, with another layout say, would write journals that nobody can read.
-  if (!isDeepStrictEqual(sample(kernels), sample(portable))) throw new Error(`${path} belongs to another version`);
+  for (const sample of [recordSample, contentSample]) {
+    if (!isDeepStrictEqual(sample(kernels), sample(portable))) throw new Error(`${path} belongs to another version`);
+  }
   return kernels;
 }
 
 /** What an engine makes of one record. */
-function sample(kernels: Kernels): unknown {
+function recordSample(kernels: Kernels): unknown {
   const payloadLength = 7;
   const bytes = new Uint8Array(recordBytes(1, payloadLength)).fill(1);
   const view = new DataView(bytes.buffer);
@@ -60,4 +63,16 @@ function sample(kernels: Kernels): unknown {
   state[STATE.chain] = 3n;
   const found = new Uint32Array(records + 1);
   return [sealed, kernels.checkRecords(bytes, 0, bytes.byteLength, state, found), state, found];
+}
+
+/** What an engine makes of a few chunks. */
+function contentSample(kernels: Kernels): unknown {
+  const bytes = Uint8Array.from({ length: 1000 }, (_, at) => at * at);
+  const gear = Uint32Array.from({ length: GEAR_FIELDS }, (_, at) => Math.imul(at, 0x9e3779b1));
+  gear.set([GEAR_WINDOW_BYTES, 3 * GEAR_WINDOW_BYTES, 2 ** 28]);
+  const [cuts, tags] = [new Uint32Array(40), new BigUint64Array(40)];
+  const count = kernels.digestChunks(bytes, 0, bytes.byteLength, gear, bytes.subarray(0, KEY_BYTES), cuts, tags);
+  const difference = new Uint8Array(500);
+  kernels.xorBytes(bytes.subarray(0, 500), bytes.subarray(500), difference);
+  return [count, cuts, tags, difference];
 }

@@ -1,8 +1,10 @@
 import { getSystemErrorMap } from 'node:util';
+import type { ContentKernels } from './content-kernels.js';
 import type { Kernels } from './kernels.js';
 
 /** The addon as it is loaded. On Windows it has no file operations. */
 export type NativeAddon = Pick<Kernels, 'checksum64' | 'sealRecords' | 'checkRecords'> &
+  ContentKernels &
   Partial<Pick<Kernels, 'writeDurable' | 'bypassCache' | 'preallocate' | 'writeZeros'>> & {
     /** How far behind the start of a page the bytes start in memory. */
     pageOffset(bytes: Uint8Array): number;
@@ -13,11 +15,19 @@ const PAGE_BYTES = 4096;
 /** The addon as an engine; `fallback` does what it lacks. */
 export function nativeKernels(addon: NativeAddon, fallback: Kernels): Kernels {
   const { checksum64, sealRecords, checkRecords, pageOffset } = addon;
+  const { cutChunks, digestChunks, digestRanges, checksumRanges, xorBytes, firstNonZero, zeroRuns } = addon;
   const { writeDurable, bypassCache, preallocate, writeZeros } = addon;
   return {
     checksum64,
     sealRecords,
     checkRecords,
+    cutChunks,
+    digestChunks,
+    digestRanges,
+    checksumRanges,
+    xorBytes,
+    firstNonZero,
+    zeroRuns,
     writeDurable:
       writeDurable === undefined
         ? fallback.writeDurable

@@ -2,6 +2,9 @@ import { fdatasync, writev } from 'node:fs';
 import { promisify } from 'node:util';
 import xxhash from 'xxhash-wasm';
 import type { Kernels } from './kernels.js';
+import { cutChunks } from './portable-chunks.js';
+import { firstNonZero, xorBytes, zeroRuns } from './portable-delta.js';
+import { digestChunks, digestRanges } from './portable-digest.js';
 import { CANONICAL_BYTES, NO_KEY, RECORD, RECORD_HEADER_BYTES, recordBytes, STATE, STOP } from './record-layout.js';
 
 /** The twin of the addon, in TypeScript and WebAssembly: same arguments, same results, on every platform. */
@@ -14,6 +17,13 @@ export const portable: Kernels = {
   checksum64: h64Raw,
   sealRecords,
   checkRecords,
+  cutChunks,
+  digestChunks,
+  digestRanges,
+  checksumRanges,
+  xorBytes,
+  firstNonZero,
+  zeroRuns,
   writeDurable,
   bypassCache: () => false,
   allocatePages: (bytes) => Buffer.allocUnsafeSlow(bytes),
@@ -22,6 +32,12 @@ export const portable: Kernels = {
 };
 
 export { create64 as startPortableChecksum64 };
+
+function checksumRanges(bytes: Uint8Array, ranges: Uint32Array, seed: bigint, checksums: BigUint64Array): void {
+  for (let index = 0; 2 * index + 1 < ranges.length; index++) {
+    checksums[index] = h64Raw(bytes.subarray(ranges[2 * index], ranges[2 * index + 1]), seed);
+  }
+}
 
 /** A stretch of memory with records, as bytes and as numbers. */
 interface Memory {

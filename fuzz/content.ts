@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import type { ContentKernels } from '../src/engine/content-kernels.js';
+import { GEAR } from '../src/engine/content-layout.js';
+import { gearOf } from '../src/engine/gear.js';
+import { checked } from '../src/engine/kernels.js';
+import { loadEngine } from '../src/engine/load.js';
+import { portable } from '../src/engine/portable.js';
+import type { Random } from './random.js';
+import type { FuzzTarget } from './target.js';
+
+/** Both engines where the addon was built; alone, the portable one is held against its own whole. */
+const engines: readonly ContentKernels[] = [checked(portable), checked(loadEngine(undefined).kernels)];
+
+const CUTS = 200;
+
+/** Chunks, digests and checksums are the same from both engines, whole and in pieces. */
+export const contentChunks: FuzzTarget = {
+  name: 'content-chunks',
+  run(random) {
+    const bytes = content(random, random.below(random.pick([100, 3000, 250_000])));
+    const gear = randomGear(random);
+    const key = random.bytes(32);
+    const [expected, answer] = engines.map((kernels) => chunkAndDigest(kernels, bytes, gear, key));
+    assert.deepEqual(answer, expected);
+    const pieces = random.slices(bytes, random.pick([1 + Math.ceil(bytes.byteLength / 100), 20_000, 250_000]));
+    const [whole, ...others] = [[bytes], pieces].flatMap((list) =>
+      engines.map((kernels) => cutAll(kernels, list, gear)),
+    );
+    for (const other of others) assert.deepEqual(other, whole);
+  },
+};
+
+/** Differences and runs of zeros are the same from both engines, and a difference applied gives the bytes back. */
+export const contentDelta: FuzzTarget = {
+  name: 'content-delta',
+  run(random) {
+    const length = random.below(random.pick([10, 300, 5000]));
+    const room = random.bytes(3 * length + 48);
+    const at = [0, 1, 2].map((part) => part * (length + 16) + random.below(16));
+    const [a, b, into] = at.map((from) => room.subarray(from, from + length)) as [Buffer, Buffer, Buffer];
+    const sparse = content(random, random.below(3000));
+    const start = random.below(sparse.byteLength + 1);
+    const end = random.between(start, sparse.byteLength);
+    const minBytes = random.between(1, random.pick([2, 20, 500]));
+    const [expected, answer] = engines.map((kernels) => {
+      kernels.xorBytes(a, b, into);
+      const difference = Buffer.from(into);
+      kernels.xorBytes(into, b, into);
+      assert.deepEqual(into, a);
+      const runs = new Uint32Array(2 * 5);
+      const count = kernels.zeroRuns(sparse, start, end, minBytes, runs);
+      return [difference, kernels.firstNonZero(sparse, start, end), count, runs];
+    });
+    assert.deepEqual(answer, expected);
+  },
+};
+
+function chunkAndDigest(kernels: ContentKernels, bytes: Buffer, gear: Uint32Array, key: Buffer): unknown[] {
+  const [cuts, tags] = [new Uint32Array(CUTS), new BigUint64Array(CUTS)];
+  const count = kernels.digestChunks(bytes, 0, bytes.byteLength, gear, key, cuts, tags);
+  const ranges = Uint32Array.from({ length: 2 * count }, (_, at) => (at === 0 ? 0 : (cuts[(at - 1) >> 1] as number)));
+  const [digests, sums] = [new Uint8Array(16 * count), new BigUint64Array(count)];
+  kernels.digestRanges(bytes, ranges, key, digests);
+  kernels.checksumRanges(bytes, ranges, 3n, sums);
+  for (let index = 0; index < count; index++) {
+    assert.equal(
+      Buffer.from(digests.buffer).readBigUInt64LE(16 * index),
+      tags[index],
+      'a tag is the start of the digest',
+    );
+  }
+  return [count, cuts, tags, digests, sums];
+}
+
+function cutAll(kernels: ContentKernels, pieces: readonly Buffer[], gear: Uint32Array): number[] {
+  const [state, cuts] = [new Uint32Array(2), new Uint32Array(CUTS)];
+  const all: number[] = [];
+  let position = 0;
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.byteLength; ) {
+      const count = kernels.cutChunks(piece, at, piece.byteLength, gear, state, cuts);
+      for (const cut of cuts.subarray(0, count)) all.push(position + cut);
+      at = count === CUTS ? (cuts[CUTS - 1] as number) : piece.byteLength;
+    }
+    position += piece.byteLength;
+  }
+  return [...all, ...state];
+}
+
+function randomGear(random: Random): Uint32Array {
+  const averageBytes = random.between(256, random.pick([300, 5000, 100_000]));
+  const gear = gearOf({ key: random.bytes(32), averageBytes });
+  // The kernels take more than the options allow.
+  if (random.chance(0.3)) gear[GEAR.minBytes] = random.between(32, averageBytes);
+  if (random.chance(0.3)) gear[GEAR.limit] = random.u32();
+  return gear;
+}
+
+/** Noise and zeros in turn. */
+function content(random: Random, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let at = 0; at < length; at += random.below(random.pick([10, 500, 20_000]))) {
+    const noise = random.bytes(Math.min(length - at, random.below(random.pick([2, 500, 20_000]))));
+    noise.copy(bytes, at);
+    at += noise.byteLength + 1;
+  }
+  return bytes;
+}
