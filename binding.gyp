@@ -1,8 +1,32 @@
 {
   "targets": [
     {
+      "target_name": "zstd",
+      "type": "static_library",
+      "sources": ["<!@(node native/zstd_sources.cjs)"],
+      "defines": ["ZSTD_DISABLE_ASM", "ZSTD_NO_TRACE", "ZSTDLIB_VISIBLE=", "ZSTDERRORLIB_VISIBLE="],
+      "cflags": ["-O3", "-fvisibility=hidden"],
+      "direct_dependent_settings": { "include_dirs": ["<!(node native/zstd_sources.cjs include)"] },
+      "xcode_settings": {
+        "GCC_OPTIMIZATION_LEVEL": "3",
+        "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+        "MACOSX_DEPLOYMENT_TARGET": "11.0"
+      }
+    },
+    {
       "target_name": "longhaul",
-      "sources": ["native/addon.cc", "native/bridge.cc", "native/durable.cc", "native/records.cc"],
+      "dependencies": ["zstd"],
+      "sources": [
+        "native/addon.cc",
+        "native/bridge.cc",
+        "native/durable.cc",
+        "native/records.cc",
+        "native/zstd_call.cc",
+        "native/zstd_codec.cc",
+        "native/zstd_decoder.cc",
+        "native/zstd_encoder.cc",
+        "native/zstd_pieces.cc"
+      ],
       "include_dirs": [
         "<!(node -p \"require('node-addon-api').include_dir\")",
         "<!(node -p \"path.relative('.', path.dirname(require.resolve('xxhash-addon/package.json')))\")/xxHash"

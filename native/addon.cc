@@ -1,4 +1,4 @@
-// What JavaScript sees. With bridge.h the only file that knows Node; src/engine/native.ts has its types.
+// What JavaScript sees. With bridge.h and zstd_codec.h the only file that knows Node; src/engine/native.ts has its types.
 //
 // The TypeScript side has checked the arguments kindly. They are checked again here, tersely: whatever is passed, the
 // answer is an exception and never a crash.
@@ -10,6 +10,7 @@
 #include "bridge.h"
 #include "records.h"
 #include "xxh64.h"
+#include "zstd_codec.h"
 
 namespace {
 
@@ -119,7 +120,7 @@ class Addon : public Napi::Addon<Addon> {
  public:
   Addon(Napi::Env env, Napi::Object exports)
 #if !defined(_WIN32)
-      : bridge_(env)
+      : bridge_(env), zstd_(env)
 #endif
   {
     exports["checksum64"] = Napi::Function::New(env, checksum64, "checksum64");
@@ -131,6 +132,7 @@ class Addon : public Napi::Addon<Addon> {
                           InstanceMethod("bypassCache", &Addon::bypass_cache),
                           InstanceMethod("preallocate", &Addon::preallocate),
                           InstanceMethod("writeZeros", &Addon::write_zeros)});
+    exports["zstd"] = zstd_.functions();
 #else
     (void)env;
 #endif
@@ -183,6 +185,7 @@ class Addon : public Napi::Addon<Addon> {
   }
 
   longhaul::Bridge bridge_;
+  longhaul::ZstdCodec zstd_;
 #endif
 };
 

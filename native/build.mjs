@@ -21,10 +21,10 @@ const require = createRequire(import.meta.url);
 function inputs() {
   const hash = createHash('sha256');
   const sources = readdirSync('native').filter((name) => SOURCES.test(name));
-  for (const path of ['binding.gyp', ...sources.sort().map((name) => join('native', name))]) {
+  for (const path of ['binding.gyp', join('native', 'zstd_sources.cjs'), ...sources.sort().map((name) => join('native', name))]) {
     hash.update(`${path}\0`).update(readFileSync(path));
   }
-  for (const name of ['node-addon-api', 'xxhash-addon']) hash.update(require(`${name}/package.json`).version);
+  for (const name of ['node-addon-api', 'xxhash-addon', 'zstd-napi']) hash.update(require(`${name}/package.json`).version);
   return hash.update(`${process.version} ${process.platform} ${process.arch}`).digest('hex');
 }
 
