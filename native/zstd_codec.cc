@@ -207,7 +207,7 @@ const char* name_of(ZstdStatus status) {
   }
 }
 
-// An Error with `zstd`, a word that zstd-addon.ts knows.
+// An Error with `zstd`, a word that zstd-call.ts knows.
 napi_value error_of(napi_env env, const ZstdOutcome& outcome) {
   napi_value message = nullptr;
   napi_value word = nullptr;
