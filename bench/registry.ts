@@ -1,6 +1,7 @@
 import type { Bench } from './bench.js';
 import { checksum } from './checksum.js';
 import { compress } from './compress.js';
+import { engineZstd } from './engine/zstd.js';
 import { journalAppend } from './journal/append.js';
 import { journalOpen } from './journal/open.js';
 import { journalRandomRead } from './journal/random-reads.js';
@@ -14,6 +15,7 @@ export type { Bench, BenchOptions, BenchRow } from './bench.js';
 export const BENCHES: readonly Bench[] = [
   checksum,
   compress,
+  engineZstd,
   journalAppend,
   journalRead,
   journalRandomRead,
