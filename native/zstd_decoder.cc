@@ -85,6 +85,7 @@ ZstdOutcome ZstdDecoder::read(ZSTD_inBuffer& input, ZstdOutput& output) {
     if (output.full()) return broken(ZstdStatus::output_too_large, "more than the call may put out");
     if (left == 0) {
       frame_ended_ = true;
+      close();
       if (input.pos == input.size) return {};
       return broken(ZstdStatus::damaged, "bytes behind the end of the frame");
     }

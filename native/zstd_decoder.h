@@ -14,7 +14,8 @@ class ZstdDecoder {
   // Frames may ask for a window of 2^window_log_max bytes. Keeps a copy of `prefix`.
   ZstdOutcome open(int window_log_max, const ZstdSpans& prefix);
   // Everything that the input decodes to. `output` has room for one byte more than the call may put out, which tells
-  // exactly enough from too much. After anything but `done` every further call ends the same way.
+  // exactly enough from too much. After anything but `done` every further call ends the same way. The end of the frame
+  // frees the memory.
   ZstdOutcome decompress(const ZstdSpans& input, ZstdOutput& output, const ZstdStop& stop);
 
   // From any thread, at any time.

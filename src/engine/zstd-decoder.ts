@@ -42,7 +42,7 @@ export class ZstdDecoder {
     return new ZstdDecoder(await opened.catch(throwAs({ what: WHAT })), windowLogMax);
   }
 
-  /** Native memory in use: window and prefix; 0 when closed. */
+  /** Native memory in use: window and prefix; 0 when closed, failed or at the end of the frame. */
   get memoryBytes(): number {
     return zstd().memoryBytes(this.#stream);
   }

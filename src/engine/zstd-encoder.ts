@@ -50,7 +50,7 @@ export class ZstdEncoder {
     return new ZstdEncoder(await opened.catch(throwAs({ what: WHAT })));
   }
 
-  /** Native memory in use: tables, window and prefix; 0 when closed. */
+  /** Native memory in use: tables, window and prefix; 0 when closed, failed or ended. */
   get memoryBytes(): number {
     return zstd().memoryBytes(this.#stream);
   }
