@@ -25,6 +25,7 @@
         "native/zstd_codec.cc",
         "native/zstd_decoder.cc",
         "native/zstd_encoder.cc",
+        "native/zstd_jobs.cc",
         "native/zstd_pieces.cc"
       ],
       "include_dirs": [

@@ -1,4 +1,4 @@
-// What JavaScript sees. With bridge.h and zstd_codec.h the only file that knows Node; src/engine/native.ts has its types.
+// What JavaScript sees. With bridge.h and zstd_codec.h the only one that knows Node; src/engine/native.ts has its types.
 //
 // The TypeScript side has checked the arguments kindly. They are checked again here, tersely: whatever is passed, the
 // answer is an exception and never a crash.

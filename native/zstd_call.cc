@@ -43,7 +43,7 @@ ZSTD_outBuffer* ZstdOutput::room() {
 void ZstdOutput::copy_to(uint8_t* to) const {
   for (const Block& block : blocks_) {
     const size_t length = &block == &blocks_.back() ? current_.pos : block.length;
-    std::memcpy(to, block.bytes.get(), length);
+    if (length > 0) std::memcpy(to, block.bytes.get(), length);
     to += length;
   }
 }

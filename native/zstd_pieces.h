@@ -37,7 +37,8 @@ class ZstdPieces {
  public:
   // The output is the length of the frame, or less when the call did not go well.
   ZstdOutcome compress(const ZstdSpan& input, const ZstdSpan& prefix, int level, ZstdMemory& output, size_t& length);
-  // A frame that does not say what it decodes to, or says more than `bytes_max`, is refused before anything is allocated.
+  // A frame that does not say what it decodes to, or says more than `bytes_max`, is refused before anything is
+  // allocated.
   ZstdOutcome decompress(const ZstdSpan& input, const ZstdSpan& prefix, size_t bytes_max, ZstdMemory& output,
                          size_t& length);
 

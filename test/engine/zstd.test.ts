@@ -1,13 +1,18 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { kernels } from '../../src/engine/engine.js';
 import { zstd } from '../../src/engine/zstd-call.js';
 import { ZstdDecoder, type ZstdDecoderOptions } from '../../src/engine/zstd-decoder.js';
 import { ZstdEncoder, type ZstdEncoderOptions } from '../../src/engine/zstd-encoder.js';
 import { ClosedError } from '../../src/errors.js';
 import { randomFor, rounds, SEED } from '../support/seed.js';
-import { atEnd } from '../support/temp.js';
+import { atEnd, newDirectory } from '../support/temp.js';
 import { codeOf, newerRelease, olderRelease, realProgram, realText, zstdHere } from './zstd-data.js';
 
 const FLUSHES = 3000;
+const SLOW: ZstdEncoderOptions = { level: 19, windowLog: 20 };
 const MIB = 1024 * 1024;
 
 async function newEncoder(options?: ZstdEncoderOptions): Promise<ZstdEncoder> {
@@ -20,6 +25,13 @@ async function newDecoder(options?: ZstdDecoderOptions): Promise<ZstdDecoder> {
   const decoder = await ZstdDecoder.open(options);
   atEnd(() => decoder.close());
   return decoder;
+}
+
+function newFile(): { path: string; fd: number } {
+  const path = join(newDirectory(), 'file');
+  const fd = openSync(path, 'w+');
+  atEnd(() => closeSync(fd));
+  return { path, fd };
 }
 
 /** All of it as one frame. */
@@ -203,7 +215,8 @@ describe.skipIf(!zstdHere)('memory', () => {
   test('of a decoder is bounded by the window and its prefix', async () => {
     const prefix = new Uint8Array(MIB / 2);
     const decoder = await newDecoder({ windowLogMax: 20, prefix });
-    await decoder.decompress(await frameOf(realText(), { windowLog: 20, prefix }), realText().byteLength);
+    const encoder = await newEncoder({ windowLog: 20, prefix });
+    await decoder.decompress(await encoder.compress(realText()), realText().byteLength);
     expect(decoder.memoryBytes).toBeGreaterThan(1.5 * MIB);
     expect(decoder.memoryBytes).toBeLessThan(2.2 * MIB);
   });
@@ -215,6 +228,24 @@ describe.skipIf(!zstdHere)('memory', () => {
       expect(stream.memoryBytes).toBe(0);
       stream.close();
     }
+  });
+});
+
+describe.skipIf(!zstdHere)('threads', () => {
+  test('that compress for long keep no journal waiting', async () => {
+    const { path, fd } = newFile();
+    const long = Array.from({ length: 50 }, realText);
+    const encoders = await Promise.all(Array.from({ length: 2 * availableParallelism() }, () => newEncoder(SLOW)));
+    let settled = 0;
+    const calls = encoders.map(async (encoder) => {
+      await codeOf(encoder.compress(long));
+      settled++;
+    });
+    for (let write = 0; write < 20; write++) await kernels.writeDurable(fd, [Buffer.of(write)], write, true);
+    expect(settled).toBe(0);
+    expect(readFileSync(path)).toHaveLength(20);
+    for (const encoder of encoders) encoder.close();
+    await Promise.all(calls);
   });
 });
 
