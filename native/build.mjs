@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 const ADDON = join('build', 'Release', 'longhaul.node');
 const STAMP = join('build', 'native.inputs');
 const LOG = join('build', 'native.log');
-const SOURCES = /[.](cc|h)$/;
+const SOURCES = /[.](cc|h|cjs)$/;
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const require = createRequire(import.meta.url);
@@ -21,10 +21,11 @@ const require = createRequire(import.meta.url);
 function inputs() {
   const hash = createHash('sha256');
   const sources = readdirSync('native').filter((name) => SOURCES.test(name));
-  for (const path of ['binding.gyp', join('native', 'zstd_sources.cjs'), ...sources.sort().map((name) => join('native', name))]) {
+  for (const path of ['binding.gyp', ...sources.sort().map((name) => join('native', name))]) {
     hash.update(`${path}\0`).update(readFileSync(path));
   }
-  for (const name of ['node-addon-api', 'xxhash-addon', 'zstd-napi']) hash.update(require(`${name}/package.json`).version);
+  for (const name of ['node-addon-api', 'xxhash-addon', 'zstd-napi'])
+    hash.update(require(`${name}/package.json`).version);
   return hash.update(`${process.version} ${process.platform} ${process.arch}`).digest('hex');
 }
 
