@@ -12,8 +12,9 @@ namespace {
 
 using Info = Napi::CallbackInfo;
 
-// What a call takes in or puts out, and the longest prefix.
+// What a call takes in or puts out, and the longest prefix; and in how many stretches.
 constexpr size_t kBytesMax = size_t{1} << 30;
+constexpr size_t kSpansMax = size_t{1} << 20;
 constexpr int kWindowLogMin = 10;
 constexpr int kWindowLogMax = 30;
 constexpr int kLevelMax = 19;
@@ -53,6 +54,7 @@ ZstdSpan span_of(const Info& info, napi_value value, size_t bytes_max) {
 ZstdSpans spans_of(const Info& info, size_t index) {
   if (!info[index].IsArray()) refuse(info, "expected an array of Uint8Array");
   const auto list = info[index].As<Napi::Array>();
+  if (list.Length() > kSpansMax) refuse(info, "expected a shorter array");
   std::vector<napi_value> values(list.Length());
   for (uint32_t at = 0; at < values.size(); at++) values[at] = list.Get(at);
   ZstdSpans spans;

@@ -11,9 +11,14 @@ export const LEVEL = { min: 1, max: 19, default: 3 } as const;
 export const WINDOW_LOG = { min: 10, max: 30, default: 26 } as const;
 /** The most that one call takes in or puts out. */
 export const CALL_BYTES_MAX = GIB;
+/** The most stretches that count as one. */
+const STRETCHES_MAX = 1024 * 1024;
 
 /** One or more stretches of memory, as a list of the codec's own. */
 export function listOf(argument: string, given: unknown, bytesMax: number = CALL_BYTES_MAX): Uint8Array[] {
+  if (Array.isArray(given) && given.length > STRETCHES_MAX) {
+    refuse(argument, given, `at most ${STRETCHES_MAX} stretches of memory`);
+  }
   const list: unknown[] = Array.isArray(given) ? given.slice() : [given];
   let bytes = 0;
   for (const one of list) bytes += checkMemory(argument, one).byteLength;

@@ -18,6 +18,7 @@ const NO_BYTES: unknown[] = [
   {},
   [1, 2],
   [new Uint8Array(1), undefined],
+  new Array(2 ** 32 - 1),
   new ArrayBuffer(8),
   new Uint16Array(8),
   new DataView(new ArrayBuffer(8)),
@@ -82,7 +83,7 @@ describe.skipIf(!zstdHere)('the addon itself', () => {
   type Native = Record<string, (...args: unknown[]) => unknown>;
   const native = (): Native => createRequire(import.meta.url)(ownAddonPath()).zstd as Native;
   const JUNK: unknown[] = [
-    ...NO_BYTES.slice(0, 6),
+    ...NO_BYTES.slice(0, 8),
     ...NO_INTEGERS,
     [],
     [bytes],
