@@ -5,8 +5,21 @@
   },
   "targets": [
     {
+      "target_name": "zstd",
+      "type": "static_library",
+      "sources": ["<!@(node native/zstd_sources.cjs)"],
+      "defines": ["ZSTD_DISABLE_ASM", "ZSTD_NO_TRACE", "ZSTDLIB_VISIBLE=", "ZSTDERRORLIB_VISIBLE="],
+      "cflags": ["-O3", "-fvisibility=hidden"],
+      "direct_dependent_settings": { "include_dirs": ["<!(node native/zstd_sources.cjs include)"] },
+      "xcode_settings": {
+        "GCC_OPTIMIZATION_LEVEL": "3",
+        "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+        "MACOSX_DEPLOYMENT_TARGET": "11.0"
+      }
+    },
+    {
       "target_name": "longhaul",
-      "dependencies": ["blake3"],
+      "dependencies": ["blake3", "zstd"],
       "sources": [
         "native/addon.cc",
         "native/bridge.cc",
@@ -15,7 +28,13 @@
         "native/digest.cc",
         "native/durable.cc",
         "native/gear.cc",
-        "native/records.cc"
+        "native/records.cc",
+        "native/zstd_call.cc",
+        "native/zstd_codec.cc",
+        "native/zstd_decoder.cc",
+        "native/zstd_encoder.cc",
+        "native/zstd_jobs.cc",
+        "native/zstd_pieces.cc"
       ],
       "include_dirs": [
         "<!(node -p \"require('node-addon-api').include_dir\")",

@@ -2,6 +2,7 @@ import type { Bench } from './bench.js';
 import { checksum } from './checksum.js';
 import { compress } from './compress.js';
 import { engineBench } from './engine/engine.js';
+import { engineZstd } from './engine/zstd.js';
 import { journalAppend } from './journal/append.js';
 import { journalOpen } from './journal/open.js';
 import { journalRandomRead } from './journal/random-reads.js';
@@ -16,6 +17,7 @@ export const BENCHES: readonly Bench[] = [
   checksum,
   compress,
   engineBench,
+  engineZstd,
   journalAppend,
   journalRead,
   journalRandomRead,

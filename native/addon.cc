@@ -1,5 +1,5 @@
-// What JavaScript sees; content.cc has the rest of it. With arguments.h and bridge.h they are the only files that know
-// Node; src/engine/native.ts has the types.
+// What JavaScript sees; content.cc and zstd_codec.cc have the rest of it. With arguments.h and bridge.h they are the only
+// files that know Node; src/engine/native.ts has the types.
 //
 // The TypeScript side has checked the arguments kindly. They are checked again here, tersely: whatever is passed, the
 // answer is an exception and never a crash.
@@ -13,6 +13,7 @@
 #include "content.h"
 #include "records.h"
 #include "xxh64.h"
+#include "zstd_codec.h"
 
 namespace {
 
@@ -76,7 +77,7 @@ class Addon : public Napi::Addon<Addon> {
  public:
   Addon(Napi::Env env, Napi::Object exports)
 #if !defined(_WIN32)
-      : bridge_(env)
+      : bridge_(env), zstd_(env)
 #endif
   {
     exports["checksum64"] = Napi::Function::New(env, checksum64, "checksum64");
@@ -89,6 +90,7 @@ class Addon : public Napi::Addon<Addon> {
                           InstanceMethod("bypassCache", &Addon::bypass_cache),
                           InstanceMethod("preallocate", &Addon::preallocate),
                           InstanceMethod("writeZeros", &Addon::write_zeros)});
+    exports["zstd"] = zstd_.functions();
 #else
     (void)env;
 #endif
@@ -141,6 +143,7 @@ class Addon : public Napi::Addon<Addon> {
   }
 
   longhaul::Bridge bridge_;
+  longhaul::ZstdCodec zstd_;
 #endif
 };
 

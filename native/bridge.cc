@@ -9,10 +9,42 @@
 namespace longhaul {
 namespace {
 
-// As many journals as can wait for their disks at a time; more wait for each other.
-constexpr size_t kThreadsMax = 4;
-
 bool failed(napi_status status) { return status != napi_ok; }
+
+// The error's code and message are Node's own table, which the TypeScript side has at hand.
+napi_value error_of(napi_env env, const Outcome& outcome) {
+  napi_value message = nullptr;
+  napi_value number = nullptr;
+  napi_value error = nullptr;
+  const bool made = napi_create_string_utf8(env, outcome.operation, NAPI_AUTO_LENGTH, &message) == napi_ok &&
+                    napi_create_int32(env, -outcome.error, &number) == napi_ok &&
+                    napi_create_error(env, nullptr, message, &error) == napi_ok &&
+                    napi_set_named_property(env, error, "errno", number) == napi_ok &&
+                    napi_set_named_property(env, error, "syscall", message) == napi_ok;
+  return made ? error : nullptr;
+}
+
+// A call of the system, and its outcome.
+class SystemJob : public Job {
+ public:
+  explicit SystemJob(std::function<Outcome()> work) : work_(std::move(work)) {}
+
+  void work(const std::atomic<bool>&) override { outcome_ = work_(); }
+
+  void settle(napi_env env, napi_deferred deferred) override {
+    napi_value result = nullptr;
+    if (outcome_.error != 0) {
+      result = error_of(env, outcome_);
+      if (result != nullptr) napi_reject_deferred(env, deferred, result);
+    } else if (napi_get_boolean(env, outcome_.supported, &result) == napi_ok) {
+      napi_resolve_deferred(env, deferred, result);
+    }
+  }
+
+ private:
+  std::function<Outcome()> work_;
+  Outcome outcome_;
+};
 
 }  // namespace
 
@@ -20,16 +52,27 @@ bool failed(napi_status status) { return status != napi_ok; }
 // refused, and a wrapper that throws or aborts on that would take the process with it.
 
 napi_value Bridge::run(napi_value kept, std::function<Outcome()> work) {
+  return run(kept, std::make_unique<SystemJob>(std::move(work)));
+}
+
+napi_value Bridge::run(napi_value kept, std::unique_ptr<Job> job, const void* lane) {
   if (stopping_ || !start_function() || !start_thread()) return nullptr;
   auto task = std::make_unique<Task>();
-  task->work = std::move(work);
+  task->job = std::move(job);
+  task->lane = lane;
   napi_value promise = nullptr;
   if (failed(napi_create_promise(env_, &task->deferred, &promise))) return nullptr;
   if (kept != nullptr && failed(napi_create_reference(env_, kept, 1, &task->kept))) return nullptr;
   if (pending_++ == 0) napi_ref_threadsafe_function(env_, back_);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    queue_.push_back(std::move(task));
+    const auto busy = lane == nullptr ? lanes_.end() : lanes_.find(lane);
+    if (busy != lanes_.end()) {
+      busy->second.push_back(std::move(task));
+    } else {
+      if (lane != nullptr) lanes_[lane];
+      queue_.push_back(std::move(task));
+    }
   }
   work_there_.notify_one();
   return promise;
@@ -59,7 +102,7 @@ bool Bridge::start_thread() {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (working_ + queue_.size() < threads_.size()) return true;
   }
-  if (threads_.size() == kThreadsMax) return true;
+  if (threads_.size() == threads_max_) return true;
   try {
     threads_.emplace_back([this] { serve(); });
   } catch (const std::system_error&) {
@@ -81,13 +124,28 @@ void Bridge::serve() {
     queue_.pop_front();
     working_++;
     lock.unlock();
-    task->outcome = task->work();
+    const void* lane = task->lane;
+    task->job->work(stopping_);
     lock.lock();
     // Free again before JavaScript hears of it, or its next call would start a thread for nothing.
     working_--;
     lock.unlock();
     if (napi_call_threadsafe_function(back_, task.get(), napi_tsfn_nonblocking) == napi_ok) task.release();
     lock.lock();
+    // Not earlier, or the next of the lane, on another thread, might be told of first.
+    if (lane != nullptr) advance(lane);
+  }
+}
+
+// Puts the next task of a lane into the queue; with the lock held.
+void Bridge::advance(const void* lane) {
+  const auto found = lanes_.find(lane);
+  if (found == lanes_.end()) return;
+  if (found->second.empty()) {
+    lanes_.erase(found);
+  } else {
+    queue_.push_back(std::move(found->second.front()));
+    found->second.pop_front();
   }
 }
 
@@ -95,8 +153,9 @@ void Bridge::stop() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
-    // What no thread has begun is not written any more: nobody is left to be told.
+    // What no thread has begun is not done any more: nobody is left to be told.
     queue_.clear();
+    lanes_.clear();
   }
   work_there_.notify_all();
   for (std::thread& thread : threads_) thread.join();
@@ -105,27 +164,8 @@ void Bridge::stop() {
 
 void Bridge::settle(napi_env env, const Task& task) {
   if (--pending_ == 0) napi_unref_threadsafe_function(env, back_);
-  napi_value result = nullptr;
-  if (task.outcome.error != 0) {
-    result = error_of(env, task.outcome);
-    if (result != nullptr) napi_reject_deferred(env, task.deferred, result);
-  } else if (napi_get_boolean(env, task.outcome.supported, &result) == napi_ok) {
-    napi_resolve_deferred(env, task.deferred, result);
-  }
+  task.job->settle(env, task.deferred);
   if (task.kept != nullptr) napi_delete_reference(env, task.kept);
-}
-
-// The error's code and message are Node's own table, which the TypeScript side has at hand.
-napi_value Bridge::error_of(napi_env env, const Outcome& outcome) {
-  napi_value message = nullptr;
-  napi_value number = nullptr;
-  napi_value error = nullptr;
-  const bool made = napi_create_string_utf8(env, outcome.operation, NAPI_AUTO_LENGTH, &message) == napi_ok &&
-                    napi_create_int32(env, -outcome.error, &number) == napi_ok &&
-                    napi_create_error(env, nullptr, message, &error) == napi_ok &&
-                    napi_set_named_property(env, error, "errno", number) == napi_ok &&
-                    napi_set_named_property(env, error, "syscall", message) == napi_ok;
-  return made ? error : nullptr;
 }
 
 }  // namespace longhaul

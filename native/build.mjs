@@ -12,8 +12,8 @@ import { fileURLToPath } from 'node:url';
 const ADDON = join('build', 'Release', 'longhaul.node');
 const STAMP = join('build', 'native.inputs');
 const LOG = join('build', 'native.log');
-const SOURCES = /[.](cc|h)$/;
-const PACKAGES = ['@c4312/blake3-native', 'node-addon-api', 'xxhash-addon'];
+const SOURCES = /[.](cc|h|cjs)$/;
+const PACKAGES = ['@c4312/blake3-native', 'node-addon-api', 'xxhash-addon', 'zstd-napi'];
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const require = createRequire(import.meta.url);

@@ -103,6 +103,58 @@ export class NativeEngineMissingError extends LonghaulError {
   }
 }
 
+// ---- compression ---------------------------------------------------------------------------------------------------
+
+/** The engine in use does not have the codec. */
+export class CodecMissingError extends LonghaulError {
+  readonly code = 'CODEC_MISSING';
+  constructor(
+    readonly codec: string,
+    readonly engine: string,
+    readonly reason?: string,
+  ) {
+    super(
+      `codec ${codec} needs the native engine, and the ${engine} one is in use` +
+        `${reason === undefined ? '' : ` (${reason})`}; build the addon with \`npm run build\`, or choose another codec`,
+    );
+  }
+}
+
+/** The codec could not go on, for lack of memory as a rule. */
+export class CompressionFailedError extends LonghaulError {
+  readonly code = 'COMPRESSION_FAILED';
+  constructor(
+    readonly what: string,
+    readonly found: string,
+  ) {
+    super(`${what} failed: ${found}`, { recoverable: true });
+  }
+}
+
+/** Compressed input that no encoder made, or that was made with another prefix. */
+export class CompressedDataError extends LonghaulError {
+  readonly code = 'COMPRESSED_DATA_DAMAGED';
+  constructor(readonly found: string) {
+    super(`compressed data is damaged: ${found}`);
+  }
+}
+
+/** A compressed frame needs a larger window to be decoded than both ends agreed on. */
+export class WindowTooLargeError extends LonghaulError {
+  readonly code = 'WINDOW_TOO_LARGE';
+  constructor(readonly windowLogMax: number) {
+    super(`a compressed frame needs a larger window than was agreed; expected at most 2^${windowLogMax} bytes`);
+  }
+}
+
+/** Compressed input that decodes to more than the call allowed. */
+export class OutputTooLargeError extends LonghaulError {
+  readonly code = 'OUTPUT_TOO_LARGE';
+  constructor(readonly outputBytesMax: number) {
+    super(`compressed data decodes to more than outputBytesMax (${outputBytesMax})`);
+  }
+}
+
 // ---- storage -------------------------------------------------------------------------------------------------------
 
 export class DiskFullError extends LonghaulError {

@@ -10,12 +10,15 @@ import type { Kernels } from './kernels.js';
 import { type NativeAddon, nativeKernels } from './native.js';
 import { portable } from './portable.js';
 import { RECORD, recordBytes, STATE } from './record-layout.js';
+import type { ZstdAddon } from './zstd-addon.js';
 
 /** Finds the addon, or remembers why there is none. */
 
 export interface LoadedEngine {
   name: 'native' | 'portable';
   kernels: Kernels;
+  /** The codec that the native engine alone has. */
+  zstd?: ZstdAddon;
   /** Why the native engine is not in use. */
   reason?: string;
 }
@@ -25,7 +28,7 @@ export function loadEngine(choice: string | undefined, addonPath: string = ownAd
   const wanted = choiceOption('LONGHAUL_ENGINE', choice || undefined, ['auto', 'native', 'portable'], 'auto');
   if (wanted === 'portable') return { name: 'portable', kernels: portable, reason: 'LONGHAUL_ENGINE is portable' };
   try {
-    return { name: 'native', kernels: loadAddon(addonPath) };
+    return { name: 'native', ...loadAddon(addonPath) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     if (wanted === 'native') throw new NativeEngineMissingError(addonPath, reason, error);
@@ -40,14 +43,15 @@ export function ownAddonPath(): string {
   return join(dir, 'build', 'Release', 'longhaul.node');
 }
 
-function loadAddon(path: string): Kernels {
+function loadAddon(path: string): Pick<LoadedEngine, 'kernels' | 'zstd'> {
   if (!existsSync(path)) throw new Error(`there is no ${path}`);
-  const kernels = nativeKernels(createRequire(import.meta.url)(path) as NativeAddon, portable);
+  const addon = createRequire(import.meta.url)(path) as NativeAddon;
+  const kernels = nativeKernels(addon, portable);
   // One that was built from other sources, with another layout say, would write journals that nobody can read.
   for (const sample of [recordSample, contentSample]) {
     if (!isDeepStrictEqual(sample(kernels), sample(portable))) throw new Error(`${path} belongs to another version`);
   }
-  return kernels;
+  return { kernels, ...(addon.zstd !== undefined && { zstd: addon.zstd }) };
 }
 
 /** What an engine makes of one record. */

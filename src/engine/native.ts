@@ -1,13 +1,15 @@
 import { getSystemErrorMap } from 'node:util';
 import type { ContentKernels } from './content-kernels.js';
 import type { Kernels } from './kernels.js';
+import type { ZstdAddon } from './zstd-addon.js';
 
-/** The addon as it is loaded. On Windows it has no file operations. */
+/** The addon as it is loaded. On Windows it has neither file operations nor the codec. */
 export type NativeAddon = Pick<Kernels, 'checksum64' | 'sealRecords' | 'checkRecords'> &
   ContentKernels &
   Partial<Pick<Kernels, 'writeDurable' | 'bypassCache' | 'preallocate' | 'writeZeros'>> & {
     /** How far behind the start of a page the bytes start in memory. */
     pageOffset(bytes: Uint8Array): number;
+    zstd?: ZstdAddon;
   };
 
 const PAGE_BYTES = 4096;

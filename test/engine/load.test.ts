@@ -20,7 +20,7 @@ test('the addon is used where it was built, and otherwise it says why not', () =
   const chosen = process.env.LONGHAUL_ENGINE;
   expect(engine.name).toBe(nativeBuilt && chosen !== 'portable' ? 'native' : 'portable');
   expect(engine.reason === undefined).toBe(engine.name === 'native');
-  expect(engine.codecs).toEqual(['none', 'lz4']);
+  expect(engine.codecs).toEqual(engine.name === 'native' ? ['none', 'lz4', 'zstd'] : ['none', 'lz4']);
   expect(ownAddonPath()).toMatch(/build.Release.longhaul[.]node$/);
 });
 
