@@ -1,10 +1,11 @@
 import { join } from 'node:path';
-import { StateDamagedError } from '../errors.js';
+import { FormatVersionError, StateDamagedError } from '../errors.js';
 import { moveStored, type StoredCursor } from './cursors.js';
 import type { Disk } from './disk.js';
 import {
   decodeSegmentHeader,
   encodeSegmentHeader,
+  FORMAT_VERSION,
   firstOfName,
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
@@ -56,6 +57,7 @@ async function pendingReset(disk: Disk, dir: string): Promise<SegmentHeader | un
     await file.read(bytes, 0);
     const decoded = decodeSegmentHeader(bytes);
     if (decoded.state === 'valid') return decoded.header;
+    if (decoded.state === 'other') throw new FormatVersionError(path, decoded.version, FORMAT_VERSION);
   } finally {
     await file.close();
   }

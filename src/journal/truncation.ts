@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { checksum64 } from '../engine/checksum.js';
-import { StateDamagedError } from '../errors.js';
+import { FormatVersionError, StateDamagedError } from '../errors.js';
 import type { Disk } from './disk.js';
 import {
   decodeSegmentHeader,
   encodeSegmentHeader,
+  FORMAT_VERSION,
   getU64,
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
@@ -88,6 +89,8 @@ export async function pendingTruncation(disk: Disk, dir: string): Promise<Trunca
     const filled = await file.read(bytes, 0);
     const decision = decodeTruncation(bytes.subarray(0, filled));
     if (decision !== undefined) return decision;
+    const header = decodeSegmentHeader(bytes.subarray(0, SEGMENT_HEADER_BYTES));
+    if (header.state === 'other') throw new FormatVersionError(path, header.version, FORMAT_VERSION);
   } finally {
     await file.close();
   }

@@ -64,6 +64,14 @@ describe.each([
       supported: FORMAT_VERSION,
     });
   });
+
+  test.each(['reset', 'truncate'])('a decision, %s', async (name) => {
+    const { dir, files } = await segmented();
+    const path = join(dir, name);
+    writeFileSync(path, readFileSync(file(files, 2)).subarray(0, 104));
+    forge(path, (bytes) => bytes.writeUInt16LE(version, SEGMENT.version));
+    await expectRefusal(dir, { code: 'FORMAT_VERSION', path, found: version, supported: FORMAT_VERSION });
+  });
 });
 
 /** The last segment up to the end of its records, without the room that may lie behind. */
