@@ -8,7 +8,7 @@ import type { Tail, TailBlock } from './tail.js';
  * Past this a group takes no more records: while the disk works on one group the next can be filled and sealed, and the
  * syncs of groups of this size are a small part of their time.
  */
-const GROUP_BYTES_MAX = 2 * 1024 * 1024;
+const GROUP_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Encodes records as they get their numbers, and forms the groups that the writer commits one by one. */
 export class Filler {

@@ -64,49 +64,22 @@ export class Intake {
     payloads: readonly Uint8Array[] | undefined,
     signal?: AbortSignal,
   ): Operation | Promise<Operation> {
+    if (this.admits('append', signal)) return this.take(entry, payloads, signal);
     const contents = payloads ?? [entry.payload];
     const bytes = contentBytes(contents, entry.key);
-    return this.enter('append', signal, (waited) => {
-      if (waited && contentBytes(contents, entry.key) !== bytes) throw memoryGone();
-      const first = this.assigned + 1;
-      entry.timestamp = this.limits.now();
-      entry.epoch = Math.max(this.limits.epoch, this.epoch);
-      const keyLength = entry.key?.byteLength ?? 0;
-      for (const payload of contents) {
-        entry.payload = payload;
-        entry.bytes = recordBytes(keyLength, payload.length);
-        entry.sequence = this.assigned + 1;
-        this.add(entry, first);
-      }
-      return this.begin(first, 'append', signal);
+    return this.wait('append', signal, () => {
+      if (contentBytes(contents, entry.key) !== bytes) throw memoryGone();
+      return this.take(entry, payloads, signal);
     });
   }
 
   /** Takes records that have number, epoch and checksum already. */
   appendReplicated(entries: ReplicatedEntry[]): Operation | Promise<Operation> {
+    if (this.admits('appendReplicated', undefined)) return this.takeReplicated(entries);
     const bytes = entries.map(({ payload, key }) => contentBytes([payload], key));
-    return this.enter('appendReplicated', undefined, (waited) => {
-      let expected = this.assigned;
-      let epoch = this.epoch;
-      for (const [index, entry] of entries.entries()) {
-        if (entry.sequence !== ++expected) throw new SequenceGapError(expected, entry.sequence);
-        if (entry.epoch < epoch) {
-          throw new InvalidArgumentError(
-            `records[${index}].epoch`,
-            entry.epoch,
-            `at least ${epoch}, the epoch before it`,
-          );
-        }
-        epoch = entry.epoch;
-      }
-      if (waited && entries.some((entry, index) => contentBytes([entry.payload], entry.key) !== bytes[index])) {
-        throw memoryGone();
-      }
-      const first = this.assigned + 1;
-      const chain = this.chainThrough(entries);
-      for (const entry of entries) this.add(entry, first);
-      if (chain !== undefined) this.chained = { sequence: this.assigned, chain };
-      return this.begin(first, 'appendReplicated', undefined);
+    return this.wait('appendReplicated', undefined, () => {
+      if (entries.some((entry, index) => contentBytes([entry.payload], entry.key) !== bytes[index])) throw memoryGone();
+      return this.takeReplicated(entries);
     });
   }
 
@@ -147,6 +120,46 @@ export class Intake {
     this.pump();
   }
 
+  private take(entry: Entry, payloads: readonly Uint8Array[] | undefined, signal: AbortSignal | undefined): Operation {
+    const first = this.assigned + 1;
+    entry.timestamp = this.limits.now();
+    entry.epoch = Math.max(this.limits.epoch, this.epoch);
+    if (payloads === undefined) {
+      entry.sequence = first;
+      this.add(entry, first);
+    } else {
+      const keyLength = entry.key?.byteLength ?? 0;
+      for (const payload of payloads) {
+        entry.payload = payload;
+        entry.bytes = recordBytes(keyLength, payload.length);
+        entry.sequence = this.assigned + 1;
+        this.add(entry, first);
+      }
+    }
+    return this.begin(first, 'append', signal);
+  }
+
+  private takeReplicated(entries: readonly ReplicatedEntry[]): Operation {
+    let expected = this.assigned;
+    let epoch = this.epoch;
+    for (const [index, entry] of entries.entries()) {
+      if (entry.sequence !== ++expected) throw new SequenceGapError(expected, entry.sequence);
+      if (entry.epoch < epoch) {
+        throw new InvalidArgumentError(
+          `records[${index}].epoch`,
+          entry.epoch,
+          `at least ${epoch}, the epoch before it`,
+        );
+      }
+      epoch = entry.epoch;
+    }
+    const first = this.assigned + 1;
+    const chain = this.chainThrough(entries);
+    for (const entry of entries) this.add(entry, first);
+    if (chain !== undefined) this.chained = { sequence: this.assigned, chain };
+    return this.begin(first, 'appendReplicated', undefined);
+  }
+
   /** The chain behind records that come with theirs; refuses them all if one differs. */
   private chainThrough(entries: readonly ReplicatedEntry[]): bigint | undefined {
     if (!entries.some((entry) => entry.chain !== undefined)) return undefined;
@@ -178,25 +191,25 @@ export class Intake {
     return operation;
   }
 
-  private enter(
-    what: string,
-    signal: AbortSignal | undefined,
-    take: (waited: boolean) => Operation,
-  ): Operation | Promise<Operation> {
+  /** Whether a call may give numbers now; throws when it may not at all. */
+  private admits(what: string, signal: AbortSignal | undefined): boolean {
     const refusal = this.state.refusal;
     if (refusal !== undefined) throw refusal;
     if (signal?.aborted) throw new AbortedError(what, undefined, signal.reason);
-    if (this.waiting.size === 0 && !this.held) {
-      const verdict = this.limits.verdict();
-      if (verdict === undefined) return take(false);
-      if (verdict !== 'wait') throw verdict;
-    }
+    if (this.waiting.size > 0 || this.held) return false;
+    const verdict = this.limits.verdict();
+    if (verdict !== undefined && verdict !== 'wait') throw verdict;
+    return verdict === undefined;
+  }
+
+  /** Lets `take` give numbers when its turn comes. */
+  private wait(what: string, signal: AbortSignal | undefined, take: () => Operation): Promise<Operation> {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         enter: () => {
           leave?.();
           try {
-            resolve(take(true));
+            resolve(take());
           } catch (error) {
             reject(error);
           }

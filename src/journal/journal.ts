@@ -222,10 +222,14 @@ export class Journal {
    * signal ends the wait, before the number is given or after (then the record stays). The buffers may be reused once
    * the call has settled without an abort.
    */
-  async append(payload: Uint8Array, o: AppendOptions = {}): Promise<number> {
-    const entry = newEntry(payload, o);
-    const entered = this.intake.append(entry, undefined, o.signal);
-    return (entered instanceof Promise ? await entered : entered).durable;
+  append(payload: Uint8Array, o: AppendOptions = {}): Promise<number> {
+    // Not an async function: that would be one promise more for each record.
+    try {
+      const entered = this.intake.append(newEntry(payload, o), undefined, o.signal);
+      return entered instanceof Promise ? entered.then((operation) => operation.durable) : entered.durable;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Like append, but resolves as soon as the record has its number. `durable` may be ignored. */
