@@ -32,14 +32,15 @@ class Counter implements Store {
 const workload = new Workload(128, 4);
 const [oneCaller, inFlight, many] = patterns(workload, 8) as [Pattern, Pattern, Pattern];
 
-test('contenders take turns, round after round', async () => {
+test('contenders take turns, round after round, and the first of several does not count', async () => {
   const order: string[] = [];
   const figures = await inTurn([{ name: 'a' }, { name: 'b' }], 2, async ({ name }) => order.push(name));
-  expect(order).toEqual(['a', 'b', 'a', 'b']);
+  expect(order).toEqual(['a', 'b', 'a', 'b', 'a', 'b']);
   expect([...figures]).toEqual([
-    ['a', [1, 3]],
-    ['b', [2, 4]],
+    ['a', [3, 5]],
+    ['b', [4, 6]],
   ]);
+  expect([...(await inTurn([{ name: 'a' }], 1, async () => 7))]).toEqual([['a', [7]]]);
 });
 
 test('the ratio is the median of those of the rounds', () => {
