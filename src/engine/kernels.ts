@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { checkBytes, checkInteger, checkRange, isShared, refuse, UINT32_MAX } from './arguments.js';
 import { type ContentKernels, checkedContent } from './content-kernels.js';
+import { PAGE_BYTES } from './pages.js';
 import { CHECK_STATE_FIELDS, SEAL_STATE_FIELDS } from './record-layout.js';
 
 /** The byte-level work that both engines do, the addon in C++ and its twin in TypeScript. */
@@ -125,8 +126,6 @@ export function checked(kernels: Kernels): Kernels {
 
 const INT32_MAX = 0x7fff_ffff;
 const ALLOCATION_BYTES_MAX = 0x4000_0000;
-/** What writes past the page cache are aligned to, on any disk. */
-const PAGE_BYTES = 4096;
 
 function checkState(state: unknown, fields: number): void {
   if (!types.isBigUint64Array(state) || state.length < fields || isShared(state)) {

@@ -1,6 +1,7 @@
 import { getSystemErrorMap } from 'node:util';
 import type { ContentKernels } from './content-kernels.js';
 import type { Kernels } from './kernels.js';
+import { PAGE_BYTES } from './pages.js';
 import type { ZstdAddon } from './zstd-addon.js';
 
 /** The addon as it is loaded. On Windows it has neither file operations nor the codec. */
@@ -11,8 +12,6 @@ export type NativeAddon = Pick<Kernels, 'checksum64' | 'sealRecords' | 'checkRec
     pageOffset(bytes: Uint8Array): number;
     zstd?: ZstdAddon;
   };
-
-const PAGE_BYTES = 4096;
 
 /** The addon as an engine; `fallback` does what it lacks. */
 export function nativeKernels(addon: NativeAddon, fallback: Kernels): Kernels {

@@ -1,6 +1,7 @@
 import { fdatasync, writev } from 'node:fs';
 import { promisify } from 'node:util';
 import xxhash from 'xxhash-wasm';
+import { unwritten } from './gathered.js';
 import type { Kernels } from './kernels.js';
 import { cutChunks } from './portable-chunks.js';
 import { firstNonZero, xorBytes, zeroRuns } from './portable-delta.js';
@@ -146,26 +147,12 @@ async function writeDurable(
     // Never seen; asking again would go on for ever.
     if (bytesWritten === 0) throw Object.assign(new Error('EIO: nothing written, write'), NOTHING_WRITTEN);
     at += bytesWritten;
-    rest = after(rest, bytesWritten);
+    rest = unwritten(rest, bytesWritten);
   }
   if (sync) await syncData(fd);
 }
 
 const NOTHING_WRITTEN = { code: 'EIO', errno: -5, syscall: 'write' };
-
-/** What is left to write after a call that wrote `written` bytes; nothing in all but the rarest cases. */
-function after(buffers: Uint8Array[], written: number): Uint8Array[] {
-  let skip = written;
-  let index = 0;
-  for (const buffer of buffers) {
-    if (skip < buffer.byteLength) break;
-    skip -= buffer.byteLength;
-    index++;
-  }
-  const rest = buffers.slice(index);
-  if (rest[0] !== undefined && skip > 0) rest[0] = rest[0].subarray(skip);
-  return rest;
-}
 
 /** Node has no call for it. */
 async function cannot(): Promise<boolean> {

@@ -1,7 +1,5 @@
-import { types } from 'node:util';
-import { InvalidArgumentError } from '../errors.js';
 import { GIB, integerOption } from '../options.js';
-import { isDetached } from './bytes.js';
+import { checkBytes, refuse } from './arguments.js';
 
 /** Bounds of the codec, and the checks that its calls have in common. */
 
@@ -21,17 +19,9 @@ export function listOf(argument: string, given: unknown, bytesMax: number = CALL
   }
   const list: unknown[] = Array.isArray(given) ? given.slice() : [given];
   let bytes = 0;
-  for (const one of list) bytes += checkMemory(argument, one).byteLength;
+  for (const one of list) bytes += checkBytes(argument, one).byteLength;
   if (bytes > bytesMax) refuse(argument, bytes, `at most ${bytesMax} bytes`);
   return list as Uint8Array[];
-}
-
-export function checkMemory(argument: string, given: unknown): Uint8Array {
-  if (!types.isUint8Array(given)) refuse(argument, given, 'a Uint8Array');
-  // Another thread could change shared memory while it is being read.
-  const shared = types.isSharedArrayBuffer(given.buffer);
-  if (shared || isDetached(given)) refuse(argument, given, 'a Uint8Array with memory of its own');
-  return given;
 }
 
 export function checkOutputBytesMax(given: number): void {
@@ -43,8 +33,4 @@ export function flagOption(argument: string, given: unknown, fallback: boolean):
   if (given === undefined) return fallback;
   if (typeof given !== 'boolean') refuse(argument, given, `true or false (default ${fallback})`);
   return given;
-}
-
-export function refuse(argument: string, given: unknown, expected: string): never {
-  throw new InvalidArgumentError(argument, given, expected);
 }

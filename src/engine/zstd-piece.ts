@@ -1,5 +1,6 @@
 import { integerOption, MIB } from '../options.js';
-import { CALL_BYTES_MAX, checkMemory, checkOutputBytesMax, LEVEL, refuse } from './zstd-arguments.js';
+import { checkBytes, refuse } from './arguments.js';
+import { CALL_BYTES_MAX, checkOutputBytesMax, LEVEL } from './zstd-arguments.js';
 import { throwAs, zstd } from './zstd-call.js';
 
 /**
@@ -36,7 +37,7 @@ export async function decompressPiece(input: Uint8Array, prefix: Uint8Array, out
 }
 
 function checkPart(argument: string, given: unknown, bytesMax: number): Uint8Array {
-  const part = checkMemory(argument, given);
+  const part = checkBytes(argument, given);
   if (part.byteLength > bytesMax) refuse(argument, part, `at most ${bytesMax} bytes`);
   return part;
 }

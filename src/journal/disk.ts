@@ -2,6 +2,7 @@ import * as promises from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { engine, kernels } from '../engine/engine.js';
 import { isErrno, storageError } from '../engine/files.js';
+import { unwritten } from '../engine/gathered.js';
 
 /**
  * The file operations that a journal uses. The functions beneath are passed in, so that tests can make any of them
@@ -113,7 +114,7 @@ export class DiskFile {
             ? await this.handle.writev(rest, at)
             : await this.handle.write(single, 0, single.byteLength, at);
         at += bytesWritten;
-        rest = after(rest, bytesWritten);
+        rest = unwritten(rest, bytesWritten);
       }
     } catch (error) {
       throw storageError('writing', this.path, error);
@@ -185,20 +186,6 @@ export class DiskFile {
   close(): Promise<void> {
     return guard('closing', this.path, this.handle.close());
   }
-}
-
-/** What is left to write after a call that wrote `written` bytes; nothing in all but the rarest cases. */
-function after(buffers: Uint8Array[], written: number): Uint8Array[] {
-  let skip = written;
-  let index = 0;
-  for (const buffer of buffers) {
-    if (skip < buffer.byteLength) break;
-    skip -= buffer.byteLength;
-    index++;
-  }
-  const rest = buffers.slice(index);
-  if (rest[0] !== undefined && skip > 0) rest[0] = rest[0].subarray(skip);
-  return rest;
 }
 
 async function guard<T>(operation: string, path: string, work: Promise<T>): Promise<T> {

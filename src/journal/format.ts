@@ -1,4 +1,5 @@
 import { checksum64 } from '../engine/checksum.js';
+import { PAGE_BYTES } from '../engine/pages.js';
 import { RECORD_ALIGNMENT } from '../engine/record-layout.js';
 
 /**
@@ -19,7 +20,7 @@ export const SEGMENT_MAGIC = 0x4753484c;
 export const GROUP_MAGIC = 0x5247484c;
 
 /** What a disk writes at once, as far as the format cares: no page that holds durable bytes alone is written again. */
-export const PAGE_BYTES = 4096;
+export { PAGE_BYTES };
 
 export const SEGMENT_HEADER_BYTES = 64;
 export const SEGMENT = {

@@ -1,0 +1,2 @@
+/** What writes past the page cache are aligned to, in memory and in the file, on any disk. */
+export const PAGE_BYTES = 4096;
