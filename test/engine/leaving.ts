@@ -1,8 +1,9 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { isMainThread, workerData } from 'node:worker_threads';
 import { kernels } from '../../src/engine/engine.js';
+import { collect, departures, type Scenarios } from './departure.js';
 
 /**
  * A program that leaves, or lets go of its memory, while writes are under way: `leaving.js <scenario> <directory>`.
@@ -11,9 +12,6 @@ import { kernels } from '../../src/engine/engine.js';
 
 const WRITES = 40;
 const WRITE_BYTES = 64 * 1024;
-/** What the exit code of a process that was told to leave is. */
-const EXIT_CODE = 7;
-const WORKERS = 12;
 
 const [scenario = '', dir = ''] = isMainThread ? process.argv.slice(2) : (workerData as string[]);
 const path = join(dir, `file-${isMainThread ? 'main' : 'worker'}`);
@@ -26,9 +24,6 @@ function startAll(): Promise<void>[] {
   return Array.from({ length: WRITES }, (_, index) => write(index));
 }
 
-/** Forces the collector to run; with --expose-gc. */
-const collect = (): void => (globalThis as unknown as { gc(): void }).gc();
-
 function assertWritten(): void {
   const content = readFileSync(path);
   for (let index = 0; index < WRITES; index++) {
@@ -37,41 +32,16 @@ function assertWritten(): void {
   }
 }
 
-/** Starts a thread with this program and waits until it says that it is writing. */
-async function startWorker(inside: string): Promise<{ worker: Worker; left: Promise<number> }> {
-  const worker = new Worker(new URL(import.meta.url), { workerData: [inside, dir] });
-  const left = new Promise<number>((resolve) => worker.once('exit', resolve));
-  await new Promise((resolve) => worker.once('message', resolve));
-  return { worker, left };
+function done(): void {
+  assertWritten();
+  console.log('all written');
 }
 
-const scenarios: Record<string, () => Promise<void>> = {
-  async 'at once'() {
-    void startAll();
-    process.exit(EXIT_CODE);
-  },
-  async 'a turn later'() {
-    void startAll();
-    await turn();
-    process.exit(EXIT_CODE);
-  },
-  async 'when the first is done'() {
-    await Promise.race(startAll());
-    process.exit(EXIT_CODE);
-  },
-  async 'by an exception'() {
-    void startAll();
-    await turn();
-    queueMicrotask(() => {
-      throw new Error('nobody catches this');
-    });
-  },
+const scenarios: Scenarios = {
+  ...departures({ program: import.meta.url, workerData: (inside) => [inside, dir], startAll, done }),
   async 'by itself'() {
     void startAll();
-    process.once('exit', () => {
-      assertWritten();
-      console.log('all written');
-    });
+    process.once('exit', done);
   },
   async idle() {
     await Promise.all(startAll());
@@ -86,8 +56,7 @@ const scenarios: Record<string, () => Promise<void>> = {
       await turn();
     }
     await Promise.all(written);
-    assertWritten();
-    console.log('all written');
+    done();
   },
   async 'given away'() {
     const buffers = Array.from({ length: WRITES }, () => new Uint8Array(WRITE_BYTES));
@@ -103,36 +72,6 @@ const scenarios: Record<string, () => Promise<void>> = {
     const outcomes = await Promise.allSettled(written);
     const codes = outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'written'));
     console.log([...new Set(codes)].every((code) => ['written', 'EBADF'].includes(code)) ? 'still here' : codes);
-  },
-  async 'terminated threads'() {
-    for (let round = 0; round < WORKERS; round++) {
-      const { worker, left } = await startWorker('endless');
-      for (let turns = 0; turns < round; turns++) await turn();
-      await worker.terminate();
-      await left;
-    }
-    await Promise.all(startAll());
-    assertWritten();
-    console.log('all written');
-  },
-  async 'threads that exit'() {
-    const workers = await Promise.all(Array.from({ length: 3 }, () => startWorker('exiting')));
-    const codes = await Promise.all(workers.map(({ left }) => left));
-    console.log(codes.every((code) => code === EXIT_CODE) ? 'all left' : codes);
-  },
-  async 'with threads'() {
-    await Promise.all([startWorker('endless'), startWorker('endless')]);
-    process.exit(EXIT_CODE);
-  },
-  async endless() {
-    parentPort?.postMessage('writing');
-    for (;;) await Promise.all(startAll());
-  },
-  async exiting() {
-    void startAll();
-    parentPort?.postMessage('writing');
-    await turn();
-    process.exit(EXIT_CODE);
   },
 };
 

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { setImmediate as turn } from 'node:timers/promises';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { isMainThread, workerData } from 'node:worker_threads';
 import { ZstdDecoder } from '../../src/engine/zstd-decoder.js';
 import { ZstdEncoder } from '../../src/engine/zstd-encoder.js';
 import { compressPiece, decompressPiece } from '../../src/engine/zstd-piece.js';
+import { collect, departures, leave, type Scenarios } from './departure.js';
 
 /**
  * A program that leaves, or lets go of its memory, while the codec is at work: `zstd-leaving.js <scenario>`. The last
@@ -15,9 +16,6 @@ const MIB = 1024 * 1024;
 const STREAMS = 6;
 const CALLS = 8;
 const PIECE_BYTES = 128 * 1024;
-/** What the exit code of a process that was told to leave is. */
-const EXIT_CODE = 7;
-const WORKERS = 12;
 
 const scenario = isMainThread ? process.argv[2] : (workerData as string);
 const text = readFileSync(createRequire(import.meta.url).resolve('typescript/lib/_tsc.js'));
@@ -42,35 +40,14 @@ async function round(index: number): Promise<void> {
 
 const startAll = (): Promise<void>[] => Array.from({ length: STREAMS }, (_, index) => round(index));
 
-/** Forces the collector to run; with --expose-gc. */
-const collect = (): void => (globalThis as unknown as { gc(): void }).gc();
+const done = (): void => console.log('all compressed');
 
-/** Starts a thread with this program and waits until it says that it is at work. */
-async function startWorker(inside: string): Promise<{ worker: Worker; left: Promise<number> }> {
-  const worker = new Worker(new URL(import.meta.url), { workerData: inside });
-  const left = new Promise<number>((resolve) => worker.once('exit', resolve));
-  await new Promise((resolve) => worker.once('message', resolve));
-  return { worker, left };
-}
-
-const scenarios: Record<string, () => Promise<void>> = {
-  async 'at once'() {
-    void startAll();
-    process.exit(EXIT_CODE);
-  },
-  async 'a turn later'() {
-    void startAll();
-    await turn();
-    process.exit(EXIT_CODE);
-  },
-  async 'when the first is done'() {
-    await Promise.race(startAll());
-    process.exit(EXIT_CODE);
-  },
+const scenarios: Scenarios = {
+  ...departures({ program: import.meta.url, workerData: (inside) => inside, startAll, done }),
   async 'while it opens'() {
     for (let index = 0; index < STREAMS; index++) void ZstdEncoder.open({ level: 19, prefix: text });
     await turn();
-    process.exit(EXIT_CODE);
+    leave();
   },
   /** Calls that would take minutes are given up at the next block. */
   async 'in the middle of an hour'() {
@@ -78,19 +55,12 @@ const scenarios: Record<string, () => Promise<void>> = {
     const long = Array.from({ length: 150 }, () => text);
     for (const encoder of encoders) void encoder.compress(long);
     await turn();
-    process.exit(EXIT_CODE);
-  },
-  async 'by an exception'() {
-    void startAll();
-    await turn();
-    queueMicrotask(() => {
-      throw new Error('nobody catches this');
-    });
+    leave();
   },
   async 'by itself'() {
-    let done = 0;
-    for (const one of startAll()) void one.then(() => done++);
-    process.once('exit', () => console.log(done === STREAMS ? 'all compressed' : `${done} done`));
+    let count = 0;
+    for (const one of startAll()) void one.then(() => count++);
+    process.once('exit', () => console.log(count === STREAMS ? 'all compressed' : `${count} done`));
   },
   async idle() {
     await Promise.all(startAll());
@@ -99,15 +69,15 @@ const scenarios: Record<string, () => Promise<void>> = {
     console.log(open.length === 2 ? 'nothing keeps it' : '');
   },
   async collected() {
-    const done = startAll();
+    const calls = startAll();
     for (let index = 0; index < 40; index++) {
       collect();
       // What the collector freed is likely to be used again for these.
       for (let one = 0; one < 20; one++) Buffer.alloc(PIECE_BYTES, 0xff);
       await turn();
     }
-    await Promise.all(done);
-    console.log('all compressed');
+    await Promise.all(calls);
+    done();
   },
   /** Only the collector can free what nobody closes, and it has to learn how much that is. */
   async 'never closed'() {
@@ -134,25 +104,6 @@ const scenarios: Record<string, () => Promise<void>> = {
     }
     console.log('still here');
   },
-  async 'terminated threads'() {
-    for (let index = 0; index < WORKERS; index++) {
-      const { worker, left } = await startWorker('endless');
-      for (let turns = 0; turns < index; turns++) await turn();
-      await worker.terminate();
-      await left;
-    }
-    await Promise.all(startAll());
-    console.log('all compressed');
-  },
-  async 'threads that exit'() {
-    const workers = await Promise.all(Array.from({ length: 3 }, () => startWorker('exiting')));
-    const codes = await Promise.all(workers.map(({ left }) => left));
-    console.log(codes.every((code) => code === EXIT_CODE) ? 'all left' : codes);
-  },
-  async 'with threads'() {
-    await Promise.all([startWorker('endless'), startWorker('endless')]);
-    process.exit(EXIT_CODE);
-  },
   async 'ten thousand calls'() {
     const encoder = await ZstdEncoder.open({ level: 1, windowLog: 20 });
     const decoder = await ZstdDecoder.open({ windowLogMax: 20 });
@@ -169,16 +120,6 @@ const scenarios: Record<string, () => Promise<void>> = {
     collect();
     const grown = process.memoryUsage.rss() - before;
     console.log(grown < 48 * MIB ? 'no larger' : `${grown / MIB} MiB more`);
-  },
-  async endless() {
-    parentPort?.postMessage('at work');
-    for (;;) await Promise.all(startAll());
-  },
-  async exiting() {
-    void startAll();
-    parentPort?.postMessage('at work');
-    await turn();
-    process.exit(EXIT_CODE);
   },
 };
 
