@@ -1,18 +1,10 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Journal } from '../../src/index.js';
-import type { Bench, BenchRow } from '../bench.js';
+import type { Bench } from '../bench.js';
 import { dropPageCache } from '../kit/page-cache.js';
-import { realDisk } from '../kit/real-disk.js';
 import { loadRival } from '../kit/rivals.js';
-import { Workspace } from '../kit/workspace.js';
-import { journal } from './contenders/longhaul.js';
-import { installedRivals } from './contenders/rivals.js';
-import { report, sizeName } from './report.js';
-import { inTurn } from './rounds.js';
-import { scaleOf } from './scale.js';
-import { fill, type Shelf } from './shelf.js';
-import { Workload } from './workload.js';
+import type { Shelf } from './shelf.js';
+import { readShelves, type Way } from './shelves.js';
 
 /** Records asked for in one call. */
 const AT_ONCE = 64;
@@ -23,45 +15,23 @@ const KEY_BYTES = 8;
 export const journalRandomRead: Bench = {
   name: 'journal-random-read',
   describe: `records at random positions, ${AT_ONCE} a call, by payload size, compared with other stores`,
-  async run({ tiny, say, dir }) {
-    const scale = scaleOf(tiny);
-    const work = await Workspace.open('bench', realDisk(dir, say));
-    try {
-      const rivals = installedRivals(say);
-      const comparisons = [{ ours: journal.name, rivals: rivals.map(({ name }) => name) }];
-      const cold = !tiny && dropPageCache();
-      if (!cold) say('the page cache stays as it is: everything is read from memory');
-      const rows: BenchRow[] = [];
-      for (const payloadBytes of scale.payloadBytes) {
-        say(`reading ${sizeName(payloadBytes)}`);
-        const workload = new Workload(payloadBytes, scale.groupRecords);
-        const shelves: Shelf[] = [];
-        for (const contender of [journal, ...rivals]) shelves.push(await fill(work, contender, workload, scale));
-        const ways: Way[] = [{ what: 'random reads', forget: false, seconds: scale.seconds, calls: 1 }];
-        if (cold) ways.unshift({ what: 'random reads, from disk', forget: true, seconds: 0, calls: CALLS_FROM_DISK });
-        for (const way of ways) {
-          const figures = await inTurn(shelves, scale.rounds, (shelf) => recordsPerSecond(shelf, way));
-          rows.push(...report({ what: way.what, payloadBytes, figures }, comparisons));
-        }
-        for (const { dir: filled } of shelves) await rm(filled, { recursive: true });
-      }
-      return rows;
-    } finally {
-      await work.close();
-    }
-  },
+  run: (o) => readShelves(o, waysFor, recordsPerSecond),
 };
 
-interface Way {
-  what: string;
-  /** Whether the page cache is emptied before. */
-  forget: boolean;
+interface CallsWay extends Way {
   /** At least so long, and at least so many calls. */
   seconds: number;
   calls: number;
 }
 
-async function recordsPerSecond(shelf: Shelf, { forget, seconds, calls }: Way): Promise<number> {
+function waysFor(seconds: number): CallsWay[] {
+  return [
+    { what: 'random reads, from disk', forget: true, seconds: 0, calls: CALLS_FROM_DISK },
+    { what: 'random reads', forget: false, seconds, calls: 1 },
+  ];
+}
+
+async function recordsPerSecond(shelf: Shelf, { forget, seconds, calls }: CallsWay): Promise<number> {
   const open = OPENERS[shelf.name];
   if (open === undefined) throw new Error(`nothing knows how to read ${shelf.name} at random`);
   const { payloadBytes } = shelf.workload;
