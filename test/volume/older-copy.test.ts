@@ -63,6 +63,27 @@ async function change(): Promise<void> {
   await pair.sync();
 }
 
+/** Copies of both states are kept, and then much changes on both sides. */
+async function copyAndChange(): Promise<void> {
+  await pair.sync();
+  await keepCopies();
+  await change();
+}
+
+async function receiverGoesBack(): Promise<void> {
+  await pair.closeReceiver();
+  putBack('receiverState');
+  await pair.openReceiver();
+}
+
+/** What comes next arrives, and so has all before, without a verification. */
+async function goesOn(): Promise<void> {
+  write('later', 79);
+  await pair.volume.sync();
+  await pair.sender.drain('applied');
+  expect(pair.differences()).toEqual([]);
+}
+
 describe("the receiver's", () => {
   test.each(['copied', 'copied and verified'])('from when everything was %s', async (when) => {
     await pair.volume.sync();
@@ -70,9 +91,7 @@ describe("the receiver's", () => {
     if (when.includes('verified')) await pair.volume.verify();
     await keepCopies();
     await change();
-    await pair.closeReceiver();
-    putBack('receiverState');
-    await pair.openReceiver();
+    await receiverGoesBack();
     await pair.sync();
     expect(pair.differences()).toEqual([]);
   });
@@ -96,34 +115,20 @@ describe("the receiver's", () => {
     await pair.openReceiver();
     await pair.sender.drain('applied');
     expect(pair.differences()).toEqual([]);
-    await pair.closeReceiver();
-    putBack('receiverState');
-    await pair.openReceiver();
-    write('later', 79);
-    await pair.volume.sync();
-    await pair.sender.drain('applied');
-    expect(pair.differences()).toEqual([]);
+    await receiverGoesBack();
+    await goesOn();
   });
 
   test('while the sender goes on, without a verification', async () => {
-    await pair.sync();
-    await keepCopies();
-    await change();
-    await pair.closeReceiver();
-    putBack('receiverState');
-    await pair.openReceiver();
-    write('later', 79);
-    await pair.volume.sync();
-    await pair.sender.drain('applied');
-    expect(pair.differences()).toEqual([]);
+    await copyAndChange();
+    await receiverGoesBack();
+    await goesOn();
   });
 });
 
 describe("the sender's", () => {
   test('is refused, and with adopt takes over what the replica has', async () => {
-    await pair.sync();
-    await keepCopies();
-    await change();
+    await copyAndChange();
     await pair.closeSender();
     putBack('senderState');
     await pair.openSender();
@@ -135,9 +140,7 @@ describe("the sender's", () => {
   });
 
   test('is refused too when it has gone on by itself', async () => {
-    await pair.sync();
-    await keepCopies();
-    await change();
+    await copyAndChange();
     await pair.close();
     putBack('senderState');
     await pair.openSender();
@@ -151,9 +154,7 @@ describe("the sender's", () => {
   });
 
   test('and both states together', async () => {
-    await pair.sync();
-    await keepCopies();
-    await change();
+    await copyAndChange();
     await pair.close();
     putBack('senderState');
     putBack('receiverState');
