@@ -103,6 +103,18 @@ export class NativeEngineMissingError extends LonghaulError {
   }
 }
 
+/** A worker thread died or could not do its work. What it was given is unchanged, and another one takes its place. */
+export class WorkerFailedError extends LonghaulError {
+  readonly code = 'WORKER_FAILED';
+  constructor(
+    readonly work: string,
+    readonly found: string,
+    cause?: unknown,
+  ) {
+    super(`a worker thread failed at ${work}: ${found}`, { cause, recoverable: true });
+  }
+}
+
 // ---- compression ---------------------------------------------------------------------------------------------------
 
 /** The engine in use does not have the codec. */

@@ -8,6 +8,8 @@ import { PROJECT } from '../kit/built.js';
 
 /** The kernels in a program of their own, from the same sources and as optimised as those of the addon. */
 
+export const RIVAL = 'bare C';
+
 const COMPILER = process.env.CXX ?? 'g++';
 const KERNELS = ['gear', 'digest', 'delta'];
 const PLAIN_C = ['blake3', 'blake3_dispatch', 'blake3_portable'];

@@ -7,11 +7,10 @@ import { MIB } from '../../src/options.js';
 import type { Bench, BenchRow } from '../bench.js';
 import { median } from '../kit/timing.js';
 import { Workspace } from '../kit/workspace.js';
-import { Bare, compileBare } from './bare.js';
+import { Bare, compileBare, RIVAL } from './bare.js';
 import { databasePages, packageFiles, randomBytes } from './data.js';
 import { KEY, passesOf } from './passes.js';
-
-const RIVAL = 'bare C';
+import { measureWorkers } from './workers.js';
 
 /** How the rows are called for each kind of data; files are meant where nothing is said. */
 const DATA: readonly [suffix: string, make: (bytes: number) => Buffer][] = [
@@ -20,12 +19,12 @@ const DATA: readonly [suffix: string, make: (bytes: number) => Buffer][] = [
   [', pages', databasePages],
 ];
 
-type Engine = [name: string, kernels: Kernels];
+type Engine = [name: 'native' | 'portable', kernels: Kernels];
 
 /** The kernels on one core through the engine's checked interface, beside the same C++ called from a program in C++. */
 export const engineBench: Bench = {
   name: 'engine',
-  describe: 'chunks, digests, checksums and differences on one core, both engines, beside bare C',
+  describe: 'chunks, digests, checksums and differences on one core, both engines, and on two, beside bare C',
   async run({ tiny, say }) {
     const workspace = await Workspace.open('bench-engine');
     try {
@@ -41,7 +40,11 @@ export const engineBench: Bench = {
         writeFileSync(dataPath, data);
         const bare =
           'program' in compiled ? workspace.own(new Bare(compiled.program, dataPath, settingsPath)) : undefined;
-        for (const engine of engines) rows.push(...(await measure(engine, data, gear, bare, suffix, tiny ? 1 : 25)));
+        const rounds = tiny ? 1 : 25;
+        for (const engine of engines) {
+          rows.push(...(await measure(engine, data, gear, bare, suffix, rounds)));
+          rows.push(await measureWorkers(engine[0], data, bare, suffix, rounds));
+        }
       }
       return rows;
     } finally {

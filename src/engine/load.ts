@@ -36,11 +36,16 @@ export function loadEngine(choice: string | undefined, addonPath: string = ownAd
   }
 }
 
-/** Where the build leaves the addon: below the directory of the package, wherever in it this file lies. */
+/** Where the build leaves the addon. */
 export function ownAddonPath(): string {
+  return join(ownPackageDirectory(), 'build', 'Release', 'longhaul.node');
+}
+
+/** The directory of the package, wherever in it this file lies. */
+export function ownPackageDirectory(): string {
   let dir = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(dir, 'package.json')) && dir !== dirname(dir)) dir = dirname(dir);
-  return join(dir, 'build', 'Release', 'longhaul.node');
+  return dir;
 }
 
 function loadAddon(path: string): Pick<LoadedEngine, 'kernels' | 'zstd'> {

@@ -1,3 +1,4 @@
+import { onAbort } from '../engine/abort.js';
 import { recordBytes } from '../engine/record-layout.js';
 import {
   AbortedError,
@@ -6,7 +7,6 @@ import {
   type LonghaulError,
   SequenceGapError,
 } from '../errors.js';
-import { onAbort } from './abort.js';
 import { Operation } from './operation.js';
 import { ChainLink, type Entry } from './record.js';
 import type { JournalState } from './state.js';

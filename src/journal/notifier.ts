@@ -1,4 +1,4 @@
-import { onAbort } from './abort.js';
+import { onAbort } from '../engine/abort.js';
 
 /** Wakes whoever waits for the journal to change. */
 export class Notifier {

@@ -1,5 +1,5 @@
+import { onAbort } from '../engine/abort.js';
 import { AbortedError } from '../errors.js';
-import { onAbort } from './abort.js';
 
 /** One call that put records into the journal, until its last record is durable. */
 export class Operation {

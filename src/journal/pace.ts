@@ -1,5 +1,5 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-import { onAbort } from './abort.js';
+import { onAbort } from '../engine/abort.js';
 
 /** Time as a pace needs it; tests pass their own. */
 export interface PaceClock {

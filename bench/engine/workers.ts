@@ -1,0 +1,52 @@
+import { ChunkPool } from '../../src/engine/chunk-pool.js';
+import type { BenchRow } from '../bench.js';
+import { median } from '../kit/timing.js';
+import { type Bare, RIVAL } from './bare.js';
+import { KEY } from './passes.js';
+
+const THREADS = 2;
+const BATCHES = 8;
+const KERNEL = 'chunk+digest';
+
+/** Passes of two threads over data that lies in batches, in turns with those of the rival, which has one thread. */
+export async function measureWorkers(
+  engine: 'native' | 'portable',
+  data: Buffer,
+  bare: Bare | undefined,
+  suffix: string,
+  rounds: number,
+): Promise<BenchRow> {
+  const batchBytes = Math.ceil(data.byteLength / BATCHES);
+  const pool = await ChunkPool.open({ key: KEY, engine, threads: THREADS, batchBytes, batchesMax: BATCHES });
+  try {
+    const filled = await Promise.all(
+      Array.from({ length: BATCHES }, async (_, index) => {
+        const batch = await pool.take();
+        const part = data.subarray(index * batchBytes, (index + 1) * batchBytes);
+        batch.bytes.set(part);
+        return { batch, length: part.byteLength };
+      }),
+    );
+    const pass = () => Promise.all(filled.map(({ batch, length }) => pool.run(batch, length)));
+    await pass();
+    await bare?.secondsOf(KERNEL);
+    const ours: number[] = [];
+    const ratios: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const begun = performance.now();
+      await pass();
+      const seconds = (performance.now() - begun) / 1000;
+      ours.push(seconds);
+      if (bare !== undefined) ratios.push((await bare.secondsOf(KERNEL)) / seconds);
+    }
+    return {
+      name: `${KERNEL} ${engine} ${THREADS} workers${suffix}`,
+      metric: 'throughput',
+      value: data.byteLength / 1e6 / median(ours),
+      unit: 'MB/s',
+      ...(bare !== undefined && { rival: RIVAL, ratio: median(ratios) }),
+    };
+  } finally {
+    await pool.close();
+  }
+}
