@@ -1,3 +1,4 @@
+import { type Engine, engine } from '../engine/engine.js';
 import type { OnFull, OpenCursor } from './cursor.js';
 import type { CursorSet } from './cursors.js';
 import type { Intake } from './intake.js';
@@ -40,6 +41,8 @@ export interface JournalStatus {
   /** What scrubs of this run found unreadable in what is still there; it does not keep the journal from working. */
   damage: JournalDamage[];
   scrub: ScrubStatus;
+  /** What computes its checksums and writes. */
+  engine: Engine;
   /** Why the journal takes nothing more. */
   broken?: string;
 }
@@ -62,6 +65,7 @@ export function describeJournal(
     cursors: cursors.list().map((cursor) => describeCursor(cursor, state, retention)),
     damage: scrubber.damage,
     scrub: scrubber.status,
+    engine,
   };
   const timestamp = retention.oldestTimestamp;
   if (timestamp !== undefined) status.oldestUnreleasedTimestamp = timestamp;
