@@ -20,10 +20,16 @@ export type JournalFileSystem = Pick<typeof promises, 'open' | 'mkdir' | 'readdi
   preallocate?: (handle: FileHandle, bytes: number) => Promise<boolean>;
   /** Writes zeros to whole pages that nobody else touches, past the page cache; false where that is not supported. */
   writeZeros?: (handle: FileHandle, from: number, to: number) => Promise<boolean>;
+  /**
+   * Reads spans, each a position and a length, into memory, one behind the other; false when the file ends before that.
+   * Otherwise one read after another serves.
+   */
+  readSpans?: (handle: FileHandle, spans: Float64Array, into: Uint8Array) => Promise<boolean>;
 };
 
 const NODE_FILE_SYSTEM: JournalFileSystem = {
   ...promises,
+  readSpans: ({ fd }, spans, into) => kernels.readSpans(fd, spans, into),
   ...(engine.name === 'native' && {
     writeDurable: ({ fd }, buffers, position, sync) => kernels.writeDurable(fd, buffers, position, sync),
     bypassCache: ({ fd }) => kernels.bypassCache(fd),
@@ -165,6 +171,23 @@ export class DiskFile {
       throw storageError('reading', this.path, error);
     }
     return filled;
+  }
+
+  /**
+   * Reads spans, each a position and a length, into memory that has room for them, one behind the other; false when the
+   * file ends before that.
+   */
+  async readSpans(spans: Float64Array, into: Uint8Array): Promise<boolean> {
+    if (this.fs.readSpans !== undefined) {
+      return guard('reading', this.path, this.fs.readSpans(this.handle, spans, into));
+    }
+    let at = 0;
+    for (let index = 0; index < spans.length; index += 2) {
+      const [position = 0, length = 0] = spans.subarray(index, index + 2);
+      if ((await this.read(into.subarray(at, at + length), position)) < length) return false;
+      at += length;
+    }
+    return true;
   }
 
   datasync(): Promise<void> {

@@ -34,7 +34,7 @@ export async function locateGroup(
   }
 }
 
-function damage(segment: Segment, offset: number, sequence: number, found: string): JournalDamagedError {
+export function damage(segment: Segment, offset: number, sequence: number, found: string): JournalDamagedError {
   return new JournalDamagedError(segment.path, offset, sequence, sequence, found);
 }
 

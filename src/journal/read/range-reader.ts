@@ -1,9 +1,11 @@
+import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { InvalidArgumentError, SequenceGoneError } from '../../errors.js';
 import type { DiskFile } from '../disk/disk.js';
 import type { Segment } from '../format/segment.js';
 import { RecordTable } from '../scan/record-table.js';
 import type { JournalState } from '../state/state.js';
-import { openSegment, unlessFreed } from './locate.js';
+import { gather, type Stretch } from './gather.js';
+import { damage, openSegment, unlessFreed } from './locate.js';
 
 /** A stretch of a record's payload. */
 export interface PayloadRange {
@@ -17,17 +19,8 @@ export interface PayloadRange {
 /** Tables and files of segments that were read from stay at hand up to these bounds, the latest first. */
 const TABLE_BYTES_MAX = 32 * 1024 * 1024;
 const FILES_MAX = 16;
-/** Ranges this close together are read at once. */
-const GAP_BYTES_MAX = 8 * 1024;
-const READ_BYTES_MAX = 1024 * 1024;
-const READS_AT_ONCE = 8;
-
-interface Wanted {
-  /** Where it lies in the file. */
-  start: number;
-  length: number;
-  /** Its place in the answer. */
-  index: number;
+interface RangeStretch extends Stretch {
+  sequence: number;
 }
 
 interface OpenTable {
@@ -51,7 +44,11 @@ export class RangeReader {
     const call = this.readNow(ranges);
     this.calls.add(call);
     try {
-      return await call;
+      const answer = await call;
+      // What comes from memory, or from a thread that is fast, would let somebody who reads on and on keep the event
+      // loop to himself.
+      await endOfTurn();
+      return answer;
     } finally {
       this.calls.delete(call);
     }
@@ -107,16 +104,20 @@ export class RangeReader {
     const entry = await this.use(segment, ranges[indexes[0] as number]?.sequence ?? 0);
     try {
       if (indexes.some((index) => (ranges[index]?.sequence ?? 0) > entry.table.last)) await this.extend(entry);
-      const wanted: Wanted[] = [];
+      const wanted: RangeStretch[] = [];
       for (const index of indexes) {
         const range = ranges[index] as PayloadRange;
+        const take = (bytes: Buffer) => {
+          answer[index] = bytes;
+        };
         const start = placeOf(range, index, entry.table);
         const block = tail.lend(segment.address + start);
         const at = block === undefined ? 0 : segment.address + start - block.address;
-        if (block === undefined) wanted.push({ start, length: range.length, index });
-        else answer[index] = block.bytes.subarray(at, at + range.length);
+        if (block === undefined) wanted.push({ start, length: range.length, sequence: range.sequence, take });
+        else take(block.bytes.subarray(at, at + range.length));
       }
-      await readAll(entry.file, wanted, answer);
+      const missing = await gather(entry.file, wanted);
+      if (missing !== undefined) throw damage(segment, missing.start, missing.sequence, 'the file ends before it');
       // The file may serve another segment by now: then what was read means nothing.
       if (!this.state.segments.has(segment)) {
         throw new SequenceGoneError(segment.first, this.state.first, this.state.last);
@@ -170,36 +171,4 @@ function placeOf({ sequence, offset, length }: PayloadRange, index: number, tabl
     throw new InvalidArgumentError(`ranges[${index}]`, what, `a range within its ${payloadLength} bytes`);
   }
   return table.startOf(sequence) + offset;
-}
-
-/** Reads what is wanted in the order of the file, neighbours together, several reads at a time. */
-async function readAll(file: DiskFile, wanted: Wanted[], answer: Buffer[]): Promise<void> {
-  wanted.sort((a, b) => a.start - b.start);
-  const reads: Wanted[][] = [];
-  let end = Number.NEGATIVE_INFINITY;
-  let start = 0;
-  for (const each of wanted) {
-    const run = reads[reads.length - 1];
-    if (run !== undefined && each.start <= end + GAP_BYTES_MAX && each.start + each.length - start <= READ_BYTES_MAX) {
-      run.push(each);
-    } else {
-      reads.push([each]);
-      start = each.start;
-    }
-    end = Math.max(end, each.start + each.length);
-  }
-  let next = 0;
-  const work = async () => {
-    for (let run = reads[next++]; run !== undefined; run = reads[next++]) await readRun(file, run, answer);
-  };
-  await Promise.all(Array.from({ length: Math.min(READS_AT_ONCE, reads.length) }, work));
-}
-
-async function readRun(file: DiskFile, run: readonly Wanted[], answer: Buffer[]): Promise<void> {
-  const start = run[0]?.start ?? 0;
-  const end = run.reduce((most, each) => Math.max(most, each.start + each.length), start);
-  const buffer = Buffer.allocUnsafeSlow(end - start);
-  await file.read(buffer, start);
-  for (const { start: from, length, index } of run)
-    answer[index] = buffer.subarray(from - start, from - start + length);
 }

@@ -90,7 +90,8 @@ export class PieceRepair {
     let found: { sequence: number; bytes: Buffer }[] = [];
     const walk = new GroupWalk(file, content.seed, position, {
       record(block, at) {
-        const bytes = block.bytes.subarray(at, at + recordBytesAt(block.view, at));
+        // A copy: the group may go on in the next block.
+        const bytes = Buffer.from(block.bytes.subarray(at, at + recordBytesAt(block.view, at)));
         found.push({ sequence: sequenceAt(block.view, at), bytes });
       },
     });

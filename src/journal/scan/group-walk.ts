@@ -2,11 +2,11 @@ import { kernels } from '../../engine/engine.js';
 import { CHECK_STATE_FIELDS, RECORD_HEADER_BYTES, STATE, STOP } from '../../engine/record-layout.js';
 import { decodeGroupHeader, GROUP_HEADER_BYTES, type GroupHeader } from '../format/format.js';
 import { recordBytesAt, sequenceAt, timestampAt } from '../format/record.js';
-import { type Block, EMPTY_BLOCK, type Readable, readBlock } from './block.js';
+import type { Block, Readable } from './block.js';
+import { ReadAhead } from './read-ahead.js';
 
 /** Goes through a segment file group by group, checking everything. Opening, scrubbing and positional reads share it. */
 
-const BLOCK_BYTES = 4 * 1024 * 1024;
 const RECORDS_MAX = 4096;
 
 /** What is wrong with a group or with one of its records. */
@@ -29,7 +29,7 @@ export interface WalkPosition {
 export interface WalkVisitor {
   /** A sound group, after its records. */
   group?(header: GroupHeader, offset: number, firstTimestamp: number): void;
-  /** A sound record at `at` of the block, in the group that starts at `group`. */
+  /** A sound record at `at` of the block, whose memory is used again, in the group that starts at `group`. */
   record?(block: Block, at: number, group: number): void;
 }
 
@@ -37,17 +37,19 @@ export interface WalkVisitor {
 export type WalkEnd = { reason: 'end' } | { reason: 'noGroup' } | { reason: 'bad'; bad: BadGroup };
 
 export class GroupWalk {
-  private block: Block = EMPTY_BLOCK;
+  private readonly file: ReadAhead;
   private firstTimestamp = 0;
   private readonly state = new BigUint64Array(CHECK_STATE_FIELDS);
   private readonly found = new Float64Array(RECORDS_MAX);
 
   constructor(
-    private readonly file: Readable,
+    file: Readable,
     private readonly seed: bigint,
     readonly position: WalkPosition,
     private readonly visitor: WalkVisitor,
-  ) {}
+  ) {
+    this.file = new ReadAhead(file);
+  }
 
   /** Goes on to `end`, or to where no sound group follows; `position` is behind the last sound group then. */
   async to(end: number): Promise<WalkEnd> {
@@ -61,8 +63,9 @@ export class GroupWalk {
   async next(end: number): Promise<WalkEnd | undefined> {
     const { position } = this;
     if (position.offset >= end) return { reason: 'end' };
-    await this.load(position.offset, GROUP_HEADER_BYTES, end);
-    const header = decodeGroupHeader(this.block.bytes, position.offset - this.block.fileOffset, this.seed);
+    await this.file.load(position.offset, GROUP_HEADER_BYTES, end);
+    const { block } = this.file;
+    const header = decodeGroupHeader(block.bytes, position.offset - block.fileOffset, this.seed);
     if (header === undefined) return { reason: 'noGroup' };
     const bad = this.misfit(header, end) ?? (await this.records(header, end));
     if (bad !== undefined) return { reason: 'bad', bad };
@@ -89,15 +92,15 @@ export class GroupWalk {
     state.set([this.seed, position.chain, BigInt(header.first), 0n, BigInt(position.epoch)]);
     let offset = position.offset + GROUP_HEADER_BYTES;
     while (offset < end) {
-      await this.load(offset, Math.min(RECORD_HEADER_BYTES, end - offset), fileEnd);
+      await this.file.load(offset, Math.min(RECORD_HEADER_BYTES, end - offset), fileEnd);
       let count = this.check(offset, end);
       if (count === 0 && this.cutByBlock(end)) {
         // One record may be larger than a block: the group says how far it can reach.
-        await this.load(offset, end - offset, fileEnd);
+        await this.file.load(offset, end - offset, fileEnd);
         count = this.check(offset, end);
       }
       if (count === 0) return this.badRecord(offset);
-      const { block } = this;
+      const { block } = this.file;
       const start = found[0] as number;
       if (sequenceAt(block.view, start) === header.first) this.firstTimestamp = timestampAt(block.view, start);
       for (let index = 0; index < count; index++) this.visitor.record?.(block, found[index] as number, position.offset);
@@ -113,24 +116,19 @@ export class GroupWalk {
   }
 
   private check(offset: number, end: number): number {
-    const { block } = this;
+    const { block } = this.file;
     const stop = Math.min(end - block.fileOffset, block.bytes.byteLength);
     return kernels.checkRecords(block.bytes, offset - block.fileOffset, stop, this.state, this.found);
   }
 
   private cutByBlock(end: number): boolean {
-    return Number(this.state[STATE.stop]) === STOP.cutOff && this.block.fileEnd < end;
+    return Number(this.state[STATE.stop]) === STOP.cutOff && this.file.block.fileEnd < end;
   }
 
   private badRecord(offset: number, found?: string): BadGroup {
     const reason = Number(this.state[STATE.stop]);
     const part = reason === STOP.payloadChecksum ? 'payload' : reason === STOP.chain ? 'chain' : 'recordHeader';
     return { part, found: found ?? describeStop(reason), offset, sequence: Number(this.state[STATE.sequence]) };
-  }
-
-  private async load(offset: number, bytes: number, end: number): Promise<void> {
-    if (this.block.holds(offset, bytes)) return;
-    this.block = await readBlock(this.file, offset, Math.min(Math.max(bytes, BLOCK_BYTES), end - offset));
   }
 }
 
