@@ -12,6 +12,10 @@ const MAY_USE = {
   cli: ['index'],
 };
 
+// The parts of src/journal/, lowest first: each may import those before it. The files beside them are its face; only what
+// callers pass in (arguments.ts) is read from within, by the last part.
+const JOURNAL_PARTS = ['format', 'disk', 'scan', 'state', 'write', 'read', 'retention', 'recovery', 'lock', 'repair'];
+
 const COMMON = '^src/(errors|options)[.]ts$';
 const pathOf = (name) => (name === 'index' ? '^src/index[.]ts$' : `^src/${name}/`);
 
@@ -23,11 +27,33 @@ const rooms = Object.entries(MAY_USE).map(([room, mayUse]) => ({
   to: { path: '^src/', pathNot: [pathOf(room), COMMON, ...mayUse.map(pathOf)] },
 }));
 
+const parts = JOURNAL_PARTS.map((part, index) => {
+  const before = JOURNAL_PARTS.slice(0, index + 1).map((name) => `^src/journal/${name}/`);
+  return {
+    name: `journal-${part}`,
+    severity: 'error',
+    comment: `src/journal/${part}/ may import the parts of the journal before it: ${JOURNAL_PARTS.slice(0, index).join(', ')}`,
+    from: { path: `^src/journal/${part}/` },
+    to: {
+      path: '^src/journal/',
+      pathNot: [...before, ...(part === 'repair' ? ['^src/journal/arguments[.]ts$'] : [])],
+    },
+  };
+});
+
 const known = ['^src/index[.]ts$', COMMON, ...Object.keys(MAY_USE).map(pathOf)];
 
 module.exports = {
   forbidden: [
     ...rooms,
+    ...parts,
+    {
+      name: 'journal-part-unknown',
+      severity: 'error',
+      comment: 'a part of src/journal/ that has no place among JOURNAL_PARTS',
+      from: {},
+      to: { path: '^src/journal/[^/]+/', pathNot: JOURNAL_PARTS.map((part) => `^src/journal/${part}/`) },
+    },
     {
       name: 'common-stands-alone',
       severity: 'error',

@@ -29,6 +29,7 @@
         "native/durable.cc",
         "native/gear.cc",
         "native/records.cc",
+        "native/spans.cc",
         "native/zstd_call.cc",
         "native/zstd_codec.cc",
         "native/zstd_decoder.cc",

@@ -7,6 +7,7 @@ import { journalAppend } from './journal/append.js';
 import { journalOpen } from './journal/open.js';
 import { journalRandomRead } from './journal/random-reads.js';
 import { journalRead } from './journal/read.js';
+import { journalScrub } from './journal/scrub.js';
 import { loopback } from './loopback.js';
 import { tree } from './tree.js';
 
@@ -22,6 +23,7 @@ export const BENCHES: readonly Bench[] = [
   journalRead,
   journalRandomRead,
   journalOpen,
+  journalScrub,
   loopback,
   tree,
 ];

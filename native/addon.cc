@@ -12,6 +12,7 @@
 #include "bridge.h"
 #include "content.h"
 #include "records.h"
+#include "spans.h"
 #include "xxh64.h"
 #include "zstd_codec.h"
 
@@ -20,6 +21,7 @@ namespace {
 using longhaul::bytes_of;
 using longhaul::descriptor_of;
 using longhaul::Info;
+using longhaul::integer_in;
 using longhaul::integer_of;
 using longhaul::kSafeIntegerMax;
 using longhaul::Range;
@@ -77,7 +79,7 @@ class Addon : public Napi::Addon<Addon> {
  public:
   Addon(Napi::Env env, Napi::Object exports)
 #if !defined(_WIN32)
-      : bridge_(env), zstd_(env)
+      : bridge_(env), reads_(env), zstd_(env)
 #endif
   {
     exports["checksum64"] = Napi::Function::New(env, checksum64, "checksum64");
@@ -89,7 +91,8 @@ class Addon : public Napi::Addon<Addon> {
     DefineAddon(exports, {InstanceMethod("writeDurable", &Addon::write_durable),
                           InstanceMethod("bypassCache", &Addon::bypass_cache),
                           InstanceMethod("preallocate", &Addon::preallocate),
-                          InstanceMethod("writeZeros", &Addon::write_zeros)});
+                          InstanceMethod("writeZeros", &Addon::write_zeros),
+                          InstanceMethod("readSpans", &Addon::read_spans)});
     exports["zstd"] = zstd_.functions();
 #else
     (void)env;
@@ -136,13 +139,40 @@ class Addon : public Napi::Addon<Addon> {
     return begin(info, nullptr, [fd, from, to] { return longhaul::write_zeros(fd, from, to); });
   }
 
+  // The spans are pairs of place and length; the memory is the addon's until it has been filled.
+  Napi::Value read_spans(const Info& info) {
+    const int fd = descriptor_of(info, info[0]);
+    const auto given = view_of<double>(info, info[1], napi_float64_array, "expected a Float64Array");
+    const View<uint8_t> into = bytes_of(info, info[2]);
+    std::vector<longhaul::Span> spans;
+    size_t room = into.length;
+    for (size_t index = 0; index + 1 < given.length; index += 2) {
+      const double position = integer_in(info, given.data[index], kSafeIntegerMax);
+      const auto length = static_cast<size_t>(integer_in(info, given.data[index + 1], static_cast<double>(room)));
+      integer_in(info, position + static_cast<double>(length), kSafeIntegerMax);
+      spans.push_back({static_cast<int64_t>(position), length});
+      room -= length;
+    }
+    if (given.length % 2 != 0 || room != 0) refuse(info, "expected spans that fill the memory");
+    return begin(info, reads_, info[2], [fd, spans = std::move(spans), data = into.data] {
+      return longhaul::read_spans(fd, spans, data);
+    });
+  }
+
   Napi::Value begin(const Info& info, napi_value kept, std::function<longhaul::Outcome()> work) {
-    const napi_value promise = bridge_.run(kept, std::move(work));
-    if (promise == nullptr) throw Napi::Error::New(info.Env(), "no thread to write on");
+    return begin(info, bridge_, kept, std::move(work));
+  }
+
+  Napi::Value begin(const Info& info, longhaul::Bridge& bridge, napi_value kept,
+                    std::function<longhaul::Outcome()> work) {
+    const napi_value promise = bridge.run(kept, std::move(work));
+    if (promise == nullptr) throw Napi::Error::New(info.Env(), "no thread to wait on");
     return Napi::Value(info.Env(), promise);
   }
 
   longhaul::Bridge bridge_;
+  // Threads of their own, so that no journal waits with a write for somebody's reads.
+  longhaul::Bridge reads_;
   longhaul::ZstdCodec zstd_;
 #endif
 };

@@ -39,12 +39,15 @@ inline View<uint8_t> bytes_of(const Info& info, napi_value value) {
 }
 
 // An integer from 0 to `max`.
-inline double integer_of(const Info& info, const Napi::Value& value, double max) {
-  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+inline double integer_in(const Info& info, double number, double max) {
   if (!(number >= 0 && number <= max) || number != static_cast<double>(static_cast<uint64_t>(number))) {
     refuse(info, "expected an integer within bounds");
   }
   return number;
+}
+
+inline double integer_of(const Info& info, const Napi::Value& value, double max) {
+  return integer_in(info, value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1, max);
 }
 
 inline int descriptor_of(const Info& info, const Napi::Value& value) {

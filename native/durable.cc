@@ -14,6 +14,8 @@
 #include <memory>
 #include <string>
 
+#include "uninterrupted.h"
+
 namespace longhaul {
 namespace {
 
@@ -23,14 +25,6 @@ constexpr size_t kBuffersMax = 1024;
 // to twice as fast. Past the page cache one call is the faster way.
 constexpr size_t kCachedWriteBytesMax = size_t{1} << 20;
 constexpr size_t kDirectWriteBytesMax = size_t{16} << 20;
-
-// The system's call again until no signal interrupts it.
-template <typename Call>
-auto uninterrupted(Call call) {
-  auto result = call();
-  while (result == -1 && errno == EINTR) result = call();
-  return result;
-}
 
 Outcome failure(const char* operation, int error = errno) { return {error, operation, true}; }
 

@@ -56,6 +56,14 @@ export interface Kernels extends ContentKernels {
    * Resolves with false where the file system or the engine cannot do that.
    */
   writeZeros(fd: number, from: number, to: number): Promise<boolean>;
+
+  /**
+   * Reads many places of a file into memory, one behind the other; `spans` holds a position and a length for each, and the
+   * lengths add up to the memory. The disk is asked for all of them at once. Resolves with false when the file ends
+   * before one of them does; the memory holds anything then. Neither array may change before that, and the descriptor
+   * must stay open. A failure is an Error as Node's own.
+   */
+  readSpans(fd: number, spans: Float64Array, into: Uint8Array): Promise<boolean>;
 }
 
 /**
@@ -120,6 +128,22 @@ export function checked(kernels: Kernels): Kernels {
         if (value % PAGE_BYTES !== 0) refuse(argument, value, `a multiple of ${PAGE_BYTES}`);
       }
       return kernels.writeZeros(fd, from, to);
+    },
+    async readSpans(fd, spans, into) {
+      checkInteger('fd', fd, INT32_MAX);
+      checkBytes('into', into);
+      if (!types.isFloat64Array(spans) || spans.length % 2 !== 0 || isShared(spans)) {
+        refuse('spans', spans, 'a Float64Array of positions and lengths');
+      }
+      let left = into.byteLength;
+      for (let index = 0; index < spans.length; index += 2) {
+        const [position = 0, length = 0] = [spans[index], spans[index + 1]];
+        checkInteger('a length', length, left);
+        checkInteger('a position', position, Number.MAX_SAFE_INTEGER - length);
+        left -= length;
+      }
+      if (left > 0) refuse('into', into, `memory for what is read alone; ${left} bytes are left over`);
+      return kernels.readSpans(fd, spans, into);
     },
   };
 }

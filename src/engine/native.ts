@@ -7,7 +7,7 @@ import type { ZstdAddon } from './zstd-addon.js';
 /** The addon as it is loaded. On Windows it has neither file operations nor the codec. */
 export type NativeAddon = Pick<Kernels, 'checksum64' | 'sealRecords' | 'checkRecords'> &
   ContentKernels &
-  Partial<Pick<Kernels, 'writeDurable' | 'bypassCache' | 'preallocate' | 'writeZeros'>> & {
+  Partial<Pick<Kernels, 'writeDurable' | 'bypassCache' | 'preallocate' | 'writeZeros' | 'readSpans'>> & {
     /** How far behind the start of a page the bytes start in memory. */
     pageOffset(bytes: Uint8Array): number;
     zstd?: ZstdAddon;
@@ -17,7 +17,7 @@ export type NativeAddon = Pick<Kernels, 'checksum64' | 'sealRecords' | 'checkRec
 export function nativeKernels(addon: NativeAddon, fallback: Kernels): Kernels {
   const { checksum64, sealRecords, checkRecords, pageOffset } = addon;
   const { cutChunks, digestChunks, digestRanges, checksumRanges, xorBytes, firstNonZero, zeroRuns } = addon;
-  const { writeDurable, bypassCache, preallocate, writeZeros } = addon;
+  const { writeDurable, bypassCache, preallocate, writeZeros, readSpans } = addon;
   return {
     checksum64,
     sealRecords,
@@ -44,6 +44,8 @@ export function nativeKernels(addon: NativeAddon, fallback: Kernels): Kernels {
       preallocate === undefined ? fallback.preallocate : (fd, bytes) => preallocate(fd, bytes).catch(throwNamed),
     writeZeros:
       writeZeros === undefined ? fallback.writeZeros : (fd, from, to) => writeZeros(fd, from, to).catch(throwNamed),
+    readSpans:
+      readSpans === undefined ? fallback.readSpans : (fd, spans, into) => readSpans(fd, spans, into).catch(throwNamed),
   };
 }
 

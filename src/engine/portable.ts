@@ -6,6 +6,7 @@ import type { Kernels } from './kernels.js';
 import { cutChunks } from './portable-chunks.js';
 import { firstNonZero, xorBytes, zeroRuns } from './portable-delta.js';
 import { digestChunks, digestRanges } from './portable-digest.js';
+import { readSpans } from './portable-spans.js';
 import { CANONICAL_BYTES, NO_KEY, RECORD, RECORD_HEADER_BYTES, recordBytes, STATE, STOP } from './record-layout.js';
 
 /** The twin of the addon, in TypeScript and WebAssembly: same arguments, same results, on every platform. */
@@ -30,6 +31,7 @@ export const portable: Kernels = {
   allocatePages: (bytes) => Buffer.allocUnsafeSlow(bytes),
   preallocate: cannot,
   writeZeros: cannot,
+  readSpans,
 };
 
 export { create64 as startPortableChecksum64 };

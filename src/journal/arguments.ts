@@ -12,13 +12,13 @@ import {
   MIB,
   PAYLOAD_BYTES_MAX,
 } from '../options.js';
-import type { OnFull } from './cursor.js';
-import type { JournalFileSystem } from './disk.js';
-import { PAGE_BYTES } from './format.js';
-import type { ReplicatedEntry } from './intake.js';
-import type { PayloadRange } from './range-reader.js';
-import type { BatchLimits, BatchOptions } from './reader.js';
-import { type Entry, payloadChecksum } from './record.js';
+import type { JournalFileSystem } from './disk/disk.js';
+import { PAGE_BYTES } from './format/format.js';
+import { type Entry, payloadChecksum } from './format/record.js';
+import type { PayloadRange } from './read/range-reader.js';
+import type { BatchLimits, BatchOptions } from './read/reader.js';
+import type { OnFull } from './retention/cursor.js';
+import type { ReplicatedEntry } from './write/intake.js';
 
 /** What callers pass in, with bounds and defaults; everything is checked before anything happens. */
 

@@ -18,44 +18,51 @@ import {
   replicatedEntry,
   volumeArgument,
 } from './arguments.js';
-import type { JournalCursor } from './cursor.js';
-import { CURSOR_DIRECTORY, CursorSet, clampStored, loadCursors, type StoredCursor, settleStored } from './cursors.js';
-import { Disk } from './disk.js';
-import { DiskReserve } from './disk-reserve.js';
-import { Fullness } from './fullness.js';
-import { Intake } from './intake.js';
-import { chainAt } from './locate.js';
-import { DirectoryLock } from './lock.js';
-import { type PayloadRange, RangeReader } from './range-reader.js';
+import { Disk } from './disk/disk.js';
+import type { JournalRecord } from './format/record.js';
+import { newSegment } from './format/segment.js';
+import { DirectoryLock } from './lock/lock.js';
+import { chainAt } from './read/locate.js';
+import { type PayloadRange, RangeReader } from './read/range-reader.js';
+import { type BatchOptions, type ReadOptions, readBatches } from './read/reader.js';
 import { ReadOnlyJournal, type ReadOnlyOptions } from './read-only.js';
-import { type BatchOptions, type ReadOptions, readBatches } from './reader.js';
-import type { JournalRecord } from './record.js';
-import { type RepairOptions, type RepairReport, repair } from './repair.js';
-import { decideReset, finishReset, resumeReset } from './reset.js';
-import { type RecoveryReport, type Restored, restore } from './restore.js';
-import { Retention } from './retention.js';
-import type { ScrubReport } from './scrub.js';
-import { Scrubber, type ScrubOptions } from './scrubber.js';
-import { newSegment } from './segment.js';
-import { JournalState } from './state.js';
+import { decideReset, finishReset, resumeReset } from './recovery/reset.js';
+import { type RecoveryReport, type Restored, restore } from './recovery/restore.js';
+import { resumeTruncate, truncate } from './recovery/truncate.js';
+import { type RepairOptions, type RepairReport, repair } from './repair/repair.js';
+import type { ScrubReport } from './repair/scrub.js';
+import { Scrubber, type ScrubOptions } from './repair/scrubber.js';
+import type { JournalCursor } from './retention/cursor.js';
+import {
+  CURSOR_DIRECTORY,
+  CursorSet,
+  clampStored,
+  loadCursors,
+  type StoredCursor,
+  settleStored,
+} from './retention/cursors.js';
+import { DiskReserve } from './retention/disk-reserve.js';
+import { Fullness } from './retention/fullness.js';
+import { Retention } from './retention/retention.js';
+import { JournalState } from './state/state.js';
 import { describeJournal, type JournalStatus } from './status.js';
-import { resumeTruncate, truncate } from './truncate.js';
-import { GroupWriter, randomSalt } from './writer.js';
+import { Intake } from './write/intake.js';
+import { GroupWriter, randomSalt } from './write/writer.js';
 
 export type { AppendOptions, CursorOptions, JournalOptions, ReplicatedRecord } from './arguments.js';
-export type { JournalCursor, OnFull } from './cursor.js';
-export type { JournalFileSystem } from './disk.js';
-export { INITIAL_CHAIN } from './format.js';
-export { DirectoryLock } from './lock.js';
-export type { PayloadRange } from './range-reader.js';
+export type { JournalFileSystem } from './disk/disk.js';
+export { INITIAL_CHAIN } from './format/format.js';
+export type { JournalRecord } from './format/record.js';
+export { DirectoryLock } from './lock/lock.js';
+export type { PayloadRange } from './read/range-reader.js';
+export type { BatchOptions, ReadOptions } from './read/reader.js';
 export type { ReadOnlyJournal, ReadOnlyOptions, ReadOnlyStatus, StoredPosition } from './read-only.js';
-export type { BatchOptions, ReadOptions } from './reader.js';
-export type { JournalRecord } from './record.js';
-export type { RepairOptions, RepairReport } from './repair.js';
-export type { RepairSource } from './repair-source.js';
-export type { RecoveryReport } from './restore.js';
-export type { JournalDamage, ScrubProgress, ScrubReport } from './scrub.js';
-export type { ScrubOptions, ScrubStatus } from './scrubber.js';
+export type { RecoveryReport } from './recovery/restore.js';
+export type { RepairOptions, RepairReport } from './repair/repair.js';
+export type { JournalDamage, ScrubProgress, ScrubReport } from './repair/scrub.js';
+export type { ScrubOptions, ScrubStatus } from './repair/scrubber.js';
+export type { RepairSource } from './repair/source.js';
+export type { JournalCursor, OnFull } from './retention/cursor.js';
 export type { CursorStatus, JournalStatus } from './status.js';
 
 const NO_BYTES = new Uint8Array(0);

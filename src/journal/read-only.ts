@@ -2,14 +2,14 @@ import { resolve } from 'node:path';
 import { ClosedError, InvalidArgumentError, JournalDamagedError, ReadOnlyError, SequenceGoneError } from '../errors.js';
 import { choiceOption, directoryOption } from '../options.js';
 import { batchLimits, integer, type JournalOptions, volumeArgument } from './arguments.js';
-import type { StoredCursor } from './cursors.js';
-import { Disk } from './disk.js';
-import { chainAt } from './locate.js';
-import { type BatchOptions, type ReadOptions, readBatches } from './reader.js';
-import type { JournalRecord } from './record.js';
-import { seedAt } from './seed.js';
-import { type Snapshot, type SnapshotOptions, takeSnapshot } from './snapshot.js';
-import type { JournalState } from './state.js';
+import { Disk } from './disk/disk.js';
+import { seedAt } from './disk/seed.js';
+import type { JournalRecord } from './format/record.js';
+import { chainAt } from './read/locate.js';
+import { type BatchOptions, type ReadOptions, readBatches } from './read/reader.js';
+import { type Snapshot, type SnapshotOptions, takeSnapshot } from './recovery/snapshot.js';
+import type { StoredCursor } from './retention/cursors.js';
+import type { JournalState } from './state/state.js';
 
 /** What `Journal.openReadOnly` takes; each option means what it means for `Journal.open`. */
 export type ReadOnlyOptions = Pick<JournalOptions, 'dir' | 'volume' | 'durability' | 'fs'>;

@@ -1,12 +1,12 @@
 import { type Engine, engine } from '../engine/engine.js';
-import type { OnFull, OpenCursor } from './cursor.js';
-import type { CursorSet } from './cursors.js';
-import type { Intake } from './intake.js';
-import type { Retention } from './retention.js';
-import type { JournalDamage } from './scrub.js';
-import type { Scrubber, ScrubStatus } from './scrubber.js';
-import type { JournalState } from './state.js';
-import type { GroupWriter } from './writer.js';
+import type { JournalDamage } from './repair/scrub.js';
+import type { Scrubber, ScrubStatus } from './repair/scrubber.js';
+import type { OnFull, OpenCursor } from './retention/cursor.js';
+import type { CursorSet } from './retention/cursors.js';
+import type { Retention } from './retention/retention.js';
+import type { JournalState } from './state/state.js';
+import type { Intake } from './write/intake.js';
+import type { GroupWriter } from './write/writer.js';
 
 /** Records that wait this long for a cursor make it a stalled one. */
 const STALLED_MS = 3_600_000;

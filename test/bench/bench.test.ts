@@ -43,6 +43,7 @@ test('a name selects its whole family', async () => {
     'journal-read',
     'journal-random-read',
     'journal-open',
+    'journal-scrub',
   ]);
   expect(errors).toContain(`in ${tmpdir()}, file system `);
 });

@@ -225,6 +225,28 @@ describe.each(engines)('arguments, %s', (_, kernels) => {
         ...[...NUMBERS, 4097].map((given) => [CLOSED_FD, 0, given]),
         [CLOSED_FD, 8192, 4096],
       ],
+      readSpans: [
+        ...[...NUMBERS, 2 ** 31].map((given) => [given, Float64Array.of(0, 256), bytes]),
+        ...NO_BYTES.map((given) => [CLOSED_FD, Float64Array.of(0, 1), given]),
+        ...[undefined, null, [0, 256], Uint32Array.of(0, 256), Float64Array.of(0, 256, 1)].map((given) => [
+          CLOSED_FD,
+          given,
+          bytes,
+        ]),
+        [CLOSED_FD, new Float64Array(new SharedArrayBuffer(16)), bytes.subarray(0, 0)],
+        ...[-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 257].map((given) => [
+          CLOSED_FD,
+          Float64Array.of(0, given),
+          bytes,
+        ]),
+        ...[-1, 0.5, Number.NaN, Number.MAX_SAFE_INTEGER].map((given) => [
+          CLOSED_FD,
+          Float64Array.of(given, 256),
+          bytes,
+        ]),
+        [CLOSED_FD, Float64Array.of(0, 200, 300, 57), bytes],
+        [CLOSED_FD, Float64Array.of(0, 255), bytes],
+      ],
     } satisfies Record<Exclude<keyof Kernels, keyof ContentKernels>, unknown[][]>,
   ];
 

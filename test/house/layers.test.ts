@@ -47,6 +47,9 @@ const OTHER_REFUSED: Record<string, [file: string, text: string, rule: string]> 
     `import type { A } from './engine/file.js';\nexport type E = A;\n`,
     'common-stands-alone',
   ],
+  'a later part of the journal': ['src/journal/disk/up.ts', `import '../write/file.js';\n`, 'journal-disk'],
+  'the face of the journal from a part': ['src/journal/repair/face.ts', `import '../file.js';\n`, 'journal-repair'],
+  'an unknown part of the journal': ['src/journal/file-too.ts', `import './attic/file.js';\n`, 'journal-part-unknown'],
   'a circle': ['src/journal/one.ts', `import './two.js';\n`, 'no-circular'],
   'a circle of types': [
     'src/journal/type-one.ts',
@@ -88,6 +91,8 @@ beforeAll(() => {
     'bench/helper.ts',
     'fuzz/helper.ts',
     ...ROOMS.map(fileOf),
+    ...['disk', 'write', 'attic'].map((part) => `src/journal/${part}/file.ts`),
+    'src/journal/arguments.ts',
   ]) {
     plant(file, 'export const a = 1;\nexport type A = number;\n');
   }
@@ -106,6 +111,8 @@ beforeAll(() => {
     'src/cli/allowed.ts',
     `import 'node:fs';\nimport 'xxhash-wasm';\nimport '../errors.js';\nimport '../options.js';\n`,
   );
+  plant('src/journal/write/down.ts', `import '../disk/file.js';\nimport './file.js';\n`);
+  plant('src/journal/repair/arguments.ts', `import '../arguments.js';\nimport '../write/file.js';\n`);
   refused = cruise();
 });
 
@@ -143,4 +150,9 @@ test.each(Object.entries(OTHER_REFUSED))('refused: %s', (_, [file, , rule]) => {
 test('what every room may use passes: node itself, run-time dependencies, errors and options', () => {
   expect(refusalsOf('src/cli/allowed.ts')).toEqual([]);
   expect(refusalsOf('test/helper.ts')).toEqual([]);
+});
+
+test('parts of the journal may import those before them, and repair the arguments', () => {
+  expect(refusalsOf('src/journal/write/down.ts')).toEqual([]);
+  expect(refusalsOf('src/journal/repair/arguments.ts')).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { kernels } from '../../src/engine/engine.js';
 import { recordBytes } from '../../src/engine/record-layout.js';
-import { encodeFooter } from '../../src/journal/footer.js';
+import { encodeFooter } from '../../src/journal/format/footer.js';
 import {
   DATA_START,
   encodeGroupHeader,
@@ -9,8 +9,8 @@ import {
   PAGE_BYTES,
   roundUp,
   type SegmentHeader,
-} from '../../src/journal/format.js';
-import { encodeRecord, memoryOf, timestampAt } from '../../src/journal/record.js';
+} from '../../src/journal/format/format.js';
+import { encodeRecord, memoryOf, timestampAt } from '../../src/journal/format/record.js';
 import { VOLUME } from './harness.js';
 
 /** Segments made byte by byte, for what no journal writes by itself: chosen salts, and leftovers of earlier lives. */

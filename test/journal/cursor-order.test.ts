@@ -1,6 +1,6 @@
 import { truncateSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { DATA_START } from '../../src/journal/format.js';
+import { DATA_START } from '../../src/journal/format/format.js';
 import type { Journal } from '../../src/journal/journal.js';
 import { FaultyFileSystem } from './faults.js';
 import {

@@ -2,7 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checksum64 } from '../../src/engine/checksum.js';
-import { CURSOR, CURSOR_SLOT_STRIDE } from '../../src/journal/cursor-format.js';
+import { CURSOR, CURSOR_SLOT_STRIDE } from '../../src/journal/format/cursor-format.js';
 import { expectRefusal, sample } from './damages.js';
 import { flipBit, newDirectory, openJournal, patch } from './harness.js';
 

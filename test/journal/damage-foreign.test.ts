@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { checksum64 } from '../../src/engine/checksum.js';
 import { RECORD_HEADER_BYTES } from '../../src/engine/record-layout.js';
-import { FORMAT_VERSION, GROUP_HEADER_BYTES, PAGE_BYTES, SEGMENT, segmentName } from '../../src/journal/format.js';
+import {
+  FORMAT_VERSION,
+  GROUP_HEADER_BYTES,
+  PAGE_BYTES,
+  SEGMENT,
+  segmentName,
+} from '../../src/journal/format/format.js';
 import { craftGroup, craftSegment, padded } from './craft.js';
 import { expectRefusal, sample, segmented } from './damages.js';
 import {

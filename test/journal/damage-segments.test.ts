@@ -1,8 +1,8 @@
 import { rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { FOOTER, PLACE } from '../../src/journal/footer.js';
-import { PAGE_BYTES, SEGMENT, segmentName } from '../../src/journal/format.js';
+import { FOOTER, PLACE } from '../../src/journal/format/footer.js';
+import { PAGE_BYTES, SEGMENT, segmentName } from '../../src/journal/format/format.js';
 import type { Journal } from '../../src/journal/journal.js';
 import {
   cutSegment,

@@ -1,8 +1,8 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { RECORD } from '../../src/engine/record-layout.js';
-import { FOOTER, PLACE } from '../../src/journal/footer.js';
-import { GROUP, SEGMENT } from '../../src/journal/format.js';
+import { FOOTER, PLACE } from '../../src/journal/format/footer.js';
+import { GROUP, SEGMENT } from '../../src/journal/format/format.js';
 import {
   appendBytes,
   type Damage,

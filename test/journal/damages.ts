@@ -2,8 +2,8 @@ import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, truncateSync
 import { join, relative } from 'node:path';
 import { expect } from 'vitest';
 import { RECORD_HEADER_BYTES } from '../../src/engine/record-layout.js';
-import { FOOTER_BYTES, footerBytesOf } from '../../src/journal/footer.js';
-import { segmentName } from '../../src/journal/format.js';
+import { FOOTER_BYTES, footerBytesOf } from '../../src/journal/format/footer.js';
+import { segmentName } from '../../src/journal/format/format.js';
 import {
   contents,
   crashCopy,

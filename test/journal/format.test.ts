@@ -21,7 +21,7 @@ import {
   cursorNameOf,
   decodeCursor,
   encodeSlot,
-} from '../../src/journal/cursor-format.js';
+} from '../../src/journal/format/cursor-format.js';
 import {
   decodeFooter,
   encodeFooter,
@@ -31,7 +31,7 @@ import {
   footerBytesMax,
   PLACE,
   PLACE_BYTES,
-} from '../../src/journal/footer.js';
+} from '../../src/journal/format/footer.js';
 import {
   DATA_START,
   decodeGroupHeader,
@@ -48,10 +48,10 @@ import {
   SEGMENT_HEADER_BYTES,
   SEGMENT_MAGIC,
   segmentName,
-} from '../../src/journal/format.js';
-import { RECOVERY_TABLE, type RecoveryRow } from '../../src/journal/recovery.js';
-import { INDEX_STRIDE_BYTES } from '../../src/journal/segment.js';
-import { decodeTruncation, encodeTruncation } from '../../src/journal/truncation.js';
+} from '../../src/journal/format/format.js';
+import { INDEX_STRIDE_BYTES } from '../../src/journal/format/segment.js';
+import { RECOVERY_TABLE, type RecoveryRow } from '../../src/journal/recovery/table.js';
+import { decodeTruncation, encodeTruncation } from '../../src/journal/recovery/truncation.js';
 import { KEY_BYTES_MAX, PAYLOAD_BYTES_MAX } from '../../src/options.js';
 import { tables } from '../docs/tables.js';
 import { craftSegment } from './craft.js';

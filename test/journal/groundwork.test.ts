@@ -2,7 +2,7 @@ import { readdirSync, statSync } from 'node:fs';
 import * as promises from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { FOOTER_MAGIC } from '../../src/journal/footer.js';
+import { FOOTER_MAGIC } from '../../src/journal/format/footer.js';
 import type { Journal, JournalFileSystem, JournalOptions } from '../../src/journal/journal.js';
 import { atEnd } from '../support/temp.js';
 import { collect, crashCopy, lastSegment, newDirectory, openJournal, patch } from './harness.js';

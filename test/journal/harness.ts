@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { RECORD, RECORD_HEADER_BYTES } from '../../src/engine/record-layout.js';
-import { DATA_START, GROUP, GROUP_HEADER_BYTES, GROUP_MAGIC } from '../../src/journal/format.js';
+import { DATA_START, GROUP, GROUP_HEADER_BYTES, GROUP_MAGIC } from '../../src/journal/format/format.js';
 import { Journal, type JournalOptions, type JournalRecord } from '../../src/journal/journal.js';
 
 /** Journals in directories of their own, closed and removed after each test, whatever its outcome. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { DirectoryLock } from '../../src/journal/journal.js';
-import { type LockOwner, parseStat, SYSTEM_PROCESSES, type SystemProcesses } from '../../src/journal/lock-owner.js';
+import { type LockOwner, parseStat, SYSTEM_PROCESSES, type SystemProcesses } from '../../src/journal/lock/owner.js';
 import { newDirectory } from './harness.js';
 
 /** Processes that hold a lock, seen from where their numbers mean nothing. */

@@ -11,7 +11,7 @@ import {
   type SignsOfLife,
   SYSTEM_PROCESSES,
   type SystemProcesses,
-} from '../../src/journal/lock-owner.js';
+} from '../../src/journal/lock/owner.js';
 import { newDirectory, newJournal } from './harness.js';
 
 /** A system of which the test says what runs: process numbers with their start times. */
@@ -248,7 +248,7 @@ describe('two contenders for a stale lock', () => {
   async function takeUnregistered(dir: string, processes: SystemProcesses): Promise<unknown> {
     const { vi } = await import('vitest');
     vi.resetModules();
-    const copy = await import('../../src/journal/lock.js');
+    const copy = await import('../../src/journal/lock/lock.js');
     return copy.DirectoryLock.take(dir, processes).catch((error: Error) => {
       // The copy has error classes of its own as well.
       if (error.name === 'StateLockedError') throw new StateLockedError(dir, (error as StateLockedError).pid);

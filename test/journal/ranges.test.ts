@@ -1,3 +1,4 @@
+import { truncateSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Random } from '../../fuzz/random.js';
 import { RECORD_HEADER_BYTES } from '../../src/engine/record-layout.js';
@@ -183,6 +184,19 @@ describe('what is not there is told', () => {
       await expect(again.readRanges([{ sequence, offset, length: 8 }])).rejects.toMatchObject(damaged);
     }
     await expectRead(again, [{ sequence: sequence - 1, offset: 0, length: 100 }]);
+  });
+
+  test('a file that somebody has cut since it was checked', async () => {
+    const { journal, dir } = await filled(60, { tailBytes: 0 });
+    const [, second = ''] = segmentFiles(dir);
+    const records = recordsOf(second);
+    const [whole, cut] = [records[1], records[3]];
+    const ranges = [cut, whole].map((record) => ({ sequence: record?.sequence ?? 0, offset: 10, length: 500 }));
+    await expectRead(journal, ranges);
+    truncateSync(second, (cut?.offset ?? 0) + 200);
+    const damaged = { code: 'JOURNAL_DAMAGED', segment: second, fromSequence: cut?.sequence };
+    await expect(journal.readRanges(ranges)).rejects.toMatchObject(damaged);
+    await expectRead(journal, ranges.slice(1));
   });
 
   test('a journal that is closed; a call under way ends first', async () => {

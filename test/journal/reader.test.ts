@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AbortedError, SequenceGoneError } from '../../src/errors.js';
-import { PAGE_BYTES } from '../../src/journal/format.js';
+import { PAGE_BYTES } from '../../src/journal/format/format.js';
 import type { Journal, JournalRecord } from '../../src/journal/journal.js';
 import { collect, fileBytes, newJournal, nextOf, openJournal, SEGMENT_BYTES_MIN, segmentFiles } from './harness.js';
 

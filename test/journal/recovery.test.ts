@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { decideRecovery, type Findings, matches, RECOVERY_TABLE } from '../../src/journal/recovery.js';
+import { decideRecovery, type Findings, matches, RECOVERY_TABLE } from '../../src/journal/recovery/table.js';
 
 /** Every value of every finding; the compiler sees to it that none is forgotten. */
 const VALUES: { [K in keyof Findings]: Record<Findings[K], true> } = {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { decodeSegmentHeader } from '../../src/journal/format.js';
+import { decodeSegmentHeader } from '../../src/journal/format/format.js';
 import type { Journal, JournalOptions } from '../../src/journal/journal.js';
 import {
   collect,

@@ -2,7 +2,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, un
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { JournalDamagedError, RepairRefusedError } from '../../src/errors.js';
-import { DATA_START, GROUP, SEGMENT } from '../../src/journal/format.js';
+import { DATA_START, GROUP, SEGMENT } from '../../src/journal/format/format.js';
 import {
   Journal,
   type JournalDamage,

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { PAGE_BYTES } from '../../src/journal/format.js';
+import { PAGE_BYTES } from '../../src/journal/format/format.js';
 import { Journal } from '../../src/journal/journal.js';
 import { FaultyFileSystem } from './faults.js';
 import { contents, fileBytes, newDirectory, newJournal, openJournal, SEGMENT_BYTES_MIN, VOLUME } from './harness.js';

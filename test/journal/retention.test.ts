@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { RECORD_HEADER_BYTES } from '../../src/engine/record-layout.js';
-import { DATA_START, GROUP_HEADER_BYTES, PAGE_BYTES, roundUp } from '../../src/journal/format.js';
+import { DATA_START, GROUP_HEADER_BYTES, PAGE_BYTES, roundUp } from '../../src/journal/format/format.js';
 import type { Journal } from '../../src/journal/journal.js';
 import { FaultyFileSystem } from './faults.js';
 import { collect, fileBytes, newJournal, openJournal, segmentFiles } from './harness.js';

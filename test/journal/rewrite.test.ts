@@ -1,6 +1,6 @@
 import { promises, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { DATA_START } from '../../src/journal/format.js';
+import { DATA_START } from '../../src/journal/format/format.js';
 import type { JournalFileSystem } from '../../src/journal/journal.js';
 import { contents, crashCopy, lastSegment, newJournal, openJournal, recordsOf } from './harness.js';
 

@@ -3,9 +3,9 @@ import { truncateSync, unlinkSync } from 'node:fs';
 import * as promises from 'node:fs/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { RECORD_HEADER_BYTES } from '../../src/engine/record-layout.js';
-import { SEGMENT } from '../../src/journal/format.js';
+import { SEGMENT } from '../../src/journal/format/format.js';
 import type { Journal, JournalDamage, JournalFileSystem, ScrubProgress } from '../../src/journal/journal.js';
-import { Pace } from '../../src/journal/pace.js';
+import { Pace } from '../../src/journal/repair/pace.js';
 import { type FoundRecord, flipBit, newJournal, recordsOf, segmentFiles } from './harness.js';
 
 /** Twelve records of 20,000 bytes, two to a segment, each in a group of its own; the last two are in the active one. */

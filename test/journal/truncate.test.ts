@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Journal } from '../../src/journal/journal.js';
-import { decodeTruncation, encodeTruncation } from '../../src/journal/truncation.js';
+import { decodeTruncation, encodeTruncation } from '../../src/journal/recovery/truncation.js';
 import { randomFor, SEED } from '../support/seed.js';
 import { FaultyFileSystem } from './faults.js';
 import {

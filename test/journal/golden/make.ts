@@ -4,7 +4,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checksum64 } from '../../../src/engine/checksum.js';
-import { SEGMENT, segmentName } from '../../../src/journal/format.js';
+import { SEGMENT, segmentName } from '../../../src/journal/format/format.js';
 import { Author } from './author.js';
 
 /**
