@@ -473,8 +473,9 @@ export class ProtocolError extends LonghaulError {
   constructor(
     readonly found: string,
     readonly expected: string,
+    cause?: unknown,
   ) {
-    super(`protocol violation: ${found}; expected ${expected}`);
+    super(`protocol violation: ${found}; expected ${expected}`, { cause });
   }
 }
 

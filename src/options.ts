@@ -12,7 +12,7 @@ export const PAYLOAD_BYTES_MAX = 16 * MIB;
 export const KEY_BYTES_MAX = 4096 + 256;
 
 export type AckLevel = 'local' | 'logged' | 'applied';
-export type Compression = 'auto' | 'none' | 'lz4';
+export type Compression = 'auto' | 'none' | 'lz4' | 'zstd' | `zstd:${number}`;
 
 export interface Bounds {
   min: number;

@@ -52,7 +52,21 @@ export interface Welcome {
   adopt: boolean;
   /** The replica holds content that no record of this log brought (an adopted directory). */
   holdsContent: boolean;
+  restores: Capability;
 }
+
+/** What a receiver can restore besides batches that come as they are. */
+export interface Capability {
+  lz4: boolean;
+  zstd: boolean;
+  /** Of zstd: windows of up to 2^windowLogMax bytes, 10 to 30; 0 without it. */
+  windowLogMax: number;
+}
+
+const RESTORES_LZ4 = 1;
+const RESTORES_ZSTD = 2;
+const WINDOW_LOG_MIN = 10;
+const WINDOW_LOG_MAX = 30;
 
 export interface Start {
   from: number;
@@ -133,6 +147,8 @@ export function encodeWelcome(m: Welcome): Buffer {
   return writer
     .u8(m.adopt ? 1 : 0)
     .u8(m.holdsContent ? 1 : 0)
+    .u8((m.restores.lz4 ? RESTORES_LZ4 : 0) | (m.restores.zstd ? RESTORES_ZSTD : 0))
+    .u8(m.restores.zstd ? m.restores.windowLogMax : 0)
     .take();
 }
 
@@ -151,9 +167,24 @@ export function decodeWelcome(body: Buffer): Welcome {
     applied: reader.varint(),
     adopt: readFlag(reader),
     holdsContent: readFlag(reader),
+    restores: readCapability(reader),
   };
   reader.end();
   return welcome;
+}
+
+/** Codecs of later versions are none of ours. */
+function readCapability(reader: ByteReader): Capability {
+  const codecs = reader.u8();
+  const windowLogMax = reader.u8();
+  const zstd = (codecs & RESTORES_ZSTD) !== 0;
+  if (zstd ? windowLogMax < WINDOW_LOG_MIN || windowLogMax > WINDOW_LOG_MAX : windowLogMax !== 0) {
+    throw new ProtocolError(
+      `a window of 2^${windowLogMax}`,
+      `2^${WINDOW_LOG_MIN} to 2^${WINDOW_LOG_MAX}, or 0 for none`,
+    );
+  }
+  return { lz4: (codecs & RESTORES_LZ4) !== 0, zstd, windowLogMax };
 }
 
 export const encodeStart = (m: Start): Buffer =>

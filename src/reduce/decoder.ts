@@ -1,15 +1,25 @@
 import { lz4Decompress } from '../engine/compress.js';
-import { ProtocolError } from '../errors.js';
+import { ZstdDecoder } from '../engine/zstd-decoder.js';
+import { ClosedError, CompressionFailedError, ProtocolError } from '../errors.js';
 import { BATCH_BYTES_MAX, type Batch, decodeBatch } from './batch.js';
-import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE } from './encoder.js';
+import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD } from './body.js';
+import { type Capability, ownCapability } from './compression.js';
 import type { Stages } from './stages.js';
 
-/** Turns frame bodies back into records; every length is checked before anything is allocated. */
+/**
+ * Turns frame bodies back into records, those of one session in order; every length is checked before anything is
+ * allocated.
+ */
 export class Decoder {
+  /** What the peer may send. */
+  readonly capability: Capability;
   readonly #stages: Stages;
+  #zstd: Promise<ZstdDecoder> | undefined;
+  #closed = false;
 
-  constructor(stages: Stages) {
+  constructor(stages: Stages, capability: Capability = ownCapability()) {
     this.#stages = stages;
+    this.capability = capability;
   }
 
   async decode(body: Buffer): Promise<Batch> {
@@ -25,11 +35,33 @@ export class Decoder {
     return batch;
   }
 
+  /** Frees the memory of the codec; what is under way fails. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    (await this.#zstd?.catch(() => undefined))?.close();
+  }
+
   async #restore(codec: number, bytes: Buffer, batchBytes: number): Promise<Buffer> {
-    if (codec === CODEC_LZ4) return lz4Decompress(bytes, batchBytes);
-    if (codec !== CODEC_NONE) throw new ProtocolError(`codec ${codec}`, '0 (none) or 1 (lz4)');
+    const { lz4, zstd } = this.capability;
+    if (codec === CODEC_ZSTD && zstd) return this.#decompress(bytes, batchBytes);
+    if (codec === CODEC_LZ4 && lz4) return lz4Decompress(bytes, batchBytes);
+    if (codec !== CODEC_NONE) throw new ProtocolError(`codec ${codec}`, 'one that WELCOME offers');
     if (bytes.byteLength !== batchBytes)
       throw new ProtocolError(`a batch of ${bytes.byteLength} bytes`, `${batchBytes} bytes`);
     return bytes;
+  }
+
+  /** The next stretch of the session's frame. */
+  async #decompress(bytes: Buffer, batchBytes: number): Promise<Buffer> {
+    this.#zstd ??= ZstdDecoder.open({ windowLogMax: this.capability.windowLogMax });
+    const decoder = await this.#zstd;
+    if (this.#closed) decoder.close();
+    const batch = await decoder.decompress(bytes, batchBytes).catch((error: unknown) => {
+      if (error instanceof ClosedError || error instanceof CompressionFailedError) throw error;
+      throw new ProtocolError('a stretch of zstd that does not decompress', `${batchBytes} bytes`, error);
+    });
+    if (batch.byteLength !== batchBytes)
+      throw new ProtocolError(`${batch.byteLength} bytes after decompression`, `${batchBytes}`);
+    return batch;
   }
 }

@@ -1,27 +1,24 @@
 import { looksCompressible, lz4Compress } from '../engine/compress.js';
+import { ZstdEncoder } from '../engine/zstd-encoder.js';
 import type { JournalRecord } from '../journal/journal.js';
-import type { Compression } from '../options.js';
 import { encodeBatch } from './batch.js';
+import { bodyHeader, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD } from './body.js';
+import type { CodecPlan } from './compression.js';
 import type { Stages } from './stages.js';
 
-/**
- * A frame body: codec u8, length of the batch u32 (little endian), then the batch as the codec leaves it.
- * Codecs: 0 as it is, 1 LZ4 block.
- */
-export const CODEC_NONE = 0;
-export const CODEC_LZ4 = 1;
-export const BODY_HEADER_BYTES = 5;
-
 /** Batches below this are sent as they are: the codec's own header would eat the gain. */
-const COMPRESS_BYTES_MIN = 64;
+const LZ4_BYTES_MIN = 64;
 
-/** Turns records into frame bodies; one per peer, its totals in `stages`. */
+/** Turns records into frame bodies; one for each session, in order, its totals in `stages`. */
 export class Encoder {
-  readonly #compression: Compression;
+  readonly #plan: CodecPlan;
   readonly #stages: Stages;
+  /** All that goes through it is one frame of zstd. */
+  #zstd: Promise<ZstdEncoder> | undefined;
+  #closed = false;
 
-  constructor(compression: Compression, stages: Stages) {
-    this.#compression = compression;
+  constructor(plan: CodecPlan, stages: Stages) {
+    this.#plan = plan;
     this.#stages = stages;
   }
 
@@ -35,25 +32,32 @@ export class Encoder {
     return body;
   }
 
+  /** Frees the memory of the codec; what is under way fails. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    (await this.#zstd?.catch(() => undefined))?.close();
+  }
+
   async #compress(parts: Uint8Array[], batchBytes: number): Promise<Uint8Array[]> {
-    if (this.#wants(parts, batchBytes)) {
+    const plan = this.#plan;
+    if (plan.codec === 'zstd' && looksCompressible(parts)) {
+      const stretch = await (await this.#stream(plan)).compress(parts);
+      return [bodyHeader(CODEC_ZSTD, batchBytes), stretch];
+    }
+    if (plan.codec === 'lz4' && batchBytes >= LZ4_BYTES_MIN && (plan.always || looksCompressible(parts))) {
       const block = await lz4Compress(Buffer.concat(parts, batchBytes));
       if (block.byteLength < batchBytes) return [bodyHeader(CODEC_LZ4, batchBytes), block];
     }
     return [bodyHeader(CODEC_NONE, batchBytes), ...parts];
   }
 
-  #wants(parts: Uint8Array[], batchBytes: number): boolean {
-    if (this.#compression === 'none' || batchBytes < COMPRESS_BYTES_MIN) return false;
-    return this.#compression === 'lz4' || looksCompressible(parts);
+  /** Opened when the first batch needs it. */
+  async #stream({ level, windowLog }: { level: number; windowLog: number }): Promise<ZstdEncoder> {
+    this.#zstd ??= ZstdEncoder.open({ level, windowLog });
+    const encoder = await this.#zstd;
+    if (this.#closed) encoder.close();
+    return encoder;
   }
-}
-
-function bodyHeader(codec: number, batchBytes: number): Buffer {
-  const header = Buffer.allocUnsafe(BODY_HEADER_BYTES);
-  header.writeUInt8(codec, 0);
-  header.writeUInt32LE(batchBytes, 1);
-  return header;
 }
 
 function total(parts: readonly Uint8Array[]): number {

@@ -15,8 +15,8 @@ import {
   SequenceGoneError,
 } from '../errors.js';
 import type { Journal, JournalCursor, OnFull } from '../journal/journal.js';
-import type { Compression } from '../options.js';
 import { BATCH_BYTES, BATCH_RECORDS_MAX } from '../reduce/batch.js';
+import { type CodecPlan, type CompressionChoice, codecPlan } from '../reduce/compression.js';
 import { Encoder } from '../reduce/encoder.js';
 import { Stages } from '../reduce/stages.js';
 import { begin, greet, judge, refusalError, refuse } from './greeting.js';
@@ -34,7 +34,7 @@ export interface LinkContext {
   book: PeerBook;
   node: string;
   shaper: Shaper | undefined;
-  compression: Compression;
+  compression: CompressionChoice;
   adopt: boolean;
   queueBytesMax: number;
   /** Time without a session after which the waiters are told; the link goes on trying. Undefined: never told. */
@@ -64,6 +64,14 @@ export interface PeerAddress {
    * with QueueFullError, `detach` goes on without the peer, which then needs a full resynchronisation.
    */
   onFull?: OnFull;
+}
+
+/** What a handshake comes to. */
+interface Agreement {
+  /** The first record to send. */
+  from: number;
+  reset: boolean;
+  plan: CodecPlan;
 }
 
 /** What keeps a link from working until someone acts; it looks again at this interval. */
@@ -98,6 +106,8 @@ export class PeerLink {
   recordsSent = 0;
   payloadBytesSent = 0;
   problem: LonghaulError | undefined;
+  /** Of the last session. */
+  codec: CodecPlan['codec'] | undefined;
 
   readonly #context: LinkContext;
   readonly #abort = new AbortController();
@@ -215,7 +225,7 @@ export class PeerLink {
     void connection.closed.then((error) => inbox.close(error));
     let wasUp = false;
     try {
-      const { from, reset } = await this.#agree(connection, inbox);
+      const { from, reset, plan } = await this.#agree(connection, inbox);
       await inbox.handOver((frame) => this.#onFrame(frame));
       onUp();
       wasUp = true;
@@ -223,7 +233,7 @@ export class PeerLink {
       this.isStuck = false;
       this.#enter('streaming');
       if (reset) this.#startSupply();
-      await this.#stream(connection, from);
+      await this.#stream(connection, from, plan);
     } finally {
       if (wasUp) this.#downSince = performance.now();
       connection.destroy(new ConnectionLostError(name, 'session over'));
@@ -235,7 +245,7 @@ export class PeerLink {
   }
 
   /** The handshake; gives the first record to send. */
-  async #agree(connection: Connection, inbox: FrameInbox): Promise<{ from: number; reset: boolean }> {
+  async #agree(connection: Connection, inbox: FrameInbox): Promise<Agreement> {
     this.#enter('greeting');
     const { journal, node, adopt } = this.#context;
     const hello = { node, volume: journal.volume, epoch: 1, last: journal.last, adopt };
@@ -268,7 +278,9 @@ export class PeerLink {
     this.sent = from - 1;
     this.#saveCursor();
     this.#context.onProgress(this);
-    return { from, reset };
+    const plan = codecPlan(this.#context.compression, welcome.restores);
+    this.codec = plan.codec;
+    return { from, reset, plan };
   }
 
   async #startingPoint(welcome: Welcome, reset: boolean, because: string): Promise<number> {
@@ -320,32 +332,36 @@ export class PeerLink {
     this.applied = applied >= this.#owedThrough ? applied : 0;
   }
 
-  async #stream(connection: Connection, from: number): Promise<void> {
+  async #stream(connection: Connection, from: number, plan: CodecPlan): Promise<void> {
     const stop = new AbortController();
     const ended = connection.closed.then((error) => {
       stop.abort();
       throw error ?? new ConnectionLostError(this.address.name, 'it closed the connection');
     });
     // When the connection ends, or is about to, its reason counts, not that the sending was called off.
-    const pumped = this.#pump(connection, from, stop.signal).catch((error: unknown) => {
+    const pumped = this.#pump(connection, from, plan, stop.signal).catch((error: unknown) => {
       if (!stop.signal.aborted && !(error instanceof ClosedError)) throw error;
     });
     await Promise.race([ended, pumped]).finally(() => stop.abort());
     await ended;
   }
 
-  async #pump(connection: Connection, from: number, ended: AbortSignal): Promise<void> {
+  async #pump(connection: Connection, from: number, plan: CodecPlan, ended: AbortSignal): Promise<void> {
     const own = new AbortController();
     const signal = AbortSignal.any([ended, own.signal]);
-    const encoder = new Encoder(this.#context.compression, this.stages);
+    const encoder = new Encoder(plan, this.stages);
     const limits = { batchBytesMax: BATCH_BYTES, batchRecordsMax: BATCH_RECORDS_MAX };
     const batches = this.#context.journal.readBatches(from, { follow: true, signal, ...limits });
-    for await (const records of prefetched(batches, () => own.abort())) {
-      const body = await encoder.encode(records);
-      this.sent = records[records.length - 1]?.sequence ?? this.sent;
-      await connection.send(FrameType.batch, body);
-      this.recordsSent += records.length;
-      for (const record of records) this.payloadBytesSent += record.payload.byteLength;
+    try {
+      for await (const records of prefetched(batches, () => own.abort())) {
+        const body = await encoder.encode(records);
+        this.sent = records[records.length - 1]?.sequence ?? this.sent;
+        await connection.send(FrameType.batch, body);
+        this.recordsSent += records.length;
+        for (const record of records) this.payloadBytesSent += record.payload.byteLength;
+      }
+    } finally {
+      await encoder.close();
     }
   }
 

@@ -285,7 +285,7 @@ export class Receiver {
     });
     this.#traffic.attach(connection);
     this.#connected.add(session);
-    void connection.closed.then((problem) => this.#onClosed(session, problem));
+    void connection.closed.then((problem) => this.#onClosed(session, decoder, problem));
   }
 
   /** One sender at a time; a new connection of the same one takes the place of its old, half-dead one. */
@@ -317,11 +317,14 @@ export class Receiver {
     this.#finished.clear();
   }
 
-  #onClosed(session: Session, problem: LonghaulError | undefined): void {
+  #onClosed(session: Session, decoder: Decoder, problem: LonghaulError | undefined): void {
     this.#traffic.detach(session.connection);
     this.#connected.delete(session);
     this.#leaving.add(session);
-    void session.idle().then(() => this.#leaving.delete(session));
+    void session.idle().then(async () => {
+      this.#leaving.delete(session);
+      await decoder.close();
+    });
     if (this.#session === session) this.#session = undefined;
     const details = problem === undefined ? {} : { problem };
     publish('session', { peer: session.node ?? '', state: 'closed', ...details });

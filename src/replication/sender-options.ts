@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../errors.js';
 import { type Compression, choiceOption, GIB, integerOption, MIB, parseRate } from '../options.js';
+import { parseCompression } from '../reduce/compression.js';
 import type { LinkContext, PeerAddress } from './link.js';
 
 /** One record of a full resynchronisation. */
@@ -17,7 +18,10 @@ export interface SenderOptions {
   peers: PeerAddress[];
   /** Ceiling of all bytes on the wire together: bytes per second or text such as `20mbit` (default none). */
   rate?: number | string;
-  /** `auto` (default) compresses with LZ4 what gains from it, `lz4` always tries, `none` never. */
+  /**
+   * `auto` (default) compresses what gains from it, in one stream of zstd at level 3 where both ends have the native engine
+   * and with LZ4 elsewhere; `zstd` or `zstd:1` to `zstd:19` says so, and the level; `lz4` always tries, `none` never.
+   */
   compress?: Compression;
   /** Disk that the queue may take for what peers still need, in bytes, 16 MiB to 1 PiB (default 8 GiB). */
   queueBytesMax?: number;
@@ -97,7 +101,7 @@ export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOpti
     rate: options.rate === undefined ? undefined : parseRate('rate', options.rate),
     journal: journalLimits(options),
     link: {
-      compression: choiceOption('compress', options.compress, ['auto', 'none', 'lz4'], 'auto'),
+      compression: parseCompression('compress', options.compress),
       adopt: options.adopt ?? false,
       giveUpAfterMs:
         giveUpAfterMs === undefined

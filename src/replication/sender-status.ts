@@ -14,6 +14,8 @@ export interface SenderPeerStatus {
   /** The queue was full and went on without this peer, as its `onFull` says; it needs a full resynchronisation. */
   detached: boolean;
   roundTripMs?: number;
+  /** How the records of the last session cross. */
+  codec?: 'none' | 'lz4' | 'zstd';
   problem?: { code: string; message: string };
 }
 
@@ -68,7 +70,7 @@ export function senderStatus(journal: Journal, links: readonly PeerLink[], openM
 }
 
 function peerStatus(link: PeerLink): SenderPeerStatus {
-  const { problem, roundTripMs, id } = link;
+  const { problem, roundTripMs, id, codec } = link;
   return {
     name: link.address.name,
     state: link.state,
@@ -76,6 +78,7 @@ function peerStatus(link: PeerLink): SenderPeerStatus {
     applied: link.applied,
     detached: link.isDetached,
     ...(id === undefined ? {} : { id }),
+    ...(codec === undefined ? {} : { codec }),
     ...(roundTripMs === undefined ? {} : { roundTripMs }),
     ...(problem === undefined ? {} : { problem: { code: problem.code, message: problem.message } }),
   };

@@ -156,6 +156,7 @@ export class Session {
         applied: log.applied,
         adopt,
         holdsContent: log.holdsContent,
+        restores: this.#host.decoder.capability,
       }),
     );
   }

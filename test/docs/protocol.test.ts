@@ -9,7 +9,7 @@ import {
   FrameType,
 } from '../../src/channel/messages.js';
 import { VERDICTS } from '../../src/channel/verdict.js';
-import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE } from '../../src/reduce/encoder.js';
+import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD } from '../../src/reduce/body.js';
 import { OperationKind } from '../../src/volume/operation.js';
 import { tables } from './tables.js';
 
@@ -79,6 +79,7 @@ const LEAST: Record<string, Buffer> = {
     applied: 0,
     adopt: false,
     holdsContent: false,
+    restores: { lz4: false, zstd: false, windowLogMax: 0 },
   }),
   'REFUSE and NOTICE': encodeRefusal({ code: '', message: '', recoverable: false }),
   START: encodeStart({ from: 1, chain: 0n, reset: false }),
@@ -93,6 +94,6 @@ test.each(Object.entries(LEAST))('the offsets of %s', (heading, body) => {
 
 test('codecs and the head of a batch', () => {
   const [codec, , batch] = table('BATCH');
-  expect(codec?.meaning).toBe(`${CODEC_NONE} as it is, ${CODEC_LZ4} LZ4`);
+  expect(codec?.meaning).toBe(`${CODEC_NONE} as it is, ${CODEC_LZ4} LZ4, ${CODEC_ZSTD} zstd`);
   expect(Number(batch?.offset)).toBe(BODY_HEADER_BYTES);
 });

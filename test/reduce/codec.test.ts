@@ -5,8 +5,10 @@ import { lz4Compress } from '../../src/engine/compress.js';
 import { type JournalRecord, ProtocolError } from '../../src/index.js';
 import { KEY_BYTES_MAX, PAYLOAD_BYTES_MAX } from '../../src/options.js';
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from '../../src/reduce/batch.js';
+import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE } from '../../src/reduce/body.js';
+import { type CodecPlan, ownCapability } from '../../src/reduce/compression.js';
 import { Decoder } from '../../src/reduce/decoder.js';
-import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE, Encoder } from '../../src/reduce/encoder.js';
+import { Encoder } from '../../src/reduce/encoder.js';
 import { Stages } from '../../src/reduce/stages.js';
 import { contentOf } from '../support/files.js';
 import { SEED } from '../support/seed.js';
@@ -45,17 +47,35 @@ function recordOf(payload: Buffer, sequence = 1): JournalRecord {
   return { sequence, epoch: 1, kind: 0, timestamp: 0, payload, checksum: 1n, chain: 2n };
 }
 
-async function bodyOf(list: readonly JournalRecord[], compression: 'auto' | 'none' | 'lz4' = 'auto'): Promise<Buffer> {
-  return Buffer.concat(await new Encoder(compression, new Stages()).encode(list));
+const none: CodecPlan = { codec: 'none' };
+const lz4: CodecPlan = { codec: 'lz4', always: false };
+const lz4Always: CodecPlan = { codec: 'lz4', always: true };
+const zstd: CodecPlan = { codec: 'zstd', level: 3, windowLog: 20 };
+const plans = [none, lz4, lz4Always, ...(ownCapability().zstd ? [zstd] : [])];
+
+async function bodyOf(list: readonly JournalRecord[], plan: CodecPlan = lz4): Promise<Buffer> {
+  const encoder = new Encoder(plan, new Stages());
+  try {
+    return Buffer.concat(await encoder.encode(list));
+  } finally {
+    await encoder.close();
+  }
 }
 
-const decode = (body: Buffer): ReturnType<Decoder['decode']> => new Decoder(new Stages()).decode(body);
+async function decode(body: Buffer): ReturnType<Decoder['decode']> {
+  const decoder = new Decoder(new Stages());
+  try {
+    return await decoder.decode(body);
+  } finally {
+    await decoder.close();
+  }
+}
 
 describe('a batch', () => {
-  test.each(['auto', 'none', 'lz4'] as const)('comes out of its frame body as it went in: %s', async (compression) => {
+  test.each(plans)('comes out of its frame body as it went in: %j', async (plan) => {
     await fc.assert(
       fc.asyncProperty(records, async (list) => {
-        const { records: read, chain } = await decode(await bodyOf(list, compression));
+        const { records: read, chain } = await decode(await bodyOf(list, plan));
         expect(chain).toBe(list.at(-1)?.chain);
         expect(read).toEqual(list.map(({ chain: _, ...record }) => record));
       }),
@@ -66,17 +86,17 @@ describe('a batch', () => {
   test('with the largest record, and the longest key, is within its bounds', async () => {
     const largest = recordOf(contentOf(1, PAYLOAD_BYTES_MAX, false));
     largest.key = Buffer.alloc(KEY_BYTES_MAX, 7);
-    const body = await bodyOf([largest], 'lz4');
+    const body = await bodyOf([largest], lz4Always);
     expect(body.byteLength).toBeLessThan(BATCH_BYTES_MAX);
     const { records: read } = await decode(body);
     expect(read[0]?.payload.equals(largest.payload)).toBe(true);
   });
 
-  test('of content that does not compress passes raw, at half a per cent at most', async () => {
+  test('of content that does not compress costs half a per cent more at most', async () => {
     const noise = Array.from({ length: 16 }, (_, i) => recordOf(contentOf(2 * i + 1, 64 * 1024, false), i + 1));
-    for (const compression of ['auto', 'lz4'] as const) {
-      const body = await bodyOf(noise, compression);
-      expect(body.readUInt8(0)).toBe(CODEC_NONE);
+    for (const plan of plans) {
+      const body = await bodyOf(noise, plan);
+      if (plan.codec !== 'zstd') expect(body.readUInt8(0)).toBe(CODEC_NONE);
       expect(body.byteLength).toBeLessThan(16 * 64 * 1024 * 1.005);
     }
   });
@@ -85,12 +105,12 @@ describe('a batch', () => {
     const text = [recordOf(contentOf(2, 200_000, true))];
     expect((await bodyOf(text)).readUInt8(0)).toBe(CODEC_LZ4);
     expect((await bodyOf(text)).byteLength).toBeLessThan(20_000);
-    expect((await bodyOf(text, 'none')).readUInt8(0)).toBe(CODEC_NONE);
+    expect((await bodyOf(text, none)).readUInt8(0)).toBe(CODEC_NONE);
   });
 
   test('is counted by the stages it passes through', async () => {
     const stages = new Stages();
-    const encoder = new Encoder('auto', stages);
+    const encoder = new Encoder(lz4, stages);
     let [payload, body] = [0, 0];
     for (let i = 0; i < 5; i++) {
       const record = recordOf(contentOf(2 * i, 10_000), i + 1);

@@ -168,6 +168,7 @@ describe('a receiver that lies', () => {
     applied: 0,
     adopt: false,
     holdsContent: false,
+    restores: { lz4: true, zstd: false, windowLogMax: 0 },
   };
 
   async function streaming(server: WireServer): Promise<Wire> {

@@ -1,0 +1,17 @@
+/**
+ * A frame body: codec u8, length of the batch u32 (little endian), then the batch as the codec leaves it.
+ *
+ * 0 as it is, 1 an LZ4 block, 2 the next stretch of the session's one zstd frame, up to a flush: it decodes to this batch
+ * alone, and needs all stretches before it.
+ */
+export const CODEC_NONE = 0;
+export const CODEC_LZ4 = 1;
+export const CODEC_ZSTD = 2;
+export const BODY_HEADER_BYTES = 5;
+
+export function bodyHeader(codec: number, batchBytes: number): Buffer {
+  const header = Buffer.allocUnsafe(BODY_HEADER_BYTES);
+  header.writeUInt8(codec, 0);
+  header.writeUInt32LE(batchBytes, 1);
+  return header;
+}
