@@ -46,6 +46,8 @@ export interface Welcome {
   /** Absent when the receiver has never held a volume. */
   volume?: string;
   epoch: number;
+  /** The oldest record that the log holds; last + 1 for none. */
+  first: number;
   last: number;
   chain: bigint;
   applied: number;
@@ -74,6 +76,8 @@ export interface Start {
   chain: bigint;
   /** The receiver drops its log and begins at `from`. */
   reset: boolean;
+  /** The stream of zstd may refer to the payloads of the records from here to `from`; `from` itself for none. */
+  prefix: number;
 }
 
 export interface Refusal {
@@ -143,7 +147,7 @@ export function encodeWelcome(m: Welcome): Buffer {
     .raw(idBytes(m.node))
     .u8(m.volume === undefined ? 0 : 1);
   if (m.volume !== undefined) writer.raw(idBytes(m.volume));
-  writer.varint(m.epoch).varint(m.last).u64(m.chain).varint(m.applied);
+  writer.varint(m.epoch).varint(m.first).varint(m.last).u64(m.chain).varint(m.applied);
   return writer
     .u8(m.adopt ? 1 : 0)
     .u8(m.holdsContent ? 1 : 0)
@@ -162,6 +166,7 @@ export function decodeWelcome(body: Buffer): Welcome {
     node,
     ...(volume === undefined ? {} : { volume }),
     epoch: reader.varint(),
+    first: reader.varint(),
     last: reader.varint(),
     chain: reader.u64(),
     applied: reader.varint(),
@@ -192,13 +197,17 @@ export const encodeStart = (m: Start): Buffer =>
     .varint(m.from)
     .u64(m.chain)
     .u8(m.reset ? 1 : 0)
+    .varint(m.prefix)
     .take();
 
 export function decodeStart(body: Buffer): Start {
   const reader = new ByteReader(body, 'START');
-  const start = { from: reader.varint(), chain: reader.u64(), reset: readFlag(reader) };
+  const start = { from: reader.varint(), chain: reader.u64(), reset: readFlag(reader), prefix: reader.varint() };
   reader.end();
   if (start.from < 1) throw new ProtocolError(`START from ${start.from}`, 'a sequence number from 1');
+  if (start.prefix < 1 || start.prefix > start.from || (start.reset && start.prefix < start.from)) {
+    throw new ProtocolError(`a prefix from record ${start.prefix}`, `one before ${start.from}, and none after a reset`);
+  }
   return start;
 }
 

@@ -328,6 +328,16 @@ export class Journal {
     await this.cursorSet.drop(name);
   }
 
+  /**
+   * The lowest record known without reading from which on everything up to record `through` takes at most `bytes` on
+   * disk; `through` + 1 if no such record is. Known is the first of a group every 256 KiB.
+   */
+  reachingBack(through: number, bytes: number): number {
+    integer('through', through, 0);
+    integer('bytes', bytes, 0);
+    return this.state.segments.reachingBack(Math.min(through, this.last), bytes);
+  }
+
   /** The chain up to and including a record; undefined when the journal does not hold it. */
   async chainAt(sequence: number): Promise<bigint | undefined> {
     integer('sequence', sequence, 0);

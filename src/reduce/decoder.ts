@@ -4,6 +4,8 @@ import { ClosedError, CompressionFailedError, ProtocolError } from '../errors.js
 import { BATCH_BYTES_MAX, type Batch, decodeBatch } from './batch.js';
 import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD } from './body.js';
 import { type Capability, ownCapability } from './compression.js';
+import { noPrefix } from './encoder.js';
+import type { PrefixLoader } from './prefix.js';
 import type { Stages } from './stages.js';
 
 /**
@@ -14,12 +16,18 @@ export class Decoder {
   /** What the peer may send. */
   readonly capability: Capability;
   readonly #stages: Stages;
+  #prefix: PrefixLoader = noPrefix;
   #zstd: Promise<ZstdDecoder> | undefined;
   #closed = false;
 
   constructor(stages: Stages, capability: Capability = ownCapability()) {
     this.#stages = stages;
     this.capability = capability;
+  }
+
+  /** Has the stream begin with a prefix, which is asked for when the first batch needs it. */
+  begin(prefix: PrefixLoader): void {
+    this.#prefix = prefix;
   }
 
   async decode(body: Buffer): Promise<Batch> {
@@ -53,7 +61,8 @@ export class Decoder {
 
   /** The next stretch of the session's frame. */
   async #decompress(bytes: Buffer, batchBytes: number): Promise<Buffer> {
-    this.#zstd ??= ZstdDecoder.open({ windowLogMax: this.capability.windowLogMax });
+    const { windowLogMax } = this.capability;
+    this.#zstd ??= this.#prefix().then((prefix) => ZstdDecoder.open({ windowLogMax, prefix }));
     const decoder = await this.#zstd;
     if (this.#closed) decoder.close();
     const batch = await decoder.decompress(bytes, batchBytes).catch((error: unknown) => {

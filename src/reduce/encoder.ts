@@ -4,6 +4,7 @@ import type { JournalRecord } from '../journal/journal.js';
 import { encodeBatch } from './batch.js';
 import { bodyHeader, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD } from './body.js';
 import type { CodecPlan } from './compression.js';
+import type { PrefixLoader } from './prefix.js';
 import type { Stages } from './stages.js';
 
 /** Batches below this are sent as they are: the codec's own header would eat the gain. */
@@ -13,12 +14,15 @@ const LZ4_BYTES_MIN = 64;
 export class Encoder {
   readonly #plan: CodecPlan;
   readonly #stages: Stages;
+  readonly #prefix: PrefixLoader;
   /** All that goes through it is one frame of zstd. */
   #zstd: Promise<ZstdEncoder> | undefined;
   #closed = false;
 
-  constructor(plan: CodecPlan, stages: Stages) {
+  /** `prefix` is asked for when the first batch needs the stream. */
+  constructor(plan: CodecPlan, stages: Stages, prefix: PrefixLoader = noPrefix) {
     this.#plan = plan;
+    this.#prefix = prefix;
     this.#stages = stages;
   }
 
@@ -53,11 +57,15 @@ export class Encoder {
 
   /** Opened when the first batch needs it. */
   async #stream({ level, windowLog }: { level: number; windowLog: number }): Promise<ZstdEncoder> {
-    this.#zstd ??= ZstdEncoder.open({ level, windowLog });
+    this.#zstd ??= this.#prefix().then((prefix) => ZstdEncoder.open({ level, windowLog, prefix }));
     const encoder = await this.#zstd;
     if (this.#closed) encoder.close();
     return encoder;
   }
+}
+
+export async function noPrefix(): Promise<Buffer> {
+  return Buffer.alloc(0);
 }
 
 function total(parts: readonly Uint8Array[]): number {

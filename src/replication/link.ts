@@ -8,6 +8,7 @@ import {
   ClosedError,
   ConnectionLostError,
   CursorDetachedError,
+  HistoryGoneError,
   LonghaulError,
   PeerRefusedError,
   ProtocolError,
@@ -18,6 +19,7 @@ import type { Journal, JournalCursor, OnFull } from '../journal/journal.js';
 import { BATCH_BYTES, BATCH_RECORDS_MAX } from '../reduce/batch.js';
 import { type CodecPlan, type CompressionChoice, codecPlan } from '../reduce/compression.js';
 import { Encoder } from '../reduce/encoder.js';
+import { loadPrefix, type PrefixRange, prefixRange } from '../reduce/prefix.js';
 import { Stages } from '../reduce/stages.js';
 import { begin, greet, judge, refusalError, refuse } from './greeting.js';
 import { FrameInbox } from './inbox.js';
@@ -72,6 +74,7 @@ interface Agreement {
   from: number;
   reset: boolean;
   plan: CodecPlan;
+  prefix: PrefixRange;
 }
 
 /** What keeps a link from working until someone acts; it looks again at this interval. */
@@ -124,6 +127,8 @@ export class PeerLink {
   #acked = { logged: 0, applied: 0 };
   /** The peer has everything anew once it has this record; Infinity while not all of it is in the queue. */
   #owedThrough = 0;
+  /** Of what lies before this in the queue something cannot be read; no stream refers to it. */
+  #historyFloor = 1;
   #supplying: 'no' | 'once' | 'again' = 'no';
 
   constructor(address: PeerAddress, context: LinkContext) {
@@ -225,15 +230,15 @@ export class PeerLink {
     void connection.closed.then((error) => inbox.close(error));
     let wasUp = false;
     try {
-      const { from, reset, plan } = await this.#agree(connection, inbox);
+      const agreed = await this.#agree(connection, inbox);
       await inbox.handOver((frame) => this.#onFrame(frame));
       onUp();
       wasUp = true;
       this.problem = undefined;
       this.isStuck = false;
       this.#enter('streaming');
-      if (reset) this.#startSupply();
-      await this.#stream(connection, from, plan);
+      if (agreed.reset) this.#startSupply();
+      await this.#stream(connection, agreed);
     } finally {
       if (wasUp) this.#downSince = performance.now();
       connection.destroy(new ConnectionLostError(name, 'session over'));
@@ -271,16 +276,36 @@ export class PeerLink {
     const from = await this.#startingPoint(welcome, reset, because);
     if (this.isDetached) await this.#cursor?.reattach(Math.max(from - 1, this.#cursor.position));
     connection.established();
-    await begin(connection, inbox, journal, from, reset);
+    const plan = codecPlan(this.#context.compression, welcome.restores);
+    const prefix = this.#prefixFor(plan, reset ? { from, to: from - 1 } : { from: welcome.first, to: from - 1 });
+    await begin(connection, inbox, journal, from, reset, prefix.from);
     if (reset) this.#owedThrough = Number.POSITIVE_INFINITY;
     this.#acked = { logged: from - 1, applied: reset ? from - 1 : Math.min(welcome.applied, from - 1) };
     this.#count();
     this.sent = from - 1;
     this.#saveCursor();
     this.#context.onProgress(this);
-    const plan = codecPlan(this.#context.compression, welcome.restores);
     this.codec = plan.codec;
-    return { from, reset, plan };
+    return { from, reset, plan, prefix };
+  }
+
+  /** What the stream may refer to, of the records that the peer holds. */
+  #prefixFor(plan: CodecPlan, held: PrefixRange): PrefixRange {
+    const floor = Math.max(held.from, this.#historyFloor);
+    if (plan.codec !== 'zstd' || floor > held.to) return { from: held.to + 1, to: held.to };
+    const range = prefixRange(this.#context.journal, held.to, floor, plan.windowLog);
+    return { ...range, from: Math.min(range.from, held.to + 1) };
+  }
+
+  /** The payloads of records of the queue, end to end. When they cannot be read, the next session does without them. */
+  async #loadPrefix(range: PrefixRange): Promise<Buffer> {
+    const bytesMax = Number.MAX_SAFE_INTEGER;
+    try {
+      return await loadPrefix(this.#context.journal, range, bytesMax, () => new Error('the prefix is too large'));
+    } catch (error) {
+      this.#historyFloor = range.to + 1;
+      throw new HistoryGoneError(range.from, range.to, error);
+    }
   }
 
   async #startingPoint(welcome: Welcome, reset: boolean, because: string): Promise<number> {
@@ -332,24 +357,24 @@ export class PeerLink {
     this.applied = applied >= this.#owedThrough ? applied : 0;
   }
 
-  async #stream(connection: Connection, from: number, plan: CodecPlan): Promise<void> {
+  async #stream(connection: Connection, agreed: Agreement): Promise<void> {
     const stop = new AbortController();
     const ended = connection.closed.then((error) => {
       stop.abort();
       throw error ?? new ConnectionLostError(this.address.name, 'it closed the connection');
     });
     // When the connection ends, or is about to, its reason counts, not that the sending was called off.
-    const pumped = this.#pump(connection, from, plan, stop.signal).catch((error: unknown) => {
+    const pumped = this.#pump(connection, agreed, stop.signal).catch((error: unknown) => {
       if (!stop.signal.aborted && !(error instanceof ClosedError)) throw error;
     });
     await Promise.race([ended, pumped]).finally(() => stop.abort());
     await ended;
   }
 
-  async #pump(connection: Connection, from: number, plan: CodecPlan, ended: AbortSignal): Promise<void> {
+  async #pump(connection: Connection, { from, plan, prefix }: Agreement, ended: AbortSignal): Promise<void> {
     const own = new AbortController();
     const signal = AbortSignal.any([ended, own.signal]);
-    const encoder = new Encoder(plan, this.stages);
+    const encoder = new Encoder(plan, this.stages, () => this.#loadPrefix(prefix));
     const limits = { batchBytesMax: BATCH_BYTES, batchRecordsMax: BATCH_RECORDS_MAX };
     const batches = this.#context.journal.readBatches(from, { follow: true, signal, ...limits });
     try {
@@ -460,7 +485,9 @@ export class PeerLink {
     const downMs = performance.now() - this.#downSince;
     const needsSomebody = problem instanceof PeerRefusedError || problem instanceof ResyncRequiredError;
     // The queue went on without the peer: the next session finds out what it needs.
-    const isGone = problem instanceof SequenceGoneError;
+    const isGone =
+      problem instanceof SequenceGoneError ||
+      (problem instanceof PeerRefusedError && problem.peerCode === 'HISTORY_GONE');
     const transient = isGone || (problem.recoverable && !needsSomebody);
     this.problem = problem;
     this.#enter(transient ? 'connecting' : 'refused');

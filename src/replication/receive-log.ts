@@ -1,9 +1,17 @@
 import { join } from 'node:path';
 import type { Start } from '../channel/messages.js';
 import { readJson, replaceFile } from '../engine/files.js';
-import { ClosedError, type LonghaulError, ProtocolError, VolumeMismatchError } from '../errors.js';
+import {
+  ClosedError,
+  HistoryGoneError,
+  type LonghaulError,
+  ProtocolError,
+  SequenceGoneError,
+  VolumeMismatchError,
+} from '../errors.js';
 import type { Journal, JournalCursor } from '../journal/journal.js';
 import type { Batch } from '../reduce/batch.js';
+import { loadPrefix, type PrefixRange } from '../reduce/prefix.js';
 import { ApplyLoop } from './apply-loop.js';
 import type { Consumer } from './consumer.js';
 
@@ -28,6 +36,8 @@ export class ReceiveLog {
   #consumer: Consumer | undefined;
   #loop: ApplyLoop | undefined;
   #closed = false;
+  /** Of what lies before this something cannot be read. */
+  #historyFloor = 1;
 
   private constructor(
     path: string,
@@ -59,6 +69,11 @@ export class ReceiveLog {
 
   get chain(): bigint {
     return this.journal.lastChain;
+  }
+
+  /** The oldest record that a stream may refer to. */
+  get historyFrom(): number {
+    return Math.max(this.journal.first, this.#historyFloor);
   }
 
   get holdsContent(): boolean {
@@ -100,6 +115,19 @@ export class ReceiveLog {
     // Equal chains at the start and equal records give equal chains at the end, or one end is broken.
     if (last === this.journal.last && this.journal.lastChain !== batch.chain) {
       throw new ProtocolError(`another chain at record ${last}`, "the sender's");
+    }
+  }
+
+  /** The payloads of records, end to end. When they cannot be read, the next session is told of none of them. */
+  async prefix(range: PrefixRange, bytesMax: number): Promise<Buffer> {
+    const tooLarge = () =>
+      new ProtocolError(`a prefix of more than ${bytesMax} bytes`, 'one that fits into the window');
+    try {
+      return await loadPrefix(this.journal, range, bytesMax, tooLarge);
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error;
+      if (!(error instanceof SequenceGoneError)) this.#historyFloor = range.to + 1;
+      throw new HistoryGoneError(range.from, range.to, error);
     }
   }
 

@@ -151,6 +151,7 @@ export class Session {
         node,
         ...(log.volume === undefined ? {} : { volume: log.volume }),
         epoch: 1,
+        first: log.historyFrom,
         last: log.logged,
         chain: log.chain,
         applied: log.applied,
@@ -168,6 +169,9 @@ export class Session {
     const adopt = this.#host.adopt || hello.adopt;
     const done = this.#atWork(0);
     await this.#host.log.begin(start, hello.volume, adopt).finally(done);
+    const { decoder, log } = this.#host;
+    const prefix = { from: start.prefix, to: start.from - 1 };
+    decoder.begin(() => log.prefix(prefix, 2 ** decoder.capability.windowLogMax));
     this.connection.established();
     this.#state = 'streaming';
     this.connection.sendControl(FrameType.ready, Buffer.alloc(0));

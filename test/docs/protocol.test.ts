@@ -74,6 +74,7 @@ const LEAST: Record<string, Buffer> = {
     version: 1,
     node: '0'.repeat(32),
     epoch: 1,
+    first: 1,
     last: 0,
     chain: 0n,
     applied: 0,
@@ -82,7 +83,7 @@ const LEAST: Record<string, Buffer> = {
     restores: { lz4: false, zstd: false, windowLogMax: 0 },
   }),
   'REFUSE and NOTICE': encodeRefusal({ code: '', message: '', recoverable: false }),
-  START: encodeStart({ from: 1, chain: 0n, reset: false }),
+  START: encodeStart({ from: 1, chain: 0n, reset: false, prefix: 1 }),
   ACK: encodeAck({ logged: 0, applied: 0 }),
 };
 

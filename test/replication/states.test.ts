@@ -163,6 +163,7 @@ describe('a receiver that lies', () => {
     version: 1,
     node: 'e'.repeat(32),
     epoch: 1,
+    first: 1,
     last: 0,
     chain: 0n,
     applied: 0,

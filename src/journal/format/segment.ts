@@ -142,6 +142,23 @@ export class SegmentList {
     return segment.first <= sequence && sequence <= segment.last ? segment : undefined;
   }
 
+  /** The first record of the oldest group known from which on all up to the end of `through` take at most `bytes`. */
+  reachingBack(through: number, bytes: number): number {
+    let lowest = through + 1;
+    let end: number | undefined;
+    for (const segment of [...this.segments].reverse()) {
+      if (segment.first > through) continue;
+      // The end of the record, or what lies at most a stride behind it.
+      end ??= segment.address + (segment.index.find(({ sequence }) => sequence > through)?.offset ?? segment.bytes);
+      for (const { sequence, offset } of [...segment.index].reverse()) {
+        if (sequence > through) continue;
+        if (end - (segment.address + offset) > bytes) return lowest;
+        lowest = sequence;
+      }
+    }
+    return lowest;
+  }
+
   push(segment: Segment): void {
     segment.address = nextAddress(this.active.endAddress);
     this.segments.push(segment);
