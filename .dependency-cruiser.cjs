@@ -80,7 +80,7 @@ module.exports = {
       severity: 'error',
       comment: 'what is published does not reach into tests, benches, fuzzers or build output',
       from: { path: '^src/' },
-      to: { path: '^(test|bench|fuzz|dist|native|docs)/' },
+      to: { path: '^(test|bench|fuzz|release|dist|native|docs)/' },
     },
     {
       name: 'src-uses-runtime-dependencies',

@@ -1,6 +1,7 @@
 import { brotliCompressSync, brotliDecompressSync, constants, deflateSync, inflateSync } from 'node:zlib';
 import { compressSync, uncompressSync } from 'lz4-napi';
 import { Bench as Tinybench } from 'tinybench';
+import { portableLz4 } from '../src/engine/lz4.js';
 import type { Bench, BenchRow } from './bench.js';
 import { realText } from './kit/real-text.js';
 import { megabytesPerSecond } from './kit/throughput.js';
@@ -29,6 +30,11 @@ const RIVALS: readonly Codec[] = [
     name: 'brotli, quality 0',
     pack: (bytes) => brotliCompressSync(bytes, BROTLI_FASTEST),
     unpack: (bytes) => brotliDecompressSync(bytes),
+  },
+  {
+    name: 'LZ4 in JavaScript',
+    pack: (bytes) => portableLz4.compressSync(Buffer.from(bytes)),
+    unpack: (bytes) => portableLz4.uncompressSync(Buffer.from(bytes)),
   },
 ];
 

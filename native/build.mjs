@@ -12,13 +12,14 @@ import { fileURLToPath } from 'node:url';
 const ADDON = join('build', 'Release', 'longhaul.node');
 const STAMP = join('build', 'native.inputs');
 const LOG = join('build', 'native.log');
+const HEADERS = join('include', 'node');
 const SOURCES = /[.](cc|h|cjs)$/;
 const PACKAGES = ['@c4312/blake3-native', 'node-addon-api', 'xxhash-addon', 'zstd-napi'];
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const require = createRequire(import.meta.url);
 
-/** Everything that the addon is made of, and made for, as one digest. */
+/** Everything that the addon is made of, as a digest, and what it is made for. */
 function inputs() {
   const hash = createHash('sha256');
   const sources = readdirSync('native').filter((name) => SOURCES.test(name));
@@ -26,17 +27,25 @@ function inputs() {
     hash.update(`${path}\0`).update(readFileSync(path));
   }
   for (const name of PACKAGES) hash.update(require(`${name}/package.json`).version);
-  return hash.update(`${process.version} ${process.platform} ${process.arch}`).digest('hex');
+  return `${hash.digest('hex')} ${process.version} ${process.platform} ${process.arch}\n`;
 }
 
-/** A directory with Node's headers, so that none have to be fetched. */
+/** A directory with Node's headers, so that none have to be fetched: the one that npm names, or one of this release. */
 function headers() {
-  const places = [process.env.npm_config_nodedir, resolve(dirname(process.execPath), '..')];
-  return places.find((dir) => dir && existsSync(join(dir, 'include', 'node', 'node_api.h')));
+  const named = process.env.npm_config_nodedir;
+  if (named && existsSync(join(named, HEADERS, 'node_api.h'))) return named;
+  const besideNode = resolve(dirname(process.execPath), '..');
+  const places = [besideNode, process.config.variables.node_prefix, '/usr/local', '/usr'];
+  const [release] = process.versions.node.split('.');
+  return places.find((dir) => dir && majorOf(join(dir, HEADERS, 'node_version.h')) === release);
+}
+
+function majorOf(path) {
+  return existsSync(path) ? /^#define NODE_MAJOR_VERSION (\d+)/m.exec(readFileSync(path, 'utf8'))?.[1] : undefined;
 }
 
 function build() {
-  const command = [require.resolve('node-gyp/bin/node-gyp.js'), 'configure', 'build'];
+  const command = [require.resolve('node-gyp/bin/node-gyp.js'), 'configure', 'build', '--jobs=max'];
   const nodedir = headers();
   if (nodedir !== undefined) command.push(`--nodedir=${nodedir}`);
   // `npm run --silent` would keep node-gyp from saying what is wrong.

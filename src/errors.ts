@@ -87,17 +87,16 @@ export class AbortedError extends LonghaulError {
   }
 }
 
-/** LONGHAUL_ENGINE asks for the native engine, and the addon does not load. */
+/** LONGHAUL_ENGINE asks for the native engine, and no addon loads. */
 export class NativeEngineMissingError extends LonghaulError {
   readonly code = 'NATIVE_ENGINE_MISSING';
   constructor(
-    readonly path: string,
     readonly reason: string,
     cause?: unknown,
   ) {
     super(
-      `LONGHAUL_ENGINE asks for the native engine, which does not load: ${reason}; ` +
-        'build it with `npm run build`, or leave LONGHAUL_ENGINE unset for the portable one',
+      `LONGHAUL_ENGINE asks for the native engine, which does not load: ${reason}; build it in a checkout with ` +
+        '`npm run build`, install without leaving out optional dependencies, or leave LONGHAUL_ENGINE unset',
       { cause },
     );
   }
@@ -127,7 +126,7 @@ export class CodecMissingError extends LonghaulError {
   ) {
     super(
       `codec ${codec} needs the native engine, and the ${engine} one is in use` +
-        `${reason === undefined ? '' : ` (${reason})`}; build the addon with \`npm run build\`, or choose another codec`,
+        `${reason === undefined ? '' : ` (${reason})`}; choose another codec`,
     );
   }
 }

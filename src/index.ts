@@ -1,5 +1,5 @@
 export { parseAddress } from './channel/address.js';
-export { engine } from './engine/engine.js';
+export { type Codec, type Engine, engine } from './engine/engine.js';
 export type { Events } from './engine/events.js';
 export * from './errors.js';
 export {

@@ -95,7 +95,7 @@ class ReceiveRun {
   summarise(): void {
     const status = this.#receiver?.status();
     if (status === undefined) return;
-    const { records, payloadBytesReceived, wireBytesSent, wireBytesReceived, stages } = status;
+    const { records, payloadBytesReceived, wireBytesSent, wireBytesReceived, stages, engine } = status;
     printSummary(
       {
         records,
@@ -103,6 +103,7 @@ class ReceiveRun {
         wireBytesSent,
         wireBytesReceived,
         stages,
+        engine,
         seconds: (performance.now() - this.#begun) / 1000,
         verified: this.#verified,
       },

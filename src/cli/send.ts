@@ -139,7 +139,7 @@ class SendRun {
     const status = this.#sender?.status();
     if (status === undefined) return;
     const { sent = 0, moved = 0, removed = 0, touched = 0, filesInSource = 0 } = this.#synced ?? {};
-    const { records, payloadBytesSent, wireBytesSent, wireBytesReceived, stages } = status;
+    const { records, payloadBytesSent, wireBytesSent, wireBytesReceived, stages, engine } = status;
     printSummary(
       {
         records,
@@ -147,6 +147,7 @@ class SendRun {
         wireBytesSent,
         wireBytesReceived,
         stages,
+        engine,
         seconds: (performance.now() - this.#begun) / 1000,
         verified: this.#verified,
         files: {

@@ -6,7 +6,7 @@ import { WorkerFailedError } from '../errors.js';
 import type { CheckedChunkPoolOptions } from './chunk-pool-options.js';
 import type { ChunkResult, ChunkTask } from './chunk-work.js';
 import type { ChunkWorkerData } from './chunk-worker.js';
-import { ownPackageDirectory } from './load.js';
+import { ownPackageDirectory } from './own-package.js';
 
 const WHAT = 'chunking';
 

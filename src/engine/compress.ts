@@ -1,5 +1,5 @@
-import { compress, compressSync, uncompress, uncompressSync } from 'lz4-napi';
 import { ProtocolError } from '../errors.js';
+import { lz4 } from './lz4.js';
 
 /** LZ4 blocks with their length (u32, little endian) in front, made and read off the event loop. */
 
@@ -11,7 +11,7 @@ const PREFIX_BYTES = 4;
 const AT_ONCE_BYTES_MAX = 4 * 1024 * 1024;
 
 export function lz4Compress(bytes: Uint8Array): Promise<Buffer> {
-  return compress(bytes);
+  return lz4.compress(bytes);
 }
 
 /**
@@ -26,7 +26,7 @@ export async function lz4Decompress(block: Uint8Array, length: number): Promise<
   if (announced !== length) throw new ProtocolError(`an LZ4 block of ${announced} bytes`, `${length} bytes`);
   let bytes: Buffer;
   try {
-    bytes = length <= AT_ONCE_BYTES_MAX ? uncompressSync(block) : await uncompress(block);
+    bytes = length <= AT_ONCE_BYTES_MAX ? lz4.uncompressSync(block) : await lz4.uncompress(block);
   } catch {
     throw new ProtocolError('an LZ4 block that does not decompress', 'a valid block');
   }
@@ -45,6 +45,6 @@ export function looksCompressible(parts: readonly Uint8Array[]): boolean {
   const third = Math.floor(largest.byteLength / 3);
   return [third, 2 * third].some((at) => {
     const sample = Buffer.from(largest.buffer, largest.byteOffset + at, SAMPLE_BYTES);
-    return compressSync(sample).byteLength < SAMPLE_BYTES * WORTHWHILE;
+    return lz4.compressSync(sample).byteLength < SAMPLE_BYTES * WORTHWHILE;
   });
 }

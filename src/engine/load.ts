@@ -1,39 +1,64 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { isDeepStrictEqual } from 'node:util';
+import { join } from 'node:path';
 import { NativeEngineMissingError } from '../errors.js';
 import { choiceOption } from '../options.js';
-import { GEAR_FIELDS, GEAR_WINDOW_BYTES, KEY_BYTES } from './content-layout.js';
+import { type LoadedAddon, loadAddon } from './addon.js';
 import type { Kernels } from './kernels.js';
-import { type NativeAddon, nativeKernels } from './native.js';
+import { ownPackageDirectory } from './own-package.js';
+import { installedAddon, ownPlatform, PLATFORMS, packageNameOf } from './platform-package.js';
 import { portable } from './portable.js';
-import { RECORD, recordBytes, STATE } from './record-layout.js';
 import type { ZstdAddon } from './zstd-addon.js';
 
-/** Finds the addon, or remembers why there is none. */
+/** Finds the addon: what was built here, then what was installed; or remembers why there is none. */
 
 export interface LoadedEngine {
   name: 'native' | 'portable';
   kernels: Kernels;
-  /** The codec that the native engine alone has. */
   zstd?: ZstdAddon;
-  /** Why the native engine is not in use. */
+  /** Where the addon in use lies. */
+  library?: string;
+  /** Why the native engine is not in use, or not the addon that comes first. */
   reason?: string;
+  /** Of addons that are there and do not load; that there is none is no fault. */
+  faults: readonly Error[];
+}
+
+/** One place where an addon may be. */
+export interface AddonPlace {
+  /** Where it lies; undefined where there is none. Raises an error for one that cannot be the right one. */
+  find(): string | undefined;
+  /** What is said where there is none. */
+  absence: string;
 }
 
 /** `choice` is the environment's LONGHAUL_ENGINE: either engine's name, or nothing for the best there is. */
-export function loadEngine(choice: string | undefined, addonPath: string = ownAddonPath()): LoadedEngine {
+export function loadEngine(choice: string | undefined, places: Iterable<AddonPlace> = ownPlaces()): LoadedEngine {
   const wanted = choiceOption('LONGHAUL_ENGINE', choice || undefined, ['auto', 'native', 'portable'], 'auto');
-  if (wanted === 'portable') return { name: 'portable', kernels: portable, reason: 'LONGHAUL_ENGINE is portable' };
-  try {
-    return { name: 'native', ...loadAddon(addonPath) };
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    if (wanted === 'native') throw new NativeEngineMissingError(addonPath, reason, error);
-    return { name: 'portable', kernels: portable, reason };
+  const twin = { name: 'portable', kernels: portable } as const;
+  if (wanted === 'portable') return { ...twin, reason: 'LONGHAUL_ENGINE is portable', faults: [] };
+  const absences: string[] = [];
+  const faults: Error[] = [];
+  for (const place of places) {
+    const found = tryPlace(place);
+    if (found === undefined) absences.push(place.absence);
+    else if (found instanceof Error) faults.push(found);
+    else return { name: 'native', ...found, ...instead(faults, found.library), faults };
   }
+  const reason = [...faults.map(({ message }) => message), ...absences].join('; ');
+  if (wanted === 'native') throw new NativeEngineMissingError(reason, faults[0]);
+  return { ...twin, reason, faults };
+}
+
+/** What the build leaves in a checkout, and the package that an installation brings. */
+export function* ownPlaces(): Iterable<AddonPlace> {
+  const built = ownAddonPath();
+  yield { find: () => (existsSync(built) ? built : undefined), absence: `there is no ${built}` };
+  const platform = ownPlatform();
+  const known = (PLATFORMS as readonly string[]).includes(platform);
+  yield {
+    find: () => (known ? installedAddon(platform) : undefined),
+    absence: known ? `${packageNameOf(platform)} is not installed` : `none is made for ${platform}`,
+  };
 }
 
 /** Where the build leaves the addon. */
@@ -41,47 +66,20 @@ export function ownAddonPath(): string {
   return join(ownPackageDirectory(), 'build', 'Release', 'longhaul.node');
 }
 
-/** The directory of the package, wherever in it this file lies. */
-export function ownPackageDirectory(): string {
-  let dir = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(dir, 'package.json')) && dir !== dirname(dir)) dir = dirname(dir);
-  return dir;
-}
-
-function loadAddon(path: string): Pick<LoadedEngine, 'kernels' | 'zstd'> {
-  if (!existsSync(path)) throw new Error(`there is no ${path}`);
-  const addon = createRequire(import.meta.url)(path) as NativeAddon;
-  const kernels = nativeKernels(addon, portable);
-  // One that was built from other sources, with another layout say, would write journals that nobody can read.
-  for (const sample of [recordSample, contentSample]) {
-    if (!isDeepStrictEqual(sample(kernels), sample(portable))) throw new Error(`${path} belongs to another version`);
+function tryPlace(place: AddonPlace): (LoadedAddon & { library: string }) | Error | undefined {
+  let library: string | undefined;
+  try {
+    library = place.find();
+    return library === undefined ? undefined : { ...loadAddon(library), library };
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    const message = library === undefined ? cause : `${library} does not load: ${cause.replace(`${library}: `, '')}`;
+    return new Error(message, { cause: error });
   }
-  return { kernels, ...(addon.zstd !== undefined && { zstd: addon.zstd }) };
 }
 
-/** What an engine makes of one record. */
-function recordSample(kernels: Kernels): unknown {
-  const payloadLength = 7;
-  const bytes = new Uint8Array(recordBytes(1, payloadLength)).fill(1);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(RECORD.keyLength, 1, true);
-  view.setUint32(RECORD.payloadLength, payloadLength, true);
-  const state = BigUint64Array.of(2n, 3n, view.getBigUint64(RECORD.sequence, true), 0n, 0n);
-  const records = kernels.sealRecords(bytes, 0, bytes.byteLength, state);
-  const sealed = [bytes.slice(), state.slice(), kernels.checksum64(bytes, 4n)];
-  state[STATE.chain] = 3n;
-  const found = new Uint32Array(records + 1);
-  return [sealed, kernels.checkRecords(bytes, 0, bytes.byteLength, state, found), state, found];
-}
-
-/** What an engine makes of a few chunks. */
-function contentSample(kernels: Kernels): unknown {
-  const bytes = Uint8Array.from({ length: 1000 }, (_, at) => at * at);
-  const gear = Uint32Array.from({ length: GEAR_FIELDS }, (_, at) => Math.imul(at, 0x9e3779b1));
-  gear.set([GEAR_WINDOW_BYTES, 3 * GEAR_WINDOW_BYTES, 2 ** 28]);
-  const [cuts, tags] = [new Uint32Array(40), new BigUint64Array(40)];
-  const count = kernels.digestChunks(bytes, 0, bytes.byteLength, gear, bytes.subarray(0, KEY_BYTES), cuts, tags);
-  const difference = new Uint8Array(500);
-  kernels.xorBytes(bytes.subarray(0, 500), bytes.subarray(500), difference);
-  return [count, cuts, tags, difference];
+/** What is said of an addon that had to stand in for others. */
+function instead(faults: readonly Error[], library: string): { reason?: string } {
+  if (faults.length === 0) return {};
+  return { reason: [...faults.map(({ message }) => message), `${library} serves instead`].join('; ') };
 }

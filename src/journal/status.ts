@@ -1,3 +1,4 @@
+import { type Engine, engine } from '../engine/engine.js';
 import type { JournalDamage } from './repair/scrub.js';
 import type { Scrubber, ScrubStatus } from './repair/scrubber.js';
 import type { OnFull, OpenCursor } from './retention/cursor.js';
@@ -40,6 +41,8 @@ export interface JournalStatus {
   /** What scrubs of this run found unreadable in what is still there; it does not keep the journal from working. */
   damage: JournalDamage[];
   scrub: ScrubStatus;
+  /** What computes its checksums and writes. */
+  engine: Engine;
   /** Why the journal takes nothing more. */
   broken?: string;
 }
@@ -62,6 +65,7 @@ export function describeJournal(
     cursors: cursors.list().map((cursor) => describeCursor(cursor, state, retention)),
     damage: scrubber.damage,
     scrub: scrubber.status,
+    engine,
   };
   const timestamp = retention.oldestTimestamp;
   if (timestamp !== undefined) status.oldestUnreleasedTimestamp = timestamp;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { requireLoopback } from '../channel/address.js';
 import { Connection } from '../channel/connection.js';
 import { Listener } from '../channel/listener.js';
+import { type Engine, engine } from '../engine/engine.js';
 import { publish } from '../engine/events.js';
 import { storageError } from '../engine/files.js';
 import {
@@ -73,6 +74,8 @@ export interface ReceiverStatus {
   wireBytesPerSecond: number;
   roundTripMs?: number;
   stages: StageCounts;
+  /** What does the byte-level work. */
+  engine: Engine;
   problem?: { code: string; message: string };
 }
 
@@ -187,6 +190,7 @@ export class Receiver {
       wireBytesPerSecond: Math.round((this.#traffic.bytesReceived * 1000) / openMs),
       ...(roundTripMs === undefined ? {} : { roundTripMs }),
       stages,
+      engine,
       ...(problem === undefined ? {} : { problem: { code: problem.code, message: problem.message } }),
     };
   }

@@ -1,3 +1,4 @@
+import { type Engine, engine } from '../engine/engine.js';
 import type { Journal } from '../journal/journal.js';
 import type { StageCounts } from '../reduce/stages.js';
 import type { LinkState, PeerLink } from './link.js';
@@ -34,6 +35,8 @@ export interface SenderStatus {
   sourceBytesPerSecond: number;
   wireBytesPerSecond: number;
   stages: StageCounts;
+  /** What does the byte-level work. */
+  engine: Engine;
   peers: SenderPeerStatus[];
 }
 
@@ -59,6 +62,7 @@ export function senderStatus(journal: Journal, links: readonly PeerLink[], openM
     sourceBytesPerSecond: perSecond(payloadBytesSent, openMs),
     wireBytesPerSecond: perSecond(wireBytesSent, openMs),
     stages: sumStages(links),
+    engine,
     peers: links.map(peerStatus),
   };
 }

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { engine } from '../../src/engine/engine.js';
 import { Running, receiver, run } from '../support/command.js';
 import { compareTrees } from '../support/compare.js';
 import { newDirectory } from '../support/temp.js';
@@ -57,7 +58,7 @@ describe('a copy', () => {
       const received = await process.ended;
       expect([sent.code, received.code]).toEqual([0, 0]);
       expect(compareTrees(source, into)).toEqual([]);
-      for (const { json } of [sent, received]) expect(json).toMatchObject({ verified: true });
+      for (const { json } of [sent, received]) expect(json).toMatchObject({ verified: true, engine });
       const stages = sent.json?.stages as Record<string, { bytesOut: number }>;
       expect((stages.frame?.bytesOut ?? 0) + (stages.control?.bytesOut ?? 0)).toBe(sent.json?.wireBytesSent);
       expect(sent.json?.wireBytesSent).toBe(received.json?.wireBytesReceived);

@@ -89,6 +89,7 @@ describe('send --once and receive --once', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/20 files in the source: 20 sent/);
     expect(stdout).toMatch(/verified: source and replica agree/);
+    expect(stdout).toMatch(/^engine: (native|portable)( \(.+\))?$/m);
     const received = await receive.ended;
     expect(received.stdout).toMatch(/records/);
     expect(received.stderr).toMatch(/listening on 127\.0\.0\.1:\d+/);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ContentKernels } from '../../src/engine/content-kernels.js';
 import { GEAR, GEAR_STATE } from '../../src/engine/content-layout.js';
-import { loadEngine, ownAddonPath } from '../../src/engine/load.js';
+import { loadEngine } from '../../src/engine/load.js';
 import { InvalidArgumentError } from '../../src/errors.js';
 import { KEY, smallGear } from './content.js';
 import { engines, nativeBuilt } from './engines.js';
@@ -133,7 +133,7 @@ describe.each(engines)('arguments, %s', (_, kernels) => {
 });
 
 describe.skipIf(!nativeBuilt)('the addon itself', () => {
-  const native = (): ContentKernels => loadEngine('native', ownAddonPath()).kernels;
+  const native = (): ContentKernels => loadEngine('native').kernels;
 
   /** What only the TypeScript side refuses; the addon may take it, and must survive. */
   test.each(cases)('%s survives the same arguments, and refuses or takes them', (name, list) => {
