@@ -9,6 +9,7 @@ import { journalRandomRead } from './journal/random-reads.js';
 import { journalRead } from './journal/read.js';
 import { journalScrub } from './journal/scrub.js';
 import { loopback } from './loopback.js';
+import { reduction } from './reduction/reduction.js';
 import { tree } from './tree.js';
 
 export type { Bench, BenchOptions, BenchRow } from './bench.js';
@@ -26,4 +27,5 @@ export const BENCHES: readonly Bench[] = [
   journalScrub,
   loopback,
   tree,
+  reduction,
 ];
