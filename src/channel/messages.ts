@@ -76,8 +76,6 @@ export interface Start {
   chain: bigint;
   /** The receiver drops its log and begins at `from`. */
   reset: boolean;
-  /** The stream of zstd may refer to the payloads of the records from here to `from`; `from` itself for none. */
-  prefix: number;
 }
 
 export interface Refusal {
@@ -197,17 +195,13 @@ export const encodeStart = (m: Start): Buffer =>
     .varint(m.from)
     .u64(m.chain)
     .u8(m.reset ? 1 : 0)
-    .varint(m.prefix)
     .take();
 
 export function decodeStart(body: Buffer): Start {
   const reader = new ByteReader(body, 'START');
-  const start = { from: reader.varint(), chain: reader.u64(), reset: readFlag(reader), prefix: reader.varint() };
+  const start = { from: reader.varint(), chain: reader.u64(), reset: readFlag(reader) };
   reader.end();
   if (start.from < 1) throw new ProtocolError(`START from ${start.from}`, 'a sequence number from 1');
-  if (start.prefix < 1 || start.prefix > start.from || (start.reset && start.prefix < start.from)) {
-    throw new ProtocolError(`a prefix from record ${start.prefix}`, `one before ${start.from}, and none after a reset`);
-  }
   return start;
 }
 

@@ -25,7 +25,13 @@ export type CodecPlan =
   | { codec: 'none' }
   /** `always`: no matter whether it is likely to gain. */
   | { codec: 'lz4'; always: boolean }
-  | { codec: 'zstd'; level: number; windowLog: number };
+  | ZstdPlan;
+
+export interface ZstdPlan {
+  codec: 'zstd';
+  level: number;
+  windowLog: number;
+}
 
 /** What this end can restore. */
 export function ownCapability(): Capability {

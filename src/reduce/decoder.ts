@@ -2,11 +2,13 @@ import { lz4Decompress } from '../engine/compress.js';
 import { ZstdDecoder } from '../engine/zstd-decoder.js';
 import { ClosedError, CompressionFailedError, ProtocolError } from '../errors.js';
 import { BATCH_BYTES_MAX, type Batch, decodeBatch } from './batch.js';
-import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD } from './body.js';
+import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST } from './body.js';
 import { type Capability, ownCapability } from './compression.js';
-import { noPrefix } from './encoder.js';
-import type { PrefixLoader } from './prefix.js';
+import { decodeRanges, type PrefixRange } from './prefix.js';
 import type { Stages } from './stages.js';
+
+/** Gets the payloads of records, end to end, at most `bytesMax` bytes. */
+export type PrefixSource = (ranges: readonly PrefixRange[], bytesMax: number) => Promise<Buffer>;
 
 /**
  * Turns frame bodies back into records, those of one session in order; every length is checked before anything is
@@ -16,18 +18,14 @@ export class Decoder {
   /** What the peer may send. */
   readonly capability: Capability;
   readonly #stages: Stages;
-  #prefix: PrefixLoader = noPrefix;
-  #zstd: Promise<ZstdDecoder> | undefined;
+  readonly #history: PrefixSource;
+  #zstd: ZstdDecoder | undefined;
   #closed = false;
 
-  constructor(stages: Stages, capability: Capability = ownCapability()) {
+  constructor(stages: Stages, history: PrefixSource = noHistory, capability: Capability = ownCapability()) {
     this.#stages = stages;
+    this.#history = history;
     this.capability = capability;
-  }
-
-  /** Has the stream begin with a prefix, which is asked for when the first batch needs it. */
-  begin(prefix: PrefixLoader): void {
-    this.#prefix = prefix;
   }
 
   async decode(body: Buffer): Promise<Batch> {
@@ -44,14 +42,15 @@ export class Decoder {
   }
 
   /** Frees the memory of the codec; what is under way fails. */
-  async close(): Promise<void> {
+  close(): void {
     this.#closed = true;
-    (await this.#zstd?.catch(() => undefined))?.close();
+    this.#zstd?.close();
   }
 
   async #restore(codec: number, bytes: Buffer, batchBytes: number): Promise<Buffer> {
     const { lz4, zstd } = this.capability;
     if (codec === CODEC_ZSTD && zstd) return this.#decompress(bytes, batchBytes);
+    if (codec === CODEC_ZSTD_FIRST && zstd) return this.#decompress(await this.#begin(bytes), batchBytes);
     if (codec === CODEC_LZ4 && lz4) return lz4Decompress(bytes, batchBytes);
     if (codec !== CODEC_NONE) throw new ProtocolError(`codec ${codec}`, 'one that WELCOME offers');
     if (bytes.byteLength !== batchBytes)
@@ -59,11 +58,20 @@ export class Decoder {
     return bytes;
   }
 
-  /** The next stretch of the session's frame. */
-  async #decompress(bytes: Buffer, batchBytes: number): Promise<Buffer> {
+  /** Begins a frame; returns its first stretch. */
+  async #begin(bytes: Buffer): Promise<Buffer> {
+    const { ranges, rest } = decodeRanges(bytes);
     const { windowLogMax } = this.capability;
-    this.#zstd ??= this.#prefix().then((prefix) => ZstdDecoder.open({ windowLogMax, prefix }));
-    const decoder = await this.#zstd;
+    this.#zstd?.close();
+    this.#zstd = undefined;
+    const prefix = ranges.length === 0 ? [] : await this.#history(ranges, 2 ** windowLogMax);
+    this.#zstd = await ZstdDecoder.open({ windowLogMax, prefix });
+    return rest;
+  }
+
+  async #decompress(bytes: Buffer, batchBytes: number): Promise<Buffer> {
+    const decoder = this.#zstd;
+    if (decoder === undefined) throw new ProtocolError('a stretch of zstd of no frame', 'the first one of a frame');
     if (this.#closed) decoder.close();
     const batch = await decoder.decompress(bytes, batchBytes).catch((error: unknown) => {
       if (error instanceof ClosedError || error instanceof CompressionFailedError) throw error;
@@ -73,4 +81,9 @@ export class Decoder {
       throw new ProtocolError(`${batch.byteLength} bytes after decompression`, `${batchBytes}`);
     return batch;
   }
+}
+
+/** For an end that has none. */
+async function noHistory(ranges: readonly PrefixRange[]): Promise<Buffer> {
+  throw new ProtocolError(`a prefix from record ${ranges[0]?.from}`, 'one that WELCOME offers');
 }

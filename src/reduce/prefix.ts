@@ -1,54 +1,107 @@
+import { ByteReader, ByteWriter } from '../engine/bytes.js';
+import { ProtocolError } from '../errors.js';
 import type { Journal } from '../journal/journal.js';
 
 /**
- * What the stream of a session may refer to from its first byte on: the payloads of the newest records that both ends
- * have had in their journals before, end to end. Equal chains say that they are the same on both ends.
+ * What a frame of zstd may refer to from its first byte on: payloads of records that both ends have in their journals,
+ * end to end. Equal chains say that they are the same on both ends, so their numbers are all that crosses.
  */
 
-/** The first and the last record of it; none when `to` is below `from`. */
+/** Records in a row, the first and the last one included. */
 export interface PrefixRange {
   from: number;
   to: number;
 }
 
-/** Gets it when the stream begins. */
-export type PrefixLoader = () => Promise<Buffer>;
-
-/** So much of a window is given to it; the rest is for the stream itself before the oldest of it goes out of reach. */
-const WINDOW_PART = 3 / 4;
-
-export function prefixBytesMax(windowLog: number): number {
-  return 2 ** windowLog * WINDOW_PART;
+/** A prefix and the records that it is made of. */
+export interface Prefix {
+  ranges: readonly PrefixRange[];
+  content: Buffer;
 }
 
-/** As many of the records up to `to` as fit, and as both ends hold: none before `floor`. */
-export function prefixRange(
-  journal: Pick<Journal, 'reachingBack'>,
-  to: number,
-  floor: number,
-  windowLog: number,
-): PrefixRange {
-  return { from: Math.max(journal.reachingBack(to, prefixBytesMax(windowLog)), floor), to };
-}
+export const NO_PREFIX: Prefix = { ranges: [], content: Buffer.alloc(0) };
 
-/** Raises what the journal does when it no longer has the records; `tooLarge` makes the error for more than `bytesMax`. */
-export async function loadPrefix(
-  journal: Pick<Journal, 'readBatches'>,
-  { from, to }: PrefixRange,
-  bytesMax: number,
-  tooLarge: () => Error,
-): Promise<Buffer> {
-  const payloads: Buffer[] = [];
-  if (from > to) return Buffer.alloc(0);
-  let bytes = 0;
-  for await (const records of journal.readBatches(from)) {
-    for (const { sequence, payload } of records) {
-      if (sequence > to) break;
-      bytes += payload.byteLength;
-      if (bytes > bytesMax) throw tooLarge();
-      payloads.push(payload);
-    }
-    if ((records[records.length - 1]?.sequence ?? 0) >= to) break;
+/** The most ranges of one prefix. */
+export const RANGES_MAX = 512;
+
+/** Count, then for each the distance from the end of the one before, and the number of its records. */
+export function encodeRanges(ranges: readonly PrefixRange[]): Buffer {
+  const writer = new ByteWriter().varint(ranges.length);
+  let end = 0;
+  for (const { from, to } of ranges) {
+    writer.varint(from - end).varint(to - from + 1);
+    end = to + 1;
   }
-  return Buffer.concat(payloads, bytes);
+  return writer.take();
+}
+
+/** Reads the ranges at the start of `bytes`; returns them with what follows. */
+export function decodeRanges(bytes: Buffer): { ranges: PrefixRange[]; rest: Buffer } {
+  const reader = new ByteReader(bytes, 'prefix');
+  const count = reader.varint(RANGES_MAX);
+  let end = 0;
+  const ranges = Array.from({ length: count }, () => {
+    const from = end + reader.varint();
+    const records = reader.varint();
+    end = from + records;
+    if (from < 1 || records < 1 || !Number.isSafeInteger(end)) {
+      throw new ProtocolError(`a prefix of ${records} records from ${from}`, 'records in rising order');
+    }
+    return { from, to: end - 1 };
+  });
+  return { ranges, rest: bytes.subarray(reader.position) };
+}
+
+/** In order, those that touch or overlap made one. */
+export function merged(ranges: readonly PrefixRange[]): PrefixRange[] {
+  const all: PrefixRange[] = [];
+  for (const { from, to } of [...ranges].sort((a, b) => a.from - b.from)) {
+    const before = all[all.length - 1];
+    if (before !== undefined && from <= before.to + 1) before.to = Math.max(before.to, to);
+    else all.push({ from, to });
+  }
+  return all;
+}
+
+/** Memory for a prefix, filled range by range. */
+export class PrefixBuilder {
+  private readonly ranges: PrefixRange[] = [];
+  private readonly memory: Buffer;
+  private filled = 0;
+
+  constructor(
+    private readonly journal: Pick<Journal, 'readBatches'>,
+    bytesMax: number,
+  ) {
+    // Only what is filled costs anything.
+    this.memory = Buffer.allocUnsafeSlow(bytesMax);
+  }
+
+  /**
+   * Takes the payloads of a range of records, or none of them: raises what the journal does when it does not hold them or
+   * cannot read them, and ProtocolError when there is no room.
+   */
+  async add({ from, to }: PrefixRange): Promise<void> {
+    let next = from;
+    let end = this.filled;
+    for await (const records of this.journal.readBatches(from, { batchRecordsMax: Math.min(4096, to - from + 1) })) {
+      for (const { sequence, payload } of records) {
+        if (sequence > to) break;
+        if (end + payload.byteLength > this.memory.byteLength) {
+          const { byteLength } = this.memory;
+          throw new ProtocolError(`a prefix of ${end + payload.byteLength} bytes and more`, `at most ${byteLength}`);
+        }
+        end += payload.copy(this.memory, end);
+        next = sequence + 1;
+      }
+      if (next > to) break;
+    }
+    if (next <= to) throw new ProtocolError(`a prefix that reaches to record ${to}`, `records up to ${next - 1}`);
+    this.filled = end;
+    this.ranges.push({ from, to });
+  }
+
+  get prefix(): Prefix {
+    return { ranges: this.ranges, content: this.memory.subarray(0, this.filled) };
+  }
 }

@@ -100,11 +100,10 @@ export async function begin(
   journal: Journal,
   from: number,
   reset: boolean,
-  prefix: number,
 ): Promise<void> {
   const chain = await journal.chainAt(from - 1);
   if (chain === undefined) throw new ProtocolError(`no chain before record ${from}`, 'a record in the queue');
-  connection.sendControl(FrameType.start, encodeStart({ from, chain, reset, prefix }));
+  connection.sendControl(FrameType.start, encodeStart({ from, chain, reset }));
   const frame = await inbox.next();
   if (frame.type === FrameType.refuse) throw refusalError(decodeRefusal(frame.body), 'the receiver');
   if (frame.type !== FrameType.ready) throw new ProtocolError(`frame type ${frame.type}`, 'READY or REFUSE');

@@ -8,7 +8,6 @@ import {
   ClosedError,
   ConnectionLostError,
   CursorDetachedError,
-  HistoryGoneError,
   LonghaulError,
   PeerRefusedError,
   ProtocolError,
@@ -18,8 +17,9 @@ import {
 import type { Journal, JournalCursor, OnFull } from '../journal/journal.js';
 import { BATCH_BYTES, BATCH_RECORDS_MAX } from '../reduce/batch.js';
 import { type CodecPlan, type CompressionChoice, codecPlan } from '../reduce/compression.js';
-import { Encoder } from '../reduce/encoder.js';
-import { loadPrefix, type PrefixRange, prefixRange } from '../reduce/prefix.js';
+import { Encoder, type FrameStarts, oneFrame } from '../reduce/encoder.js';
+import { KeyHistory } from '../reduce/key-history.js';
+import { Primer } from '../reduce/primer.js';
 import { Stages } from '../reduce/stages.js';
 import { begin, greet, judge, refusalError, refuse } from './greeting.js';
 import { FrameInbox } from './inbox.js';
@@ -74,7 +74,8 @@ interface Agreement {
   from: number;
   reset: boolean;
   plan: CodecPlan;
-  prefix: PrefixRange;
+  /** The oldest record that the peer holds. */
+  historyFrom: number;
 }
 
 /** What keeps a link from working until someone acts; it looks again at this interval. */
@@ -127,8 +128,8 @@ export class PeerLink {
   #acked = { logged: 0, applied: 0 };
   /** The peer has everything anew once it has this record; Infinity while not all of it is in the queue. */
   #owedThrough = 0;
-  /** Of what lies before this in the queue something cannot be read; no stream refers to it. */
-  #historyFloor = 1;
+  /** Where the queue holds what the keys of the peer's records held last. */
+  readonly #keys = new KeyHistory();
   #supplying: 'no' | 'once' | 'again' = 'no';
 
   constructor(address: PeerAddress, context: LinkContext) {
@@ -277,8 +278,7 @@ export class PeerLink {
     if (this.isDetached) await this.#cursor?.reattach(Math.max(from - 1, this.#cursor.position));
     connection.established();
     const plan = codecPlan(this.#context.compression, welcome.restores);
-    const prefix = this.#prefixFor(plan, reset ? { from, to: from - 1 } : { from: welcome.first, to: from - 1 });
-    await begin(connection, inbox, journal, from, reset, prefix.from);
+    await begin(connection, inbox, journal, from, reset);
     if (reset) this.#owedThrough = Number.POSITIVE_INFINITY;
     this.#acked = { logged: from - 1, applied: reset ? from - 1 : Math.min(welcome.applied, from - 1) };
     this.#count();
@@ -286,26 +286,7 @@ export class PeerLink {
     this.#saveCursor();
     this.#context.onProgress(this);
     this.codec = plan.codec;
-    return { from, reset, plan, prefix };
-  }
-
-  /** What the stream may refer to, of the records that the peer holds. */
-  #prefixFor(plan: CodecPlan, held: PrefixRange): PrefixRange {
-    const floor = Math.max(held.from, this.#historyFloor);
-    if (plan.codec !== 'zstd' || floor > held.to) return { from: held.to + 1, to: held.to };
-    const range = prefixRange(this.#context.journal, held.to, floor, plan.windowLog);
-    return { ...range, from: Math.min(range.from, held.to + 1) };
-  }
-
-  /** The payloads of records of the queue, end to end. When they cannot be read, the next session does without them. */
-  async #loadPrefix(range: PrefixRange): Promise<Buffer> {
-    const bytesMax = Number.MAX_SAFE_INTEGER;
-    try {
-      return await loadPrefix(this.#context.journal, range, bytesMax, () => new Error('the prefix is too large'));
-    } catch (error) {
-      this.#historyFloor = range.to + 1;
-      throw new HistoryGoneError(range.from, range.to, error);
-    }
+    return { from, reset, plan, historyFrom: reset ? from : welcome.first };
   }
 
   async #startingPoint(welcome: Welcome, reset: boolean, because: string): Promise<number> {
@@ -371,10 +352,10 @@ export class PeerLink {
     await ended;
   }
 
-  async #pump(connection: Connection, { from, plan, prefix }: Agreement, ended: AbortSignal): Promise<void> {
+  async #pump(connection: Connection, { from, plan, historyFrom }: Agreement, ended: AbortSignal): Promise<void> {
     const own = new AbortController();
     const signal = AbortSignal.any([ended, own.signal]);
-    const encoder = new Encoder(plan, this.stages, () => this.#loadPrefix(prefix));
+    const encoder = new Encoder(plan, this.stages, this.#frameStarts(plan, historyFrom));
     const limits = { batchBytesMax: BATCH_BYTES, batchRecordsMax: BATCH_RECORDS_MAX };
     const batches = this.#context.journal.readBatches(from, { follow: true, signal, ...limits });
     try {
@@ -386,8 +367,14 @@ export class PeerLink {
         for (const record of records) this.payloadBytesSent += record.payload.byteLength;
       }
     } finally {
-      await encoder.close();
+      encoder.close();
     }
+  }
+
+  #frameStarts(plan: CodecPlan, floor: number): FrameStarts {
+    if (plan.codec !== 'zstd') return oneFrame();
+    const { journal } = this.#context;
+    return new Primer({ journal, keys: this.#keys, windowLog: plan.windowLog, floor, held: () => this.#acked.logged });
   }
 
   #onFrame(frame: { type: number; body: Buffer }): void | Promise<void> {

@@ -4,6 +4,7 @@ import { readJson, replaceFile } from '../engine/files.js';
 import {
   ClosedError,
   HistoryGoneError,
+  JournalDamagedError,
   type LonghaulError,
   ProtocolError,
   SequenceGoneError,
@@ -11,7 +12,7 @@ import {
 } from '../errors.js';
 import type { Journal, JournalCursor } from '../journal/journal.js';
 import type { Batch } from '../reduce/batch.js';
-import { loadPrefix, type PrefixRange } from '../reduce/prefix.js';
+import { PrefixBuilder, type PrefixRange } from '../reduce/prefix.js';
 import { ApplyLoop } from './apply-loop.js';
 import type { Consumer } from './consumer.js';
 
@@ -118,17 +119,27 @@ export class ReceiveLog {
     }
   }
 
-  /** The payloads of records, end to end. When they cannot be read, the next session is told of none of them. */
-  async prefix(range: PrefixRange, bytesMax: number): Promise<Buffer> {
-    const tooLarge = () =>
-      new ProtocolError(`a prefix of more than ${bytesMax} bytes`, 'one that fits into the window');
-    try {
-      return await loadPrefix(this.journal, range, bytesMax, tooLarge);
-    } catch (error) {
-      if (error instanceof ProtocolError) throw error;
-      if (!(error instanceof SequenceGoneError)) this.#historyFloor = range.to + 1;
-      throw new HistoryGoneError(range.from, range.to, error);
+  /**
+   * The payloads of records, end to end, at most `bytesMax` bytes. When they cannot be read, the next session is told from
+   * where on they can be.
+   */
+  async payloads(ranges: readonly PrefixRange[], bytesMax: number): Promise<Buffer> {
+    const builder = new PrefixBuilder(this.journal, bytesMax);
+    for (const range of ranges) {
+      if (range.to > this.logged)
+        throw new ProtocolError(`a prefix with record ${range.to}`, `records up to ${this.logged}`);
+      await builder.add(range).catch((error: unknown) => {
+        throw this.#historyGone(range, error);
+      });
     }
+    return builder.prefix.content;
+  }
+
+  #historyGone({ from, to }: PrefixRange, error: unknown): unknown {
+    if (error instanceof ProtocolError) return error;
+    const damaged = error instanceof JournalDamagedError ? Math.max(from, error.toSequence) : to;
+    if (!(error instanceof SequenceGoneError)) this.#historyFloor = damaged + 1;
+    return new HistoryGoneError(from, to, error);
   }
 
   async close(): Promise<void> {

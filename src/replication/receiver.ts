@@ -261,7 +261,7 @@ export class Receiver {
       return;
     }
     const { heartbeatMs, peerTimeoutMs } = this.#options;
-    const decoder = new Decoder(this.#stages);
+    const decoder = new Decoder(this.#stages, (ranges, bytesMax) => this.#log.payloads(ranges, bytesMax));
     const connection: Connection = new Connection({
       socket,
       peer: 'the sender',
@@ -321,9 +321,9 @@ export class Receiver {
     this.#traffic.detach(session.connection);
     this.#connected.delete(session);
     this.#leaving.add(session);
-    void session.idle().then(async () => {
+    void session.idle().then(() => {
       this.#leaving.delete(session);
-      await decoder.close();
+      decoder.close();
     });
     if (this.#session === session) this.#session = undefined;
     const details = problem === undefined ? {} : { problem };

@@ -169,9 +169,6 @@ export class Session {
     const adopt = this.#host.adopt || hello.adopt;
     const done = this.#atWork(0);
     await this.#host.log.begin(start, hello.volume, adopt).finally(done);
-    const { decoder, log } = this.#host;
-    const prefix = { from: start.prefix, to: start.from - 1 };
-    decoder.begin(() => log.prefix(prefix, 2 ** decoder.capability.windowLogMax));
     this.connection.established();
     this.#state = 'streaming';
     this.connection.sendControl(FrameType.ready, Buffer.alloc(0));

@@ -9,7 +9,7 @@ import {
   FrameType,
 } from '../../src/channel/messages.js';
 import { VERDICTS } from '../../src/channel/verdict.js';
-import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD } from '../../src/reduce/body.js';
+import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST } from '../../src/reduce/body.js';
 import { OperationKind } from '../../src/volume/operation.js';
 import { tables } from './tables.js';
 
@@ -83,7 +83,7 @@ const LEAST: Record<string, Buffer> = {
     restores: { lz4: false, zstd: false, windowLogMax: 0 },
   }),
   'REFUSE and NOTICE': encodeRefusal({ code: '', message: '', recoverable: false }),
-  START: encodeStart({ from: 1, chain: 0n, reset: false, prefix: 1 }),
+  START: encodeStart({ from: 1, chain: 0n, reset: false }),
   ACK: encodeAck({ logged: 0, applied: 0 }),
 };
 
@@ -95,6 +95,8 @@ test.each(Object.entries(LEAST))('the offsets of %s', (heading, body) => {
 
 test('codecs and the head of a batch', () => {
   const [codec, , batch] = table('BATCH');
-  expect(codec?.meaning).toBe(`${CODEC_NONE} as it is, ${CODEC_LZ4} LZ4, ${CODEC_ZSTD} zstd`);
+  expect(codec?.meaning).toBe(
+    `${CODEC_NONE} as it is, ${CODEC_LZ4} LZ4, ${CODEC_ZSTD} zstd, ${CODEC_ZSTD_FIRST} zstd, the first of a frame`,
+  );
   expect(Number(batch?.offset)).toBe(BODY_HEADER_BYTES);
 });

@@ -2,10 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { ZstdEncoder } from '../../src/engine/zstd-encoder.js';
 import { CodecMissingError, InvalidArgumentError, type JournalRecord, ProtocolError } from '../../src/index.js';
 import { encodeBatch } from '../../src/reduce/batch.js';
-import { bodyHeader, CODEC_NONE, CODEC_ZSTD } from '../../src/reduce/body.js';
+import { bodyHeader, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST } from '../../src/reduce/body.js';
 import { type Capability, codecPlan, ownCapability, parseCompression } from '../../src/reduce/compression.js';
 import { Decoder } from '../../src/reduce/decoder.js';
 import { Encoder } from '../../src/reduce/encoder.js';
+import { encodeRanges } from '../../src/reduce/prefix.js';
 import { Stages } from '../../src/reduce/stages.js';
 import { contentOf } from '../support/files.js';
 import { randomFor } from '../support/seed.js';
@@ -67,7 +68,7 @@ describe.runIf(ownCapability().zstd)('a session with zstd', () => {
   }
 
   function newDecoder(capability?: Capability): Decoder {
-    const decoder = new Decoder(new Stages(), capability);
+    const decoder = new Decoder(new Stages(), undefined, capability);
     atEnd(() => decoder.close());
     return decoder;
   }
@@ -84,7 +85,7 @@ describe.runIf(ownCapability().zstd)('a session with zstd', () => {
     const bodies: Buffer[] = [];
     for (const [index, payload] of payloads.entries()) bodies.push(await bodyOf(encoder, payload, index + 1));
     expect(bodies.map((body) => body.readUInt8(0))).toEqual([
-      CODEC_ZSTD,
+      CODEC_ZSTD_FIRST,
       CODEC_NONE,
       CODEC_ZSTD,
       CODEC_ZSTD,
@@ -106,7 +107,7 @@ describe.runIf(ownCapability().zstd)('a session with zstd', () => {
     const [first, second] = bodies as [Buffer, Buffer, Buffer];
     const changed = Buffer.from(first);
     changed[40] = (changed[40] ?? 0) ^ 0xff;
-    const announced = (bytes: number) => Buffer.concat([bodyHeader(CODEC_ZSTD, bytes), first.subarray(5)]);
+    const announced = (bytes: number) => Buffer.concat([bodyHeader(CODEC_ZSTD_FIRST, bytes), first.subarray(5)]);
     const batchBytes = first.readUInt32LE(1);
     const sequences: Buffer[][] = [
       [second],
@@ -115,6 +116,8 @@ describe.runIf(ownCapability().zstd)('a session with zstd', () => {
       [announced(batchBytes - 1)],
       [announced(batchBytes + 1)],
       [bodyHeader(CODEC_ZSTD, 0)],
+      [bodyHeader(CODEC_ZSTD_FIRST, 10)],
+      [Buffer.concat([bodyHeader(CODEC_ZSTD, batchBytes), first.subarray(6)])],
     ];
     for (const [index, list] of sequences.entries()) {
       const decoder = newDecoder();
@@ -128,7 +131,8 @@ describe.runIf(ownCapability().zstd)('a session with zstd', () => {
     const large = await ZstdEncoder.open({ level: 1, windowLog: 22 });
     atEnd(() => large.close());
     const batch = Buffer.concat(encodeBatch([recordOf(contentOf(2, 10_000, true), 1)]));
-    const body = Buffer.concat([bodyHeader(CODEC_ZSTD, batch.byteLength), await large.compress(batch)]);
+    const head = [bodyHeader(CODEC_ZSTD_FIRST, batch.byteLength), encodeRanges([])];
+    const body = Buffer.concat([...head, await large.compress(batch)]);
     for (const capability of [{ ...everything, windowLogMax: 20 }, lz4Alone]) {
       await expect(newDecoder(capability).decode(body)).rejects.toBeInstanceOf(ProtocolError);
     }
@@ -140,7 +144,8 @@ describe.runIf(ownCapability().zstd)('a session with zstd', () => {
     const text = contentOf(2, 10_000, true);
     const [one, two] = [await bodyOf(encoder, text, 1), await bodyOf(encoder, text, 2)];
     await decoder.decode(one);
-    await Promise.all([encoder.close(), decoder.close()]);
+    encoder.close();
+    decoder.close();
     await expect(bodyOf(encoder, text, 3)).rejects.toMatchObject({ code: 'CLOSED' });
     await expect(decoder.decode(two)).rejects.toMatchObject({ code: 'CLOSED' });
   });

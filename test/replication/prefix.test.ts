@@ -98,9 +98,9 @@ describe.runIf(engine.codecs.includes('zstd'))('what crossed before', () => {
   });
 
   test.each([
-    ['the receiver', (pair: ReturnType<typeof ends>) => join(pair.received, 'log'), 'PEER_REFUSED'],
-    ['the sender', (pair: ReturnType<typeof ends>) => join(pair.sent, 'queue'), 'HISTORY_GONE'],
-  ])('is sent again when it is damaged at %s', async (_, dirOf, code) => {
+    ['the receiver, which says so', (pair: ReturnType<typeof ends>) => join(pair.received, 'log'), ['PEER_REFUSED']],
+    ['the sender, which does without it', (pair: ReturnType<typeof ends>) => join(pair.sent, 'queue'), []],
+  ])('is referred to as far as it is sound when it is damaged at %s', async (_, dirOf, codes) => {
     const pair = ends();
     let opened = await pair.open();
     await send(opened, all);
@@ -113,8 +113,8 @@ describe.runIf(engine.codecs.includes('zstd'))('what crossed before', () => {
     atEnd(() => unsubscribe('longhaul:peer', note));
     opened = await pair.open();
     const sent = await send(opened, all);
-    expect(problems).toContain(code);
-    expect(sent).toBeGreaterThan(bytes * 0.45);
+    expect(problems.filter((code) => code !== undefined && code !== 'CONNECTION_LOST')).toEqual(codes);
+    expect(sent).toBeLessThan(bytes * 0.1);
     const records = await logged(opened.receiver, RECORDS + 1);
     expect(Buffer.concat(records.map(({ payload }) => payload)).equals(Buffer.concat(all))).toBe(true);
     // The next session has what is sound.

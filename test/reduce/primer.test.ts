@@ -1,0 +1,220 @@
+import { describe, expect, test } from 'vitest';
+import { Journal, type JournalRecord, ProtocolError } from '../../src/index.js';
+import { ownCapability } from '../../src/reduce/compression.js';
+import { Decoder } from '../../src/reduce/decoder.js';
+import { Encoder } from '../../src/reduce/encoder.js';
+import { KeyHistory } from '../../src/reduce/key-history.js';
+import {
+  decodeRanges,
+  encodeRanges,
+  merged,
+  PrefixBuilder,
+  type PrefixRange,
+  RANGES_MAX,
+} from '../../src/reduce/prefix.js';
+import { Primer } from '../../src/reduce/primer.js';
+import { Stages } from '../../src/reduce/stages.js';
+import { randomFor } from '../support/seed.js';
+import { atEnd, newDirectory } from '../support/temp.js';
+
+const WINDOW_LOG = 20;
+const WINDOW_BYTES = 2 ** WINDOW_LOG;
+
+async function newJournal(): Promise<Journal> {
+  const journal = await Journal.open({ dir: newDirectory(), segmentBytes: 64 * 1024 });
+  atEnd(() => journal.close());
+  return journal;
+}
+
+describe('the ranges of a prefix', () => {
+  test('come back as they went, with what follows them', () => {
+    const random = randomFor(331);
+    for (let round = 0; round < 50; round++) {
+      const ranges: PrefixRange[] = [];
+      for (let end = 0; ranges.length < round * 10; ) {
+        const from = end + 1 + random.below(1000);
+        const to = from + random.below(1000);
+        ranges.push({ from, to });
+        end = to;
+      }
+      const rest = random.bytes(10);
+      const decoded = decodeRanges(Buffer.concat([encodeRanges(ranges), rest]));
+      expect(decoded.ranges).toEqual(ranges);
+      expect(decoded.rest.equals(rest)).toBe(true);
+    }
+  });
+
+  test.each([
+    ['nothing', Buffer.alloc(0)],
+    [
+      'too many',
+      encodeRanges(Array.from({ length: RANGES_MAX + 1 }, (_, at) => ({ from: 2 * at + 1, to: 2 * at + 1 }))),
+    ],
+    ['record 0', Buffer.from([1, 0, 1])],
+    ['no records', Buffer.from([1, 1, 0])],
+    ['fewer than it says', Buffer.from([2, 1, 1])],
+    ['numbers beyond counting', Buffer.from([1, 1, 255, 255, 255, 255, 255, 255, 255, 15])],
+  ])('%s are refused', (_, bytes) => {
+    expect(() => decodeRanges(bytes)).toThrow(ProtocolError);
+  });
+
+  test('are made one where they touch', () => {
+    const ranges = [
+      { from: 10, to: 12 },
+      { from: 1, to: 3 },
+      { from: 4, to: 4 },
+      { from: 11, to: 20 },
+      { from: 30, to: 30 },
+      { from: 12, to: 13 },
+    ];
+    expect(merged(ranges)).toEqual([
+      { from: 1, to: 4 },
+      { from: 10, to: 20 },
+      { from: 30, to: 30 },
+    ]);
+  });
+
+  test('are read up to a bound, and not beyond what there is', async () => {
+    const journal = await newJournal();
+    await journal.appendMany([1, 2, 3, 4].map((byte) => Buffer.alloc(1000, byte)));
+    const builder = new PrefixBuilder(journal, 3999);
+    await builder.add({ from: 2, to: 3 });
+    await expect(builder.add({ from: 1, to: 2 })).rejects.toBeInstanceOf(ProtocolError);
+    await expect(builder.add({ from: 4, to: 5 })).rejects.toBeInstanceOf(ProtocolError);
+    await expect(builder.add({ from: 6, to: 7 })).rejects.toBeInstanceOf(ProtocolError);
+    await builder.add({ from: 4, to: 4 });
+    const { ranges, content } = builder.prefix;
+    expect(ranges).toEqual([
+      { from: 2, to: 3 },
+      { from: 4, to: 4 },
+    ]);
+    expect(content.equals(Buffer.concat([2, 3, 4].map((byte) => Buffer.alloc(1000, byte))))).toBe(true);
+  });
+});
+
+describe('what a key held last', () => {
+  const record = (sequence: number, key: string | undefined, offset: number, bytes: number) => ({
+    sequence,
+    offset,
+    payload: Buffer.alloc(bytes),
+    ...(key === undefined ? {} : { key: Buffer.from(key) }),
+  });
+
+  test('is its newest records in a row, small ones between them aside', () => {
+    const keys = new KeyHistory();
+    const list: [string | undefined, number, number][] = [
+      ['a', 0, 1000],
+      ['b', 0, 500],
+      ['a', 0, 1000],
+      ['a', 0, 20],
+      ['a', 1000, 700],
+      ['b', 0, 10],
+      [undefined, 0, 900],
+      ['c', 0, 127],
+      ['a', 1700, 300],
+    ];
+    const find = (key: string, floor = 1, held = 100) => keys.find(Buffer.from(key), 0, floor, held);
+    for (const [index, [key, offset, bytes]] of list.entries()) keys.note(record(index + 1, key, offset, bytes));
+    expect(find('a')).toEqual({ from: 3, to: 9, bytes: 2000 });
+    expect(find('b')).toEqual({ from: 2, to: 2, bytes: 500 });
+    expect(find('c')).toBeUndefined();
+    keys.note(record(2, 'c', 0, 900));
+    expect(find('c')).toBeUndefined();
+    expect(keys.through).toBe(9);
+    expect(find('a', 1, 8)).toEqual({ from: 1, to: 1, bytes: 1000 });
+    expect(find('a', 2, 8)).toBeUndefined();
+    expect(find('a', 4)).toBeUndefined();
+    // What goes on with it is no other content of the key.
+    expect(keys.find(Buffer.from('a'), 2000, 1, 100)).toEqual({ from: 1, to: 1, bytes: 1000 });
+    expect(keys.find(Buffer.from('b'), 500, 1, 100)).toBeUndefined();
+  });
+});
+
+describe.runIf(ownCapability().zstd)('frames that begin with what their keys held', () => {
+  /** Both ends with one journal between them: what the sender's holds is what the receiver's held. */
+  async function transfer(journal: Journal, from: number, keys = new KeyHistory(), floor = 1) {
+    const held = from - 1;
+    const primer = new Primer({ journal, keys, windowLog: WINDOW_LOG, floor, held: () => held });
+    const encoder = new Encoder({ codec: 'zstd', level: 3, windowLog: WINDOW_LOG }, new Stages(), primer);
+    const capability = { lz4: true, zstd: true, windowLogMax: WINDOW_LOG };
+    const history = async (ranges: readonly PrefixRange[], bytesMax: number): Promise<Buffer> => {
+      expect(Math.min(...ranges.map((range) => range.from))).toBeGreaterThanOrEqual(floor);
+      expect(Math.max(...ranges.map((range) => range.to))).toBeLessThan(from);
+      const builder = new PrefixBuilder(journal, bytesMax);
+      for (const range of ranges) await builder.add(range);
+      return builder.prefix.content;
+    };
+    const decoder = new Decoder(new Stages(), history, capability);
+    atEnd(() => {
+      encoder.close();
+      decoder.close();
+    });
+    let wireBytes = 0;
+    for await (const records of journal.readBatches(from, { batchBytesMax: 64 * 1024 })) {
+      const body = Buffer.concat(await encoder.encode(records));
+      wireBytes += body.byteLength;
+      const restored = (await decoder.decode(body)).records.map(({ payload }) => payload);
+      expect(Buffer.concat(restored).equals(Buffer.concat(records.map(({ payload }) => payload)))).toBe(true);
+    }
+    return wireBytes;
+  }
+
+  const text = (random: ReturnType<typeof randomFor>, bytes: number): Buffer =>
+    Buffer.from(random.bytes(bytes / 2).toString('hex'));
+
+  /** The same with a few bytes changed, some gone, some new. */
+  function edited(random: ReturnType<typeof randomFor>, content: Buffer): Buffer {
+    const at = random.below(content.byteLength - 200);
+    return Buffer.concat([content.subarray(0, at), text(random, 60), content.subarray(at + 100)]);
+  }
+
+  test('cost what has changed, however long ago it was written, in whatever order it comes', async () => {
+    const random = randomFor(332);
+    const journal = await newJournal();
+    const files = Array.from({ length: 60 }, (_, at) => ({ key: `file ${at}`, content: text(random, 100_000) }));
+    const bytes = files.length * 100_000;
+    expect(bytes).toBeGreaterThan(5 * WINDOW_BYTES);
+    for (const { key, content } of files) await journal.append(content, { key });
+    expect(await transfer(journal, 1)).toBeGreaterThan(bytes * 0.45);
+    for (const restarted of [true, false]) {
+      const from = journal.last + 1;
+      const keys = new KeyHistory();
+      // A process that did not end has seen the records as it sent them.
+      if (!restarted) for await (const record of journal.read(1)) keys.note(record as JournalRecord);
+      for (const file of files.sort(() => random.below(3) - 1)) {
+        file.content = edited(random, file.content);
+        await journal.append(file.content, { key: file.key });
+      }
+      expect(await transfer(journal, from, keys), `seed ${random.seed}`).toBeLessThan(bytes * 0.03);
+    }
+  });
+
+  test('take of a content that is larger than their window what lies about the same place', async () => {
+    const random = randomFor(333);
+    const journal = await newJournal();
+    const parts = Array.from({ length: 100 }, () => text(random, 40_000));
+    const write = async () => {
+      for (const [at, part] of parts.entries()) await journal.append(part, { key: 'image', offset: at * 40_000 });
+    };
+    await write();
+    const from = journal.last + 1;
+    for (const at of parts.keys()) parts[at] = edited(random, parts[at] as Buffer);
+    await write();
+    expect(await transfer(journal, from), `seed ${random.seed}`).toBeLessThan(4_000_000 * 0.05);
+  });
+
+  test('refer to nothing that the peer has freed', async () => {
+    const random = randomFor(334);
+    const journal = await newJournal();
+    const contents = Array.from({ length: 10 }, () => text(random, 50_000));
+    for (const [at, content] of contents.entries()) await journal.append(content, { key: `file ${at}` });
+    for (const [at, content] of contents.entries()) await journal.append(content, { key: `file ${at}` });
+    const costs = [];
+    for (const floor of [1, 6, 11]) costs.push(await transfer(journal, 11, new KeyHistory(), floor));
+    const [all = 0, half = 0, none = 0] = costs;
+    expect(all).toBeLessThan(20_000);
+    expect(half).toBeGreaterThan(100_000);
+    expect(half).toBeLessThan(170_000);
+    expect(none).toBeGreaterThan(230_000);
+  });
+});
