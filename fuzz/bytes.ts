@@ -49,7 +49,7 @@ function randomField(random: Random): Field {
   const number = random.below(2 ** random.between(1, 21)) * 2 ** random.pick([0, 7, 14, 32]) + random.below(2);
   const bytes = random.bytes(random.pick([0, 1, random.below(300)]));
   const text = String.fromCodePoint(...Array.from({ length: random.below(20) }, () => random.below(0xd800)));
-  const big = (BigInt(random.u32()) << 32n) | BigInt(random.u32());
+  const big = random.u64();
   const fields: Field[] = [
     { write: (w) => w.u8(bytes.byteLength & 0xff), read: (r) => r.u8(), value: bytes.byteLength & 0xff },
     { write: (w) => w.u16(number & 0xffff), read: (r) => r.u16(), value: number & 0xffff },

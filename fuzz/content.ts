@@ -2,14 +2,9 @@ import assert from 'node:assert/strict';
 import type { ContentKernels } from '../src/engine/content-kernels.js';
 import { GEAR } from '../src/engine/content-layout.js';
 import { gearOf } from '../src/engine/gear.js';
-import { checked } from '../src/engine/kernels.js';
-import { loadEngine } from '../src/engine/load.js';
-import { portable } from '../src/engine/portable.js';
 import type { Random } from './random.js';
 import type { FuzzTarget } from './target.js';
-
-/** Both engines where the addon was built; alone, the portable one is held against its own whole. */
-const engines: readonly ContentKernels[] = [checked(portable), checked(loadEngine(undefined).kernels)];
+import { twins } from './twins.js';
 
 const CUTS = 200;
 
@@ -20,12 +15,11 @@ export const contentChunks: FuzzTarget = {
     const bytes = content(random, random.below(random.pick([100, 3000, 250_000])));
     const gear = randomGear(random);
     const key = random.bytes(32);
-    const [expected, answer] = engines.map((kernels) => chunkAndDigest(kernels, bytes, gear, key));
+    const seed = random.u64();
+    const [expected, answer] = twins.map((kernels) => chunkAndDigest(kernels, bytes, gear, key, seed));
     assert.deepEqual(answer, expected);
     const pieces = random.slices(bytes, random.pick([1 + Math.ceil(bytes.byteLength / 100), 20_000, 250_000]));
-    const [whole, ...others] = [[bytes], pieces].flatMap((list) =>
-      engines.map((kernels) => cutAll(kernels, list, gear)),
-    );
+    const [whole, ...others] = [[bytes], pieces].flatMap((list) => twins.map((kernels) => cutAll(kernels, list, gear)));
     for (const other of others) assert.deepEqual(other, whole);
   },
 };
@@ -42,7 +36,7 @@ export const contentDelta: FuzzTarget = {
     const start = random.below(sparse.byteLength + 1);
     const end = random.between(start, sparse.byteLength);
     const minBytes = random.between(1, random.pick([2, 20, 500]));
-    const [expected, answer] = engines.map((kernels) => {
+    const [expected, answer] = twins.map((kernels) => {
       kernels.xorBytes(a, b, into);
       const difference = Buffer.from(into);
       kernels.xorBytes(into, b, into);
@@ -55,13 +49,19 @@ export const contentDelta: FuzzTarget = {
   },
 };
 
-function chunkAndDigest(kernels: ContentKernels, bytes: Buffer, gear: Uint32Array, key: Buffer): unknown[] {
+function chunkAndDigest(
+  kernels: ContentKernels,
+  bytes: Buffer,
+  gear: Uint32Array,
+  key: Buffer,
+  seed: bigint,
+): unknown[] {
   const [cuts, tags] = [new Uint32Array(CUTS), new BigUint64Array(CUTS)];
   const count = kernels.digestChunks(bytes, 0, bytes.byteLength, gear, key, cuts, tags);
   const ranges = Uint32Array.from({ length: 2 * count }, (_, at) => (at === 0 ? 0 : (cuts[(at - 1) >> 1] as number)));
   const [digests, sums] = [new Uint8Array(16 * count), new BigUint64Array(count)];
   kernels.digestRanges(bytes, ranges, key, digests);
-  kernels.checksumRanges(bytes, ranges, 3n, sums);
+  kernels.checksumRanges(bytes, ranges, seed, sums);
   for (let index = 0; index < count; index++) {
     assert.equal(
       Buffer.from(digests.buffer).readBigUInt64LE(16 * index),

@@ -56,7 +56,7 @@ function randomFrame(random: Random): Frame {
     type: random.below(256),
     generation: random.u32(),
     bodyLength: body.byteLength,
-    session: (BigInt(random.u32()) << 32n) | BigInt(random.u32()),
+    session: random.u64(),
     frameNumber: random.pick([
       0,
       random.u32(),

@@ -33,6 +33,10 @@ export class Random {
     return result;
   }
 
+  u64(): bigint {
+    return (BigInt(this.u32()) << 32n) | BigInt(this.u32());
+  }
+
   /** From 0 up to, not including, 1. */
   fraction(): number {
     return this.u32() / 0x1_0000_0000;

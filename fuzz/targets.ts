@@ -1,6 +1,7 @@
 import { bytesHostile, bytesRoundTrip } from './bytes.js';
 import { contentChunks, contentDelta } from './content.js';
 import { hostileFrames, mutatedFrames, validFrames } from './frames.js';
+import { checksums, records } from './records.js';
 import type { FuzzTarget } from './target.js';
 
 /** Every target of a normal run, and of the smoke run in the tests. */
@@ -12,4 +13,6 @@ export const targets: readonly FuzzTarget[] = [
   bytesHostile,
   contentChunks,
   contentDelta,
+  records,
+  checksums,
 ];

@@ -4,7 +4,6 @@
 #include <zstd_errors.h>
 
 #include <algorithm>
-#include <cstring>
 
 namespace longhaul {
 namespace {
@@ -41,10 +40,10 @@ ZstdOutcome ZstdDecoder::open(int window_log_max, const ZstdSpans& prefix) {
 ZstdOutcome ZstdDecoder::decompress(const ZstdSpans& input, ZstdOutput& output, const ZstdStop& stop) {
   if (!ended_.ok()) return ended_;
   for (const ZstdSpan& span : input) {
-    if (span.length == 0) continue;
-    ZstdOutcome outcome = check_header(span);
+    size_t at = 0;
+    ZstdOutcome outcome = read_header(span, &at, output);
     if (!outcome.ok()) return outcome;
-    for (size_t at = 0; at < span.length;) {
+    while (at < span.length) {
       if (stop.stopped()) return broken(ZstdStatus::stopped, "");
       ZSTD_inBuffer step = {span.data + at, std::min(kZstdStepBytes, span.length - at), 0};
       outcome = read(step, output);
@@ -52,25 +51,29 @@ ZstdOutcome ZstdDecoder::decompress(const ZstdSpans& input, ZstdOutput& output, 
       at += step.pos;
     }
   }
+  before_bytes_ += output.length();
   memory_bytes_ = ZSTD_sizeof_DCtx(context_.get()) + prefix_.length();
   return {};
 }
 
-// zstd itself does not look at the window of a frame that it can decode in one go.
-ZstdOutcome ZstdDecoder::check_header(const ZstdSpan& span) {
-  if (header_checked_) return {};
-  const size_t more = std::min(sizeof header_ - header_bytes_, span.length);
-  std::memcpy(header_ + header_bytes_, span.data, more);
-  header_bytes_ += more;
-  ZSTD_FrameHeader header;
-  const size_t result = ZSTD_getFrameHeader(&header, header_, header_bytes_);
-  if (ZSTD_isError(result)) return broken(status_of(result), ZSTD_getErrorName(result));
-  if (result > 0) return {};
-  if (header.frameType != ZSTD_frame) return broken(ZstdStatus::damaged, "not a frame of data");
-  if (header.windowSize > window_bytes_max_) {
-    return broken(ZstdStatus::window_too_large, "the frame's window is larger than agreed");
+// zstd is given the header, and nothing but the header, first. Where a whole frame comes in one piece it would otherwise
+// decode that in one go: without a look at its window, and with other results for some that no encoder made.
+ZstdOutcome ZstdDecoder::read_header(const ZstdSpan& span, size_t* at, ZstdOutput& output) {
+  while (!header_read_ && *at < span.length) {
+    header_[header_bytes_++] = span.data[(*at)++];
+    ZSTD_FrameHeader header;
+    const size_t result = ZSTD_getFrameHeader(&header, header_, header_bytes_);
+    if (ZSTD_isError(result)) return broken(status_of(result), ZSTD_getErrorName(result));
+    if (result > 0) continue;
+    if (header.frameType != ZSTD_frame) return broken(ZstdStatus::damaged, "not a frame of data");
+    if (header.windowSize > window_bytes_max_) {
+      return broken(ZstdStatus::window_too_large, "the frame's window is larger than agreed");
+    }
+    header_read_ = true;
+    content_bytes_ = header.frameContentSize;
+    ZSTD_inBuffer whole = {header_, header_bytes_, 0};
+    return read(whole, output);
   }
-  header_checked_ = true;
   return {};
 }
 
@@ -85,6 +88,9 @@ ZstdOutcome ZstdDecoder::read(ZSTD_inBuffer& input, ZstdOutput& output) {
     if (output.full()) return broken(ZstdStatus::output_too_large, "more than the call may put out");
     if (left == 0) {
       frame_ended_ = true;
+      if (content_bytes_ != ZSTD_CONTENTSIZE_UNKNOWN && content_bytes_ != before_bytes_ + output.length()) {
+        return broken(ZstdStatus::damaged, "not as long as the frame says");
+      }
       close();
       if (input.pos == input.size) return {};
       return broken(ZstdStatus::damaged, "bytes behind the end of the frame");

@@ -23,7 +23,7 @@ class ZstdDecoder {
   void close();
 
  private:
-  ZstdOutcome check_header(const ZstdSpan& span);
+  ZstdOutcome read_header(const ZstdSpan& span, size_t* at, ZstdOutput& output);
   ZstdOutcome read(ZSTD_inBuffer& input, ZstdOutput& output);
   ZstdOutcome broken(ZstdStatus status, const char* reason);
 
@@ -32,10 +32,12 @@ class ZstdDecoder {
   size_t window_bytes_max_ = 0;
   std::atomic<size_t> memory_bytes_{0};
   ZstdOutcome ended_;
-  // The start of the frame, as far as it has come, until its header is known to be within bounds.
+  // The frame's header as far as it has come, and what it says of the length of the content.
   uint8_t header_[18];
   size_t header_bytes_ = 0;
-  bool header_checked_ = false;
+  bool header_read_ = false;
+  uint64_t content_bytes_ = 0;
+  uint64_t before_bytes_ = 0;  // put out by earlier calls
   bool frame_ended_ = false;
 };
 

@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { Kernels } from '../../src/engine/kernels.js';
+import { encode, type RawRecord, randomRecords } from '../../fuzz/journal-records.js';
 import { NO_KEY, RECORD, RECORD_HEADER_BYTES, STATE, STOP } from '../../src/engine/record-layout.js';
 import { InvalidArgumentError } from '../../src/errors.js';
 import { randomFor, rounds, SEED } from '../support/seed.js';
 import { engines } from './engines.js';
-import { encode, type RawRecord, randomRecords } from './journal-records.js';
 
 const SEGMENT_SEED = 0x1234_5678_9abc_def0n;
 const CHAIN = 0xfeed_beefn;
@@ -160,43 +159,4 @@ describe.each(engines)('records, %s', (_, kernels) => {
       expect([...state]).toEqual([...sealState()]);
     });
   });
-});
-
-const [[, portable], native] = engines as [(typeof engines)[0], (typeof engines)[0]?];
-
-/** What a call leaves, as text: comparing many large buffers otherwise takes minutes. */
-const told = (...parts: unknown[]): string =>
-  parts.map((part) => (Buffer.isBuffer(part) ? part.toString('latin1') : String(part))).join('|');
-
-function seal(kernels: Kernels, given: Uint8Array): { bytes: Buffer; outcome: string } {
-  const bytes = Buffer.from(given);
-  const state = sealState();
-  let records: unknown;
-  try {
-    records = kernels.sealRecords(bytes, 0, bytes.byteLength, state);
-  } catch (error) {
-    records = error;
-  }
-  return { bytes, outcome: told(records, state, bytes) };
-}
-
-test.skipIf(native === undefined)(`both engines do the same, also with damage and noise (seed ${SEED})`, () => {
-  const random = randomFor(3);
-  const twin = native?.[1] ?? portable;
-  for (let round = 0; round < rounds(300); round++) {
-    const given = random.chance(0.8) ? encode(randomRecords(random, random.below(30), 41)).bytes : random.bytes(300);
-    const { bytes, outcome } = seal(portable, given);
-    expect(seal(twin, given).outcome === outcome, `sealing, round ${round}`).toBe(true);
-    for (let flips = random.below(3); flips > 0 && bytes.byteLength > 0; flips--) {
-      bytes[random.below(bytes.byteLength)] = random.u32();
-    }
-    const start = random.chance(0.9) ? 0 : random.below(bytes.byteLength + 1);
-    const end = random.chance(0.7) ? bytes.byteLength : random.between(start, bytes.byteLength);
-    const [expected, answer] = [portable, twin].map((kernels) => {
-      const state = checkState(41, 0);
-      const found = round % 2 === 0 ? new Float64Array(20) : new Uint32Array(20);
-      return told(kernels.checkRecords(bytes, start, end, state, found), state, found);
-    });
-    expect(answer, `checking, round ${round}`).toBe(expected);
-  }
 });

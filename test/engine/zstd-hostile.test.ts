@@ -91,6 +91,19 @@ describe.skipIf(!zstdHere)('the decoder refuses', () => {
     expect(failure).toMatchObject({ code: 'COMPRESSED_DATA_DAMAGED', found: expect.stringMatching(/\w+/) });
   });
 
+  test.each<[string, string]>([
+    ['shorter than it says, ended by an empty block', '28b52ffd20ff010000'],
+    ['longer than it says', '28b52ffd20011100006161'],
+    ['with another one in its header', '28b52ffd2328b52ffd20010b000061'],
+  ])('a frame %s, wherever it is cut', async (_, hex) => {
+    const frame = Buffer.from(hex, 'hex');
+    for (let at = 0; at < frame.byteLength; at++) {
+      const decoder = await newDecoder();
+      const pieces = [frame.subarray(0, at), frame.subarray(at)];
+      expect(await codeOf(decoder.decompress(pieces, 1000)), `cut at ${at}`).toBe('COMPRESSED_DATA_DAMAGED');
+    }
+  });
+
   test('a second frame', async () => {
     const frame = await frameOf(text);
     const decoder = await newDecoder();

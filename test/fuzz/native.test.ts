@@ -1,121 +1,112 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { bytesIn, CORPUS_BYTES_MAX, CORPUS_FILES_MAX } from '../../fuzz/corpus.js';
+import { NativeBuild } from '../../fuzz/native-build.js';
+import { corpusOf, foundIn, fuzzNative, type NativeResult, replayNative } from '../../fuzz/native-run.js';
+import { type NativeTarget, nativeCanary, nativeTargets } from '../../fuzz/native-target.js';
+import { root } from '../../fuzz/native-units.js';
+import { findClang, findGcc, type Missing, type Toolchain } from '../../fuzz/toolchain.js';
 import { rounds, SEED } from '../support/seed.js';
 import { newDirectory } from '../support/temp.js';
 
-/** The kernels are free of Node, so they run alone, with a sanitizer that sees every byte read out of bounds. */
+/** The kernels are free of Node, so they run alone, with sanitizers that see every byte read out of bounds. */
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const folder = (name: string): string => dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
-const xxhash = join(folder('xxhash-addon'), 'xxHash');
-const blake3 = join(folder('@c4312/blake3-native'), 'c');
-const compiler = process.env.CXX ?? 'g++';
-const cCompiler = process.env.CC ?? 'gcc';
-const ROUNDS = 3000;
-const ZSTD_ROUNDS = 1000;
-const FLAGS = ['-std=c++17', '-g', '-O1', '-Wall', '-Wextra', '-Werror', '-fsanitize=address,undefined'];
+const BUILD_MS = 300_000;
+const byName = (targets: readonly NativeTarget[]) => targets.map((target) => [target.name, target] as const);
 
-function compile(args: string[]): { status: number | null; stderr: string } {
-  return spawnSync(compiler, [...FLAGS, '-fno-sanitize-recover=all', ...args], { cwd: root, encoding: 'utf8' });
+function buildWith(toolchain: Toolchain | Missing, what: string): NativeBuild | undefined {
+  if (!('missing' in toolchain)) return new NativeBuild(toolchain);
+  console.warn(`skipped: ${what}, because ${toolchain.missing}`);
+  return undefined;
 }
 
-/** BLAKE3 in plain C, so that the sanitizer sees what it reads and writes; its code has no part in what is tested. */
-function compileLibrary(dir: string): string[] {
-  const plain = ['SSE2', 'SSE41', 'AVX2', 'AVX512'].map((name) => `-DBLAKE3_NO_${name}`);
-  return ['blake3', 'blake3_dispatch', 'blake3_portable'].map((name) => {
-    const object = join(dir, `${name}.o`);
-    const args = ['-x', 'c', '-O2', '-fsanitize=address', ...plain, '-DBLAKE3_USE_NEON=0'];
-    const made = spawnSync(compiler, [...args, '-c', join(blake3, `${name}.c`), '-o', object], { encoding: 'utf8' });
-    expect(made).toMatchObject({ status: 0 });
-    return object;
-  });
-}
+const steered = buildWith(findClang(), 'fuzzing that is steered by coverage');
+const plain = buildWith(findGcc(), 'fuzzing without libFuzzer');
 
-/** Why the kernels cannot be compiled with sanitizers here; undefined where they can. */
-function missing(): string | undefined {
-  if (process.platform !== 'linux') return `no sanitizers are tried on ${process.platform}`;
-  const probe = join(newDirectory(), 'probe');
-  const { status } = compile(['-x', 'c++', '-o', probe, '-include', 'cstddef', '/dev/null', '-shared', '-fPIC']);
-  return status === 0 ? undefined : `${compiler} with AddressSanitizer is not here`;
-}
-
-test(`the kernels stand damage and noise under AddressSanitizer (seed ${SEED})`, (context) => {
-  const reason = missing();
-  if (reason !== undefined) {
-    console.warn(`skipped: ${reason}`);
-    context.skip(reason);
+/** Has it stand the runs of a smoke test. What it finds is kept where the command that replays it looks. */
+async function stand(program: string, target: NativeTarget): Promise<void> {
+  const result = await fuzzNative(program, target, newDirectory(), { seed: SEED, runs: rounds(target.smokeRuns) });
+  if (result.input !== undefined) {
+    const kept = join(tmpdir(), 'longhaul-fuzz', target.name, basename(result.input));
+    mkdirSync(join(kept, '..'), { recursive: true });
+    copyFileSync(result.input, kept);
+    console.error(`replay with: npm run fuzz ${target.name} -- --input ${kept}`);
   }
+  expect(result, result.said).toMatchObject({ ok: true, runs: rounds(target.smokeRuns) });
+}
+
+/** The canary given these bytes as they are. */
+async function canaryOn(program: string, bytes: string): Promise<NativeResult> {
   const dir = newDirectory();
-  const program = join(dir, 'kernels');
-  const sources = ['fuzz/native/kernels.cc', 'fuzz/native/content.cc'];
-  const kernels = ['records', 'durable', 'delta', 'digest', 'gear'].map((name) => `native/${name}.cc`);
-  const library = compileLibrary(dir);
-  const args = ['-I', xxhash, '-I', blake3, '-o', program, ...sources, ...kernels, ...library];
-  expect(compile(args)).toMatchObject({ status: 0, stderr: '' });
-  const count = rounds(ROUNDS);
-  const run = spawnSync(program, [String(SEED), String(count), join(dir, 'file')], { encoding: 'utf8' });
-  expect(run).toMatchObject({ status: 0, stderr: '', stdout: `${count} rounds\n` });
-}, 120_000);
-
-/** The decoder's sources are looked at as ours are, the others only make its input: without the slower strategies. */
-const SLOW_STRATEGIES = ['DFAST', 'GREEDY', 'LAZY', 'LAZY2', 'BTLAZY2', 'BTOPT', 'BTULTRA'];
-const ZSTD_FLAGS = ['-O1', '-w', '-DZSTD_DISABLE_ASM', ...SLOW_STRATEGIES.map(exclude)];
-
-function exclude(strategy: string): string {
-  return `-DZSTD_EXCLUDE_${strategy}_BLOCK_COMPRESSOR`;
+  writeFileSync(join(dir, 'input'), bytes);
+  return replayNative(program, nativeCanary, dir, join(dir, 'input'));
 }
 
-/** Compiles in a directory, beside other things; rejects with what the compiler said. */
-async function compiled(dir: string, command: string, args: string[]): Promise<void> {
-  const child = spawn(command, args, { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr.on('data', (data) => {
-    said += data;
-  });
-  const [status] = await once(child, 'close');
-  if (status !== 0 || said !== '') throw new Error(said);
-}
+const BUGS: [word: string, report: RegExp][] = [
+  ['read', /AddressSanitizer: heap-buffer-overflow/],
+  ['sum', /runtime error: signed integer overflow/],
+  ['song', /check failed: the canary sang/],
+];
 
-test(`the codec stands damage and noise under AddressSanitizer (seed ${SEED})`, async (context) => {
-  const reason = missing();
-  if (reason !== undefined) {
-    console.warn(`skipped: ${reason}`);
-    context.skip(reason);
+async function catchBugs(build: NativeBuild): Promise<void> {
+  const program = await build.program(nativeCanary);
+  for (const [word, report] of BUGS) {
+    const { ok, said } = await canaryOn(program, `${word}!`);
+    expect({ ok, word }).toEqual({ ok: false, word });
+    expect(said).toMatch(report);
   }
-  const dir = newDirectory();
-  const list = (...args: string[]): string[] =>
-    execFileSync(process.execPath, ['native/zstd_sources.cjs', ...args], { cwd: root, encoding: 'utf8' })
-      .trim()
-      .split('\n')
-      .map((path) => join(root, path));
-  const [headers = ''] = list('include');
-  const library = list();
-  const decoder = library.filter((path) => path.includes('/decompress/'));
-  const others = library.filter((path) => !path.includes('/decompress/'));
-  const ours = [
-    'fuzz/native/zstd.cc',
-    ...['call', 'decoder', 'encoder', 'pieces'].map((name) => `native/zstd_${name}.cc`),
-  ];
-  await Promise.all([
-    compiled(dir, cCompiler, [...ZSTD_FLAGS, '-g', '-fsanitize=address', '-c', ...decoder]),
-    compiled(dir, cCompiler, [...ZSTD_FLAGS, '-c', ...others]),
-    compiled(dir, compiler, [
-      ...FLAGS,
-      '-fno-sanitize-recover=all',
-      '-I',
-      headers,
-      '-c',
-      ...ours.map((path) => join(root, path)),
-    ]),
-  ]);
-  const program = join(dir, 'zstd');
-  const objects = [...library, ...ours].map((path) => join(dir, basename(path).replace(/[.]cc?$/, '.o')));
-  expect(compile(['-o', program, ...objects])).toMatchObject({ status: 0, stderr: '' });
-  const count = rounds(ZSTD_ROUNDS);
-  const run = spawnSync(program, [String(SEED), String(count)], { encoding: 'utf8' });
-  expect(run).toMatchObject({ status: 0, stderr: '', stdout: `${count} rounds\n` });
-}, 180_000);
+  expect(await canaryOn(program, 'silence')).toMatchObject({ ok: true });
+}
+
+describe.skipIf(steered === undefined)('native targets, steered by coverage', () => {
+  const build = steered as NativeBuild;
+
+  test('a target that must fail is caught from nothing, and its input replays it', { timeout: BUILD_MS }, async () => {
+    const program = await build.program(nativeCanary);
+    const limits = { seed: SEED, runs: nativeCanary.smokeRuns };
+    const { ok, input = '' } = await fuzzNative(program, nativeCanary, newDirectory(), limits);
+    expect(ok).toBe(false);
+    const replay = await replayNative(program, nativeCanary, newDirectory(), input);
+    expect(replay).toMatchObject({ ok: false, said: expect.stringMatching(/song|sum|read/) });
+  });
+
+  test('each kind of bug is caught', { timeout: BUILD_MS }, () => catchBugs(build));
+
+  test.each(byName(nativeTargets))(`%s stands its runs (seed ${SEED})`, { timeout: BUILD_MS }, async (_, target) => {
+    await stand(await build.program(target), target);
+  });
+});
+
+describe.skipIf(plain === undefined)('native targets, without libFuzzer', () => {
+  const build = plain as NativeBuild;
+  // The small one shows that the targets still work this way; the rest of them is for where there is no other.
+  const targets = steered === undefined ? nativeTargets : nativeTargets.filter(({ name }) => name === 'delta-native');
+
+  test('a target that must fail is caught from a seed that is close', { timeout: BUILD_MS }, async () => {
+    const program = await build.program(nativeCanary);
+    const dir = newDirectory();
+    mkdirSync(foundIn(dir));
+    writeFileSync(join(foundIn(dir), 'close'), 'wong');
+    const { ok, input = '' } = await fuzzNative(program, nativeCanary, dir, { seed: SEED, runs: 100_000 });
+    expect(ok).toBe(false);
+    const replay = await replayNative(program, nativeCanary, newDirectory(), input);
+    expect(replay).toMatchObject({ ok: false, said: expect.stringContaining('the canary sang') });
+  });
+
+  test('each kind of bug is caught', { timeout: BUILD_MS }, () => catchBugs(build));
+
+  test.each(byName(targets))(`%s stands its runs (seed ${SEED})`, { timeout: BUILD_MS }, async (_, target) => {
+    await stand(await build.program(target), target);
+  });
+});
+
+test('every target has a small corpus, and every corpus a target', () => {
+  expect(readdirSync(join(root, 'fuzz', 'corpus')).sort()).toEqual(nativeTargets.map(({ name }) => name).sort());
+  for (const target of nativeTargets) {
+    const corpus = corpusOf(target);
+    expect(readdirSync(corpus).length, target.name).toBeLessThanOrEqual(CORPUS_FILES_MAX);
+    expect(bytesIn(corpus), target.name).toBeLessThanOrEqual(CORPUS_BYTES_MAX);
+  }
+});

@@ -7,7 +7,8 @@ import { targets } from '../../fuzz/targets.js';
 const SEED = Number(process.env.LONGHAUL_SEED ?? Random.freshSeed());
 const RUNS = 300;
 
-test.each(targets.map((target) => [target.name, target] as const))(`%s stands ${RUNS} runs`, async (_name, target) => {
+const named = targets.map((target) => [target.name, target] as const);
+test.each(named)(`%s stands ${RUNS} runs (from seed ${SEED})`, async (_name, target) => {
   const { failure } = await fuzz(target, { firstSeed: SEED, runsMax: RUNS });
   if (failure === undefined) return;
   console.error(`replay with: npm run fuzz ${failure.target} -- --seed ${failure.seed}`);

@@ -1,5 +1,5 @@
-import type { Random } from '../../fuzz/random.js';
-import { NO_KEY, RECORD, RECORD_HEADER_BYTES, recordBytes } from '../../src/engine/record-layout.js';
+import { NO_KEY, RECORD, RECORD_HEADER_BYTES, recordBytes } from '../src/engine/record-layout.js';
+import type { Random } from './random.js';
 
 /** Records as a journal encodes them, their checksums still to come. */
 
