@@ -21,7 +21,11 @@ export interface PrimerOptions {
 /** Parts of a window: the prefix at most, the newest records in it when it is not the first, the stream behind it. */
 const PREFIX_PART = 3 / 4;
 const LATER_NEWEST_PART = 1 / 4;
+/** And so many times what comes: loading more would take longer than it can save. */
+const LATER_NEWEST_RATIO = 4;
 const STREAM_PART = 3 / 8;
+/** At least so much goes through between two looks for a better prefix. */
+const LOOK_PART_MIN = 1 / 16;
 /** Another frame is begun when the former content of what comes is at least this part of it. */
 const WORTHWHILE_PART = 1 / 8;
 /** What is looked through for keys after a start: the newest of the journal. */
@@ -46,8 +50,9 @@ interface Coming {
 export class Primer {
   private readonly window: number;
   private started = false;
-  /** What has gone into the stream since it was last looked for a better prefix. */
+  /** What has gone into the stream since it was last looked for a better prefix, and when to look again. */
   private streamed = 0;
+  private lookAt = 0;
 
   constructor(private readonly o: PrimerOptions) {
     this.window = 2 ** o.windowLog;
@@ -60,7 +65,7 @@ export class Primer {
     this.started = true;
     this.streamed += bytes;
     let prefix: Prefix | undefined;
-    if (isFirst || this.streamed > this.window * STREAM_PART) {
+    if (isFirst || this.streamed > this.lookAt) {
       this.streamed = bytes;
       await this.scan();
       prefix = await this.choose(records, isFirst);
@@ -84,12 +89,15 @@ export class Primer {
 
   private async choose(records: readonly JournalRecord[], isFirst: boolean): Promise<Prefix | undefined> {
     const coming = await this.lookAhead(records);
+    // When that has gone through, more will be there to be looked at.
+    this.lookAt = Math.max(this.window * LOOK_PART_MIN, Math.min(coming.bytes, this.window * STREAM_PART));
     const former = this.formerContent(coming);
     const formerBytes = former.reduce((sum, { bytes }) => sum + bytes, 0);
     if (!isFirst && formerBytes < coming.bytes * WORTHWHILE_PART) return undefined;
     const { journal, floor, held } = this.o;
     const room = this.window * PREFIX_PART - formerBytes;
-    const newestBytes = Math.max(0, isFirst ? room : Math.min(room, this.window * LATER_NEWEST_PART));
+    const laterMax = Math.min(this.window * LATER_NEWEST_PART, LATER_NEWEST_RATIO * coming.bytes);
+    const newestBytes = Math.max(0, isFirst ? room : Math.min(room, laterMax));
     const newest = { from: Math.max(floor, journal.reachingBack(held(), newestBytes)), to: held() };
     return this.load([...former, ...(newest.from > newest.to ? [] : [newest])]);
   }
