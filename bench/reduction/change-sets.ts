@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { changeSource, makeSource } from '../demo/source.js';
 import { releaseOf } from './packages.js';
@@ -12,6 +12,15 @@ export interface ChangeSet {
 
 const MIB = 1024 * 1024;
 const RELEASES = ['5.4.5', '5.5.4', '5.6.3'];
+/** Packages of a project, each before and after an upgrade. */
+const UPGRADES: readonly (readonly [name: string, before: string, after: string])[] = [
+  ['next', '14.1.0', '14.2.5'],
+  ['typescript', '5.4.5', '5.6.3'],
+  ['core-js', '3.35.0', '3.38.1'],
+  ['date-fns', '3.3.0', '3.6.0'],
+  ['rxjs', '7.8.0', '7.8.1'],
+  ['webpack', '5.90.0', '5.94.0'],
+];
 
 /** Sets that cannot be made here are left out, with a word. */
 export function changeSets(tiny: boolean, say: (line: string) => void): ChangeSet[] {
@@ -23,9 +32,28 @@ export function changeSets(tiny: boolean, say: (line: string) => void): ChangeSe
       { name: 'edits, renames, another package on top', make: changeSource },
     ],
   };
-  const releases = tiny ? undefined : typescript();
-  if (releases === undefined && !tiny) say('releases of typescript cannot be fetched, so they are left out');
-  return [...(releases === undefined ? [] : [releases]), own, noise];
+  if (tiny) return [own, noise];
+  const fetched = [typescript(), upgrade()].filter((set) => set !== undefined);
+  if (fetched.length === 0) say('releases of packages cannot be fetched, so they are left out');
+  return [...fetched, own, noise];
+}
+
+/** A directory of packages, all of which are upgraded at once. */
+function upgrade(): ChangeSet | undefined {
+  const steps = [1, 2].map((column) => {
+    const packages = UPGRADES.map((row) => ({ name: row[0], dir: releaseOf(`${row[0]}@${row[column]}`) }));
+    return {
+      name: column === 1 ? 'first copy' : 'all upgraded',
+      fetched: packages.every(({ dir }) => dir !== undefined),
+      async make(into: string) {
+        await empty(into);
+        for (const { name, dir = '' } of packages) {
+          await cp(dir, join(into, name), { recursive: true, preserveTimestamps: true });
+        }
+      },
+    };
+  });
+  return steps.every(({ fetched }) => fetched) ? { name: `${UPGRADES.length} packages`, steps } : undefined;
 }
 
 /** One release in the place of the one before, as an upgrade does it. */
@@ -37,7 +65,7 @@ function typescript(): ChangeSet | undefined {
     steps: RELEASES.map((release, index) => ({
       name: index === 0 ? `${release}, first copy` : `${RELEASES[index - 1]} → ${release}`,
       async make(dir) {
-        await rm(dir, { recursive: true, force: true });
+        await empty(dir);
         await cp(dirs[index] as string, dir, { recursive: true, preserveTimestamps: true });
       },
     })),
@@ -58,4 +86,10 @@ function random(bytes: number): ChangeSet {
       },
     ],
   };
+}
+
+/** The directory itself stays what it is: a source that has become another one is refused. */
+async function empty(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  for (const name of await readdir(dir)) await rm(join(dir, name), { recursive: true });
 }
