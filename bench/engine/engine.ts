@@ -10,7 +10,7 @@ import { Workspace } from '../kit/workspace.js';
 import { Bare, compileBare, RIVAL } from './bare.js';
 import { databasePages, packageFiles, randomBytes } from './data.js';
 import { KEY, passesOf } from './passes.js';
-import { measureWorkers } from './workers.js';
+import { measureTwoBare, measureWorkers } from './workers.js';
 
 /** How the rows are called for each kind of data; files are meant where nothing is said. */
 const DATA: readonly [suffix: string, make: (bytes: number) => Buffer][] = [
@@ -38,9 +38,12 @@ export const engineBench: Bench = {
       for (const [suffix, make] of DATA) {
         const data = make(tiny ? MIB : 16 * MIB);
         writeFileSync(dataPath, data);
-        const bare =
-          'program' in compiled ? workspace.own(new Bare(compiled.program, dataPath, settingsPath)) : undefined;
+        const newBare = (program: string) => workspace.own(new Bare(program, dataPath, settingsPath));
+        const bare = 'program' in compiled ? newBare(compiled.program) : undefined;
         const rounds = tiny ? 1 : 25;
+        if ('program' in compiled && bare !== undefined) {
+          rows.push(await measureTwoBare(bare, newBare(compiled.program), data, suffix, rounds));
+        }
         for (const engine of engines) {
           rows.push(...(await measure(engine, data, gear, bare, suffix, rounds)));
           rows.push(await measureWorkers(engine[0], data, bare, suffix, rounds));

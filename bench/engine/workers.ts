@@ -8,6 +8,34 @@ const THREADS = 2;
 const BATCHES = 8;
 const KERNEL = 'chunk+digest';
 
+/** What the machine allows two processes that have nothing to do with each other, against one of them. */
+export async function measureTwoBare(
+  bare: Bare,
+  second: Bare,
+  data: Buffer,
+  suffix: string,
+  rounds: number,
+): Promise<BenchRow> {
+  const rates: number[] = [];
+  const ratios: number[] = [];
+  await Promise.all([bare.secondsOf(KERNEL), second.secondsOf(KERNEL)]);
+  for (let round = 0; round < rounds; round++) {
+    const alone = await bare.secondsOf(KERNEL);
+    const both = await Promise.all([bare.secondsOf(KERNEL), second.secondsOf(KERNEL)]);
+    const rate = both.reduce((sum, seconds) => sum + data.byteLength / 1e6 / seconds, 0);
+    rates.push(rate);
+    ratios.push((rate * alone) / (data.byteLength / 1e6));
+  }
+  return {
+    name: `${KERNEL} ${RIVAL}, two at once${suffix}`,
+    metric: 'throughput',
+    value: median(rates),
+    unit: 'MB/s',
+    rival: RIVAL,
+    ratio: median(ratios),
+  };
+}
+
 /** Passes of two threads over data that lies in batches, in turns with those of the rival, which has one thread. */
 export async function measureWorkers(
   engine: 'native' | 'portable',
