@@ -1,88 +1,44 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ZstdEncoder, type ZstdEncoderOptions } from '../src/engine/zstd-encoder.js';
-import { compressPiece } from '../src/engine/zstd-piece.js';
 import { corpusOf } from './native-run.js';
 import { nativeTargets } from './native-target.js';
-import { Random } from './random.js';
+import { frameSeeds } from './seed-frames.js';
 
-/** The inputs of zstd-hostile-native that a run begins with: frames of our own encoder, and some that were a finding. */
+type Seeds = Record<string, Buffer>;
 
-interface Frame {
-  windowLog: number;
-  prefix: Uint8Array;
-  bytes: Buffer;
-}
-
-const WINDOW_LOG_MIN = 10;
-const WORDS = 'the journal of records that a replica has not seen yet goes on where the last page of it ended'.split(
-  ' ',
-);
-const NOTHING = new Uint8Array(0);
-
+/** Inputs of native targets that are made, because a run would be long in finding them. */
 export async function writeSeeds(): Promise<void> {
-  const target = nativeTargets.find(({ name }) => name === 'zstd-hostile-native');
-  if (target === undefined) throw new Error('its target is gone');
-  const dir = corpusOf(target);
-  mkdirSync(dir, { recursive: true });
-  for (const [name, frame] of Object.entries(await frames())) writeFileSync(join(dir, name), inputOf(frame));
-}
-
-async function frames(): Promise<Record<string, Frame>> {
-  const random = new Random(1);
-  const [old, long] = [text(random, 700), text(random, 4000)];
-  const changed = Buffer.concat([old.subarray(0, 300), text(random, 40), old.subarray(310)]);
-  const noise = random.bytes(200);
-  const mixed = Buffer.concat([noise, Buffer.alloc(5000), old, noise]);
-  return {
-    'text-level-1': await streamed([long.subarray(0, 1500)], { level: 1, windowLog: 17 }),
-    'text-level-19': await streamed([long.subarray(0, 1500)], { level: 19, windowLog: 20, checksum: true }),
-    'small-window': await streamed([long, old], { level: 2, windowLog: 10, longDistance: false }),
-    flushes: await streamed(random.slices(long.subarray(0, 1200), 90), { level: 3, windowLog: 14 }),
-    nothing: await streamed([], { level: 1, windowLog: 10 }),
-    byte: await streamed([Buffer.of(97)], { level: 1, windowLog: 10, checksum: true }),
-    zeros: await streamed([Buffer.alloc(200_000)], { level: 1, windowLog: 18, checksum: true }),
-    mixed: await streamed([mixed], { level: 5, windowLog: 15 }),
-    prefix: await streamed([changed], { level: 6, windowLog: 16, prefix: old }),
-    piece: await piece(changed, old),
-    'piece-alone': await piece(mixed, NOTHING),
-    // Taken for sound, depending on where they were cut.
-    'shorter-than-it-says': alone(Buffer.from('28b52ffd20ff010000', 'hex')),
-    'frame-in-a-header': alone(Buffer.from('28b52ffd2328b52ffd20010b000061', 'hex')),
-    'piece-of-blocks': await piece(Buffer.concat([Buffer.alloc(200_000), old]), NOTHING),
+  const seeds: Record<string, Seeds> = {
+    'chunk-native': chunkSeeds(),
+    'records-native': recordSeeds(),
+    'zstd-hostile-native': await frameSeeds(),
   };
-}
-
-async function streamed(
-  calls: readonly Uint8Array[],
-  options: ZstdEncoderOptions & { windowLog: number; prefix?: Uint8Array },
-): Promise<Frame> {
-  const encoder = await ZstdEncoder.open(options);
-  const parts: Buffer[] = [];
-  for (const call of calls) parts.push(await encoder.compress(call));
-  const bytes = Buffer.concat([...parts, await encoder.end()]);
-  return { windowLog: options.windowLog, prefix: options.prefix ?? NOTHING, bytes };
-}
-
-function alone(bytes: Buffer): Frame {
-  return { windowLog: 18, prefix: NOTHING, bytes };
-}
-
-async function piece(content: Uint8Array, prefix: Uint8Array): Promise<Frame> {
-  return { windowLog: 18, prefix, bytes: await compressPiece(content, prefix) };
-}
-
-/** As fuzz/native/zstd_hostile.cc reads it. */
-function inputOf({ windowLog, prefix, bytes }: Frame): Buffer {
-  const head = Buffer.of(windowLog - WINDOW_LOG_MIN, bytes.byteLength % 18, 0, 0, 0);
-  head.writeUInt16LE(prefix.byteLength, 3);
-  return Buffer.concat([head, prefix, bytes]);
-}
-
-function text(random: Random, length: number): Buffer {
-  const words: string[] = [];
-  for (let bytes = 0; bytes < length; bytes += (words.at(-1) as string).length + 1) {
-    words.push(random.chance(0.2) ? random.u32().toString(36) : random.pick(WORDS));
+  for (const target of nativeTargets) {
+    mkdirSync(corpusOf(target), { recursive: true });
+    for (const [name, bytes] of Object.entries(seeds[target.name] ?? {})) {
+      writeFileSync(join(corpusOf(target), name), bytes);
+    }
   }
-  return Buffer.from(words.join(' ')).subarray(0, length);
+}
+
+/** As fuzz/native/chunk.cc reads it: 400,000 bytes of noise, more than two pieces that are scanned at once. */
+function chunkSeeds(): Seeds {
+  const range = [0, 0, 0, 0, 0];
+  const [minBytes, maxBytes, limit] = [
+    [1, 200, 0],
+    [1, 0, 32, 0],
+    [0, 0, 0, 0, 4],
+  ];
+  const [table, slices, lead, room, key, large] = [1, 2, 3, 4, 5, 63];
+  const noise = [4 + 8 * 3, 0x50, 0xc3, 6];
+  const input = [...range, ...minBytes, ...maxBytes, ...limit, table, slices, lead, room, key, large, ...noise];
+  return { 'three-pieces': Buffer.from(input) };
+}
+
+/** As fuzz/native/records.cc reads it: no records, and noise that is the header of one with 4 GiB. */
+function recordSeeds(): Seeds {
+  const settings = [0, 0, 0, 0, 0, 0, 0];
+  const header = Buffer.alloc(64);
+  header.writeUInt32LE(0xffff_ffff, 40);
+  return { 'four-gib': Buffer.concat([Buffer.from(settings), header]) };
 }

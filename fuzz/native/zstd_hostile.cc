@@ -7,7 +7,7 @@
 //   3  length of the prefix                              u16
 //   5  the prefix, then the frame
 //
-// fuzz/seeds.ts makes some.
+// fuzz/seed-frames.ts makes some.
 #include "input.h"
 #include "zstd_frame.h"
 
