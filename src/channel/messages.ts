@@ -87,6 +87,8 @@ export interface Refusal {
 export interface Ack {
   logged: number;
   applied: number;
+  /** As in WELCOME, by now. */
+  first: number;
 }
 
 export interface Query {
@@ -223,11 +225,11 @@ export function decodeRefusal(body: Buffer): Refusal {
   return refusal;
 }
 
-export const encodeAck = (m: Ack): Buffer => new ByteWriter().varint(m.logged).varint(m.applied).take();
+export const encodeAck = (m: Ack): Buffer => new ByteWriter().varint(m.logged).varint(m.applied).varint(m.first).take();
 
 export function decodeAck(body: Buffer): Ack {
   const reader = new ByteReader(body, 'ACK');
-  const ack = { logged: reader.varint(), applied: reader.varint() };
+  const ack = { logged: reader.varint(), applied: reader.varint(), first: reader.varint() };
   reader.end();
   return ack;
 }

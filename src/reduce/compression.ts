@@ -5,6 +5,9 @@ import type { Compression } from '../options.js';
 
 /** Which codec a session uses: what was asked for, as far as both ends have it. */
 
+/** With a smaller window a stream is not worth its while. */
+const WINDOW_LOG_MIN = 20;
+
 /** What was asked for. */
 export interface CompressionChoice {
   codec: 'auto' | 'none' | 'lz4' | 'zstd';
@@ -68,8 +71,9 @@ function choiceOf(value: string): CompressionChoice | undefined {
 export function codecPlan(choice: CompressionChoice, peer: Capability, own: Capability = ownCapability()): CodecPlan {
   const { codec, level } = choice;
   if (codec === 'none') return { codec: 'none' };
-  if (codec !== 'lz4' && own.zstd && peer.zstd) {
-    return { codec: 'zstd', level, windowLog: Math.min(own.windowLogMax, peer.windowLogMax) };
+  const windowLog = Math.min(own.windowLogMax, peer.windowLogMax);
+  if (codec !== 'lz4' && own.zstd && peer.zstd && windowLog >= WINDOW_LOG_MIN) {
+    return { codec: 'zstd', level, windowLog };
   }
   return peer.lz4 ? { codec: 'lz4', always: codec === 'lz4' } : { codec: 'none' };
 }

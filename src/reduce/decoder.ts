@@ -7,6 +7,9 @@ import { type Capability, ownCapability } from './compression.js';
 import { decodeRanges, type PrefixRange } from './prefix.js';
 import type { Stages } from './stages.js';
 
+/** Beginning a frame is work for both ends: so much of a window goes through one before the next begins, at least. */
+export const FRAME_PART_MIN = 1 / 16;
+
 /** Gets the payloads of records, end to end, at most `bytesMax` bytes. */
 export type PrefixSource = (ranges: readonly PrefixRange[], bytesMax: number) => Promise<Buffer>;
 
@@ -21,11 +24,18 @@ export class Decoder {
   readonly #history: PrefixSource;
   #zstd: ZstdDecoder | undefined;
   #closed = false;
+  /** Bytes of batches since a frame began. */
+  #sinceFrame = Number.POSITIVE_INFINITY;
 
   constructor(stages: Stages, history: PrefixSource = noHistory, capability: Capability = ownCapability()) {
     this.#stages = stages;
     this.#history = history;
     this.capability = capability;
+  }
+
+  /** What a body takes once it is decoded, as it says itself. */
+  static batchBytes(body: Buffer): number {
+    return body.byteLength < BODY_HEADER_BYTES ? 0 : Math.min(body.readUInt32LE(1), BATCH_BYTES_MAX);
   }
 
   async decode(body: Buffer): Promise<Batch> {
@@ -36,6 +46,7 @@ export class Decoder {
     if (batchBytes > BATCH_BYTES_MAX)
       throw new ProtocolError(`a batch of ${batchBytes} bytes`, `at most ${BATCH_BYTES_MAX}`);
     const bytes = await this.#restore(codec, body.subarray(BODY_HEADER_BYTES), batchBytes);
+    this.#sinceFrame += batchBytes;
     const batch = decodeBatch(bytes);
     this.#stages.add('restore', body.byteLength, batchBytes, performance.now() - begun);
     return batch;
@@ -62,6 +73,14 @@ export class Decoder {
   async #begin(bytes: Buffer): Promise<Buffer> {
     const { ranges, rest } = decodeRanges(bytes);
     const { windowLogMax } = this.capability;
+    const least = 2 ** windowLogMax * FRAME_PART_MIN;
+    if (this.#sinceFrame < least) {
+      throw new ProtocolError(
+        `a frame after ${this.#sinceFrame} bytes of batches`,
+        `at least ${least} in the one before`,
+      );
+    }
+    this.#sinceFrame = 0;
     this.#zstd?.close();
     this.#zstd = undefined;
     const prefix = ranges.length === 0 ? [] : await this.#history(ranges, 2 ** windowLogMax);

@@ -13,6 +13,8 @@ const LZ4_BYTES_MIN = 64;
 /** Says when a frame of zstd begins, and with what; undefined when records go on in the one there is. */
 export interface FrameStarts {
   next(records: readonly JournalRecord[]): Promise<Prefix | undefined>;
+  /** Is told of all records, in order, after they were encoded. */
+  note(records: readonly JournalRecord[]): void;
   /** Whether there is something that these records are likely to resemble, whatever they look like by themselves. */
   resemble(records: readonly JournalRecord[]): Promise<boolean>;
 }
@@ -37,6 +39,7 @@ export class Encoder {
     this.#stages.add('batch', total(records.map((record) => record.payload)), batchBytes);
     const begun = performance.now();
     const body = await this.#compress(records, parts, batchBytes);
+    this.#starts.note(records);
     this.#stages.add('compress', batchBytes, total(body), performance.now() - begun);
     return body;
   }
@@ -76,7 +79,7 @@ export class Encoder {
 
 /** A single frame that refers to nothing but itself. */
 export function oneFrame(): FrameStarts {
-  return { next: async () => undefined, resemble: async () => false };
+  return { next: async () => undefined, resemble: async () => false, note: () => {} };
 }
 
 function total(parts: readonly Uint8Array[]): number {

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from '../engine/bytes.js';
-import { ProtocolError } from '../errors.js';
+import { ProtocolError, SequenceGoneError } from '../errors.js';
 import type { Journal } from '../journal/journal.js';
 
 /**
@@ -21,8 +21,13 @@ export interface Prefix {
 
 export const NO_PREFIX: Prefix = { ranges: [], content: Buffer.alloc(0) };
 
-/** The most ranges of one prefix. */
+/** The most ranges of one prefix, and the most records in them. */
 export const RANGES_MAX = 512;
+export const RECORDS_MAX = 1024 * 1024;
+
+export function recordsIn({ from, to }: PrefixRange): number {
+  return to - from + 1;
+}
 
 /** Count, then for each the distance from the end of the one before, and the number of its records. */
 export function encodeRanges(ranges: readonly PrefixRange[]): Buffer {
@@ -40,12 +45,17 @@ export function decodeRanges(bytes: Buffer): { ranges: PrefixRange[]; rest: Buff
   const reader = new ByteReader(bytes, 'prefix');
   const count = reader.varint(RANGES_MAX);
   let end = 0;
+  let total = 0;
   const ranges = Array.from({ length: count }, () => {
     const from = end + reader.varint();
     const records = reader.varint();
     end = from + records;
-    if (from < 1 || records < 1 || !Number.isSafeInteger(end)) {
-      throw new ProtocolError(`a prefix of ${records} records from ${from}`, 'records in rising order');
+    total += records;
+    if (from < 1 || records < 1 || total > RECORDS_MAX || !Number.isSafeInteger(end)) {
+      throw new ProtocolError(
+        `a prefix of ${records} records from ${from}`,
+        `records in rising order, ${RECORDS_MAX} at most`,
+      );
     }
     return { from, to: end - 1 };
   });
@@ -72,6 +82,7 @@ export class PrefixBuilder {
   constructor(
     private readonly journal: Pick<Journal, 'readBatches'>,
     bytesMax: number,
+    private readonly signal?: AbortSignal,
   ) {
     // Only what is filled costs anything.
     this.memory = Buffer.allocUnsafeSlow(bytesMax);
@@ -85,6 +96,7 @@ export class PrefixBuilder {
     let next = from;
     let end = this.filled;
     for await (const records of this.journal.readBatches(from, { batchRecordsMax: Math.min(4096, to - from + 1) })) {
+      this.signal?.throwIfAborted();
       for (const { sequence, payload } of records) {
         if (sequence > to) break;
         if (end + payload.byteLength > this.memory.byteLength) {
@@ -96,7 +108,7 @@ export class PrefixBuilder {
       }
       if (next > to) break;
     }
-    if (next <= to) throw new ProtocolError(`a prefix that reaches to record ${to}`, `records up to ${next - 1}`);
+    if (next <= to) throw new SequenceGoneError(next, from, next - 1);
     this.filled = end;
     this.ranges.push({ from, to });
   }

@@ -1,7 +1,17 @@
-import { JournalDamagedError, LonghaulError } from '../errors.js';
+import { setImmediate as endOfTurn } from 'node:timers/promises';
+import { LonghaulError } from '../errors.js';
 import type { Journal, JournalRecord } from '../journal/journal.js';
-import type { KeyHistory, KeyRun } from './key-history.js';
-import { merged, type Prefix, PrefixBuilder, type PrefixRange, RANGES_MAX } from './prefix.js';
+import { type KeyHistory, type KeyId, type KeyRun, keyIdOf } from './key-history.js';
+import {
+  merged,
+  NO_PREFIX,
+  type Prefix,
+  PrefixBuilder,
+  type PrefixRange,
+  RANGES_MAX,
+  RECORDS_MAX,
+  recordsIn,
+} from './prefix.js';
 
 /**
  * Says with which records of history a frame of zstd begins, and when one has to end so that another can begin: what the
@@ -12,25 +22,31 @@ export interface PrimerOptions {
   journal: Pick<Journal, 'readBatches' | 'reachingBack'>;
   keys: KeyHistory;
   windowLog: number;
-  /** The oldest record that the peer still holds. */
-  floor: number;
+  level: number;
+  /** The oldest record that the peer will still hold when it is told to read it, as far as is known now. */
+  floor: () => number;
   /** The newest record that the peer is known to hold. */
   held: () => number;
+  /** Ends what is under way, with the signal's reason. */
+  signal?: AbortSignal;
 }
 
 /** Parts of a window: the prefix at most, the newest records in it when it is not the first, the stream behind it. */
 const PREFIX_PART = 3 / 4;
 const LATER_NEWEST_PART = 1 / 4;
-/** And so many times what comes: loading more would take longer than it can save. */
-const LATER_NEWEST_RATIO = 4;
 const STREAM_PART = 3 / 8;
-/** At least so much goes through between two looks for a better prefix. */
-const LOOK_PART_MIN = 1 / 16;
-/** Another frame is begun when the former content of what comes is at least this part of it. */
+/** Another frame is begun when the former content of what comes, as far as this one cannot reach it, is at least that. */
 const WORTHWHILE_PART = 1 / 8;
+/** From this level on prefixes are small: what is done to find the best matches is done to all of the prefix first. */
+const SLOW_LEVEL = 10;
+const SLOW_PREFIX_PART = 1 / 8;
 /** What is looked through for keys after a start: the newest of the journal. */
 const SCAN_BYTES_MAX = 256 * 1024 * 1024;
-const DAMAGES_MAX = 100;
+const SCAN_TRIES_MAX = 10;
+/** What a record counts for beside its payload when it is looked ahead, and how many keys are looked at. */
+const RECORD_BYTES = 64;
+const KEYS_MAX = 16 * 1024;
+const KEYS_A_TURN = 1024;
 /** Of a content that is larger than its place, so many records around the same place are taken. */
 const MARGIN_RECORDS = 2;
 
@@ -43,34 +59,52 @@ interface Stretch {
 }
 
 interface Coming {
-  keys: Map<Buffer, Stretch>;
+  keys: Map<KeyId, Stretch>;
   bytes: number;
 }
 
+type Former = PrefixRange & { bytes: number };
+
 export class Primer {
   private readonly window: number;
+  private readonly prefixBytesMax: number;
   private started = false;
-  /** What has gone into the stream since it was last looked for a better prefix, and when to look again. */
+  /** What has gone into the stream since it was last looked for a better prefix. */
   private streamed = 0;
-  private lookAt = 0;
+  /** What the frame can refer to without anything being done: its prefix, and the records from a number on. */
+  private prefix: readonly PrefixRange[] = [];
+  private reachFrom = 0;
+  private lastLook = 0;
 
   constructor(private readonly o: PrimerOptions) {
     this.window = 2 ** o.windowLog;
+    this.prefixBytesMax = this.window * (o.level < SLOW_LEVEL ? PREFIX_PART : SLOW_PREFIX_PART);
+  }
+
+  /** Learns from records that were sent, in order, however they went. */
+  note(records: readonly JournalRecord[]): void {
+    for (const record of records) this.o.keys.note(record);
   }
 
   /** What the frame begins with that these records are the first of; undefined when they go on in the one there is. */
   async next(records: readonly JournalRecord[]): Promise<Prefix | undefined> {
     const bytes = records.reduce((sum, { payload }) => sum + payload.byteLength, 0);
+    const first = records[0]?.sequence ?? 0;
     const isFirst = !this.started;
     this.started = true;
     this.streamed += bytes;
-    let prefix: Prefix | undefined;
-    if (isFirst || this.streamed > this.lookAt) {
-      this.streamed = bytes;
-      await this.scan();
-      prefix = await this.choose(records, isFirst);
+    if (!isFirst && this.streamed <= this.window * STREAM_PART) return undefined;
+    this.streamed = bytes;
+    const prefix = await this.look(records, isFirst);
+    if (prefix === undefined) {
+      // The window has moved on: the prefix is at its end, and so is what was sent before the look before this.
+      this.prefix = [];
+      this.reachFrom = this.lastLook;
+    } else {
+      this.prefix = prefix.ranges;
+      this.reachFrom = first;
     }
-    for (const record of records) this.o.keys.note(record);
+    this.lastLook = first;
     return prefix;
   }
 
@@ -78,44 +112,54 @@ export class Primer {
   async resemble(records: readonly JournalRecord[]): Promise<boolean> {
     if (records.every(({ key }) => key === undefined)) return false;
     await this.scan();
-    return records.some(({ key, offset = 0 }) => key !== undefined && this.former(key, offset) !== undefined);
+    return records.some(({ key, offset = 0 }) => key !== undefined && this.former(keyIdOf(key), offset) !== undefined);
+  }
+
+  /** No trouble with history is a reason not to send. */
+  private async look(records: readonly JournalRecord[], isFirst: boolean): Promise<Prefix | undefined> {
+    try {
+      await this.scan();
+      return await this.choose(records, isFirst);
+    } catch (error) {
+      if (!(error instanceof LonghaulError)) throw error;
+      return isFirst ? NO_PREFIX : undefined;
+    }
   }
 
   /** What a key held before the content of which something comes for `offset`. */
-  private former(key: Buffer, offset: number): KeyRun | undefined {
+  private former(id: KeyId, offset: number): KeyRun | undefined {
     const { keys, floor, held } = this.o;
-    return keys.find(key, offset, floor, held());
+    return keys.find(id, offset, floor(), held());
   }
 
   private async choose(records: readonly JournalRecord[], isFirst: boolean): Promise<Prefix | undefined> {
     const coming = await this.lookAhead(records);
-    // When that has gone through, more will be there to be looked at.
-    this.lookAt = Math.max(this.window * LOOK_PART_MIN, Math.min(coming.bytes, this.window * STREAM_PART));
-    const former = this.formerContent(coming);
-    const formerBytes = former.reduce((sum, { bytes }) => sum + bytes, 0);
-    if (!isFirst && formerBytes < coming.bytes * WORTHWHILE_PART) return undefined;
+    const former = await this.formerContent(coming);
+    const gain = former.reduce((sum, run) => sum + (this.reaches(run) ? 0 : run.bytes), 0);
+    if (!isFirst && gain < this.window * STREAM_PART * WORTHWHILE_PART) return undefined;
     const { journal, floor, held } = this.o;
-    const room = this.window * PREFIX_PART - formerBytes;
-    const laterMax = Math.min(this.window * LATER_NEWEST_PART, LATER_NEWEST_RATIO * coming.bytes);
-    const newestBytes = Math.max(0, isFirst ? room : Math.min(room, laterMax));
-    const newest = { from: Math.max(floor, journal.reachingBack(held(), newestBytes)), to: held() };
+    const room = this.prefixBytesMax - former.reduce((sum, { bytes }) => sum + bytes, 0);
+    const newestBytes = Math.floor(Math.max(0, isFirst ? room : Math.min(room, this.window * LATER_NEWEST_PART)));
+    const newest = { from: Math.max(floor(), journal.reachingBack(held(), newestBytes)), to: held() };
     return this.load([...former, ...(newest.from > newest.to ? [] : [newest])]);
+  }
+
+  /** Whether the frame there is can refer to a content. */
+  private reaches({ from, to }: PrefixRange): boolean {
+    return from >= this.reachFrom || this.prefix.some((range) => range.from <= from && to <= range.to);
   }
 
   /** The keys of what goes into the frame, as far as it is in the journal by now. */
   private async lookAhead(records: readonly JournalRecord[]): Promise<Coming> {
     const coming: Coming = { keys: new Map(), bytes: 0 };
-    const byName = new Map<string, Stretch>();
     const add = ({ key, offset = 0, payload }: JournalRecord): void => {
-      coming.bytes += payload.byteLength;
-      if (key === undefined) return;
-      const name = key.toString('latin1');
-      const stretch = byName.get(name);
+      coming.bytes += payload.byteLength + RECORD_BYTES;
+      if (key === undefined || coming.keys.size >= KEYS_MAX) return;
+      const id = keyIdOf(key);
+      const stretch = coming.keys.get(id);
       const end = offset + payload.byteLength;
       if (stretch === undefined) {
-        const begun = { first: offset, start: offset, end };
-        byName.set(name, begun);
-        coming.keys.set(key, begun);
+        coming.keys.set(id, { first: offset, start: offset, end });
       } else {
         stretch.start = Math.min(stretch.start, offset);
         stretch.end = Math.max(stretch.end, end);
@@ -123,23 +167,21 @@ export class Primer {
     };
     records.forEach(add);
     const next = (records[records.length - 1]?.sequence ?? 0) + 1;
-    try {
-      for await (const batch of this.o.journal.readBatches(next)) {
-        batch.forEach(add);
-        if (coming.bytes >= this.window * STREAM_PART) break;
-      }
-    } catch (error) {
-      // Whoever sends them meets the same trouble, and tells.
-      if (!(error instanceof LonghaulError)) throw error;
+    for await (const batch of this.o.journal.readBatches(next)) {
+      this.o.signal?.throwIfAborted();
+      batch.forEach(add);
+      if (coming.bytes >= this.window * STREAM_PART || coming.keys.size >= KEYS_MAX) break;
     }
     return coming;
   }
 
-  private formerContent({ keys }: Coming): (PrefixRange & { bytes: number })[] {
-    const found: (PrefixRange & { bytes: number })[] = [];
-    let room = this.window * PREFIX_PART;
-    for (const [key, stretch] of keys) {
-      const run = this.former(key, stretch.first);
+  private async formerContent({ keys }: Coming): Promise<Former[]> {
+    const found: Former[] = [];
+    let room = this.prefixBytesMax;
+    let looked = 0;
+    for (const [id, stretch] of keys) {
+      if (++looked % KEYS_A_TURN === 0) await endOfTurn();
+      const run = this.former(id, stretch.first);
       if (run === undefined) continue;
       const part = run.bytes <= room ? run : partOf(run, stretch);
       if (part.bytes > room) continue;
@@ -152,38 +194,38 @@ export class Primer {
 
   /** As much as fits; what cannot be read is left out. */
   private async load(ranges: readonly PrefixRange[]): Promise<Prefix> {
-    const builder = new PrefixBuilder(this.o.journal, this.window);
-    const wanted = merged(ranges);
-    for (let range = wanted.shift(); range !== undefined; range = wanted.shift()) {
+    const builder = new PrefixBuilder(this.o.journal, this.window, this.o.signal);
+    let records = 0;
+    for (const range of merged(ranges)) {
+      records += recordsIn(range);
+      if (records > RECORDS_MAX) break;
       try {
         await builder.add(range);
       } catch (error) {
         if (!(error instanceof LonghaulError)) throw error;
-        const behind = error instanceof JournalDamagedError ? Math.max(error.toSequence, range.from) + 1 : range.to + 1;
-        if (behind <= range.to) wanted.unshift({ from: behind, to: range.to });
       }
     }
     return builder.prefix;
   }
 
-  /** Learns the keys of what the peer holds already, once. */
+  /** Learns the keys of what the peer holds already, once. Behind damage it is tried again half way to the end. */
   private async scan(): Promise<void> {
-    const { journal, keys, floor, held } = this.o;
+    const { journal, keys, floor, held, signal } = this.o;
     const end = held();
-    let from = Math.max(floor, keys.through + 1, journal.reachingBack(end, SCAN_BYTES_MAX));
-    for (let damages = 0; from <= end && damages < DAMAGES_MAX; damages++) {
+    let from = Math.max(floor(), keys.through + 1, journal.reachingBack(end, SCAN_BYTES_MAX));
+    for (let tries = 0; from <= end && tries < SCAN_TRIES_MAX; tries++) {
       try {
         for await (const records of journal.readBatches(from)) {
+          signal?.throwIfAborted();
           for (const record of records) {
             if (record.sequence > end) return;
             keys.note(record);
           }
-          from = keys.through + 1;
         }
         return;
       } catch (error) {
-        if (!(error instanceof JournalDamagedError)) return;
-        from = Math.max(from, error.toSequence) + 1;
+        if (!(error instanceof LonghaulError)) throw error;
+        from = Math.max(from, keys.through) + Math.ceil((end - Math.max(from, keys.through)) / 2) + 1;
       }
     }
   }
@@ -191,9 +233,9 @@ export class Primer {
 
 /** The records of a run about the same place, as if all of them were alike. */
 function partOf(run: KeyRun, stretch: Stretch): KeyRun {
-  const records = run.to - run.from + 1;
+  const records = recordsIn(run);
   const place = (offset: number): number => Math.floor((records * Math.min(offset, run.bytes)) / run.bytes);
   const from = Math.max(run.from, run.from + place(stretch.start) - MARGIN_RECORDS);
   const to = Math.min(run.to, run.from + place(stretch.end) + MARGIN_RECORDS);
-  return { from, to, bytes: (run.bytes * (to - from + 1)) / records };
+  return { from, to, bytes: Math.ceil((run.bytes * (to - from + 1)) / records) };
 }

@@ -1,6 +1,14 @@
 import { Connection } from '../channel/connection.js';
 import { Backoff, dial } from '../channel/dial.js';
-import { decodeAck, decodeRefusal, decodeReply, encodeQuery, FrameType, type Welcome } from '../channel/messages.js';
+import {
+  type Ack,
+  decodeAck,
+  decodeRefusal,
+  decodeReply,
+  encodeQuery,
+  FrameType,
+  type Welcome,
+} from '../channel/messages.js';
 import type { Shaper } from '../channel/shaper.js';
 import { publish } from '../engine/events.js';
 import { prefetched } from '../engine/prefetch.js';
@@ -87,6 +95,8 @@ const CURSOR_INTERVAL_MS = 250;
 /** As long as the queue holds less than this part of what it may; from there on after this much time. */
 const PRESSED_PART = 1 / 4;
 const PRESSED_CURSOR_INTERVAL_MS = 25;
+/** The part of a peer's records that it may free before a reference to them reaches it. */
+const FREED_SOON_PART = 1 / 4;
 
 export const PEER_CURSOR_PREFIX = 'peer:';
 const peerCursor = (id: string): string => `${PEER_CURSOR_PREFIX}${id}`;
@@ -130,6 +140,10 @@ export class PeerLink {
   #owedThrough = 0;
   /** Where the queue holds what the keys of the peer's records held last. */
   readonly #keys = new KeyHistory();
+  /** The oldest record that the peer held when it last said so, and whether it has freed any in this session. */
+  #heldFrom = { first: 1, frees: false };
+  /** The peer could not read what a frame referred to: the next session does without history. */
+  #plain = false;
   #supplying: 'no' | 'once' | 'again' = 'no';
 
   constructor(address: PeerAddress, context: LinkContext) {
@@ -348,14 +362,21 @@ export class PeerLink {
     const pumped = this.#pump(connection, agreed, stop.signal).catch((error: unknown) => {
       if (!stop.signal.aborted && !(error instanceof ClosedError)) throw error;
     });
-    await Promise.race([ended, pumped]).finally(() => stop.abort());
+    try {
+      await Promise.race([ended, pumped]);
+    } finally {
+      stop.abort();
+      await pumped.catch(() => {});
+    }
     await ended;
   }
 
   async #pump(connection: Connection, { from, plan, historyFrom }: Agreement, ended: AbortSignal): Promise<void> {
     const own = new AbortController();
     const signal = AbortSignal.any([ended, own.signal]);
-    const encoder = new Encoder(plan, this.stages, this.#frameStarts(plan, historyFrom));
+    const encoder = new Encoder(plan, this.stages, this.#frameStarts(plan, historyFrom, signal));
+    const stop = () => encoder.close();
+    signal.addEventListener('abort', stop, { once: true });
     const limits = { batchBytesMax: BATCH_BYTES, batchRecordsMax: BATCH_RECORDS_MAX };
     const batches = this.#context.journal.readBatches(from, { follow: true, signal, ...limits });
     try {
@@ -367,14 +388,25 @@ export class PeerLink {
         for (const record of records) this.payloadBytesSent += record.payload.byteLength;
       }
     } finally {
+      signal.removeEventListener('abort', stop);
       encoder.close();
     }
   }
 
-  #frameStarts(plan: CodecPlan, floor: number): FrameStarts {
-    if (plan.codec !== 'zstd') return oneFrame();
+  #frameStarts(plan: CodecPlan, historyFrom: number, signal: AbortSignal): FrameStarts {
+    this.#heldFrom = { first: historyFrom, frees: historyFrom > 1 };
+    if (plan.codec !== 'zstd' || this.#plain) return oneFrame();
     const { journal } = this.#context;
-    return new Primer({ journal, keys: this.#keys, windowLog: plan.windowLog, floor, held: () => this.#acked.logged });
+    const { windowLog, level } = plan;
+    const held = (): number => this.#acked.logged;
+    const floor = (): number => this.#floor(held());
+    return new Primer({ journal, keys: this.#keys, windowLog, level, floor, held, signal });
+  }
+
+  /** Of what a peer has that frees its oldest records, those are left alone that may be gone before it is asked for them. */
+  #floor(held: number): number {
+    const { first, frees } = this.#heldFrom;
+    return frees ? first + Math.ceil(Math.max(0, held - first) * FREED_SOON_PART) : first;
   }
 
   #onFrame(frame: { type: number; body: Buffer }): void | Promise<void> {
@@ -398,7 +430,7 @@ export class PeerLink {
     }
   }
 
-  #onAck({ logged, applied }: { logged: number; applied: number }): void {
+  #onAck({ logged, applied, first }: Ack): void {
     if (logged > this.sent || applied > logged) {
       throw new ProtocolError(
         `an acknowledgement of ${logged}/${applied}`,
@@ -406,6 +438,8 @@ export class PeerLink {
       );
     }
     if (applied > this.#acked.applied) this.problem = undefined;
+    if (logged > this.#acked.logged) this.#plain = false;
+    if (first > this.#heldFrom.first) this.#heldFrom = { first, frees: true };
     this.#acked.logged = Math.max(this.#acked.logged, logged);
     this.#acked.applied = Math.max(this.#acked.applied, applied);
     this.#count();
@@ -472,9 +506,9 @@ export class PeerLink {
     const downMs = performance.now() - this.#downSince;
     const needsSomebody = problem instanceof PeerRefusedError || problem instanceof ResyncRequiredError;
     // The queue went on without the peer: the next session finds out what it needs.
-    const isGone =
-      problem instanceof SequenceGoneError ||
-      (problem instanceof PeerRefusedError && problem.peerCode === 'HISTORY_GONE');
+    const isHistory = problem instanceof PeerRefusedError && problem.peerCode === 'HISTORY_GONE';
+    this.#plain ||= isHistory;
+    const isGone = problem instanceof SequenceGoneError || isHistory;
     const transient = isGone || (problem.recoverable && !needsSomebody);
     this.problem = problem;
     this.#enter(transient ? 'connecting' : 'refused');

@@ -4,7 +4,6 @@ import { readJson, replaceFile } from '../engine/files.js';
 import {
   ClosedError,
   HistoryGoneError,
-  JournalDamagedError,
   type LonghaulError,
   ProtocolError,
   SequenceGoneError,
@@ -112,11 +111,11 @@ export class ReceiveLog {
 
   /** Logs a batch; resolves when it is durable. */
   async append(batch: Batch): Promise<void> {
-    const last = await this.journal.appendReplicated(batch.records);
     // Equal chains at the start and equal records give equal chains at the end, or one end is broken.
-    if (last === this.journal.last && this.journal.lastChain !== batch.chain) {
-      throw new ProtocolError(`another chain at record ${last}`, "the sender's");
-    }
+    const last = batch.records.length - 1;
+    await this.journal.appendReplicated(
+      batch.records.map((record, index) => (index === last ? { ...record, chain: batch.chain } : record)),
+    );
   }
 
   /**
@@ -137,8 +136,8 @@ export class ReceiveLog {
 
   #historyGone({ from, to }: PrefixRange, error: unknown): unknown {
     if (error instanceof ProtocolError) return error;
-    const damaged = error instanceof JournalDamagedError ? Math.max(from, error.toSequence) : to;
-    if (!(error instanceof SequenceGoneError)) this.#historyFloor = damaged + 1;
+    // A reader may stumble over the same damage from each record that shares a group with it.
+    if (!(error instanceof SequenceGoneError)) this.#historyFloor = Math.max(this.#historyFloor, to + 1);
     return new HistoryGoneError(from, to, error);
   }
 
@@ -156,6 +155,7 @@ export class ReceiveLog {
       this.applied = start.from - 1;
       await replaceFile(this.#path, `${JSON.stringify({ version: 1, volume })}\n`);
       this.volume = volume;
+      this.#historyFloor = 1;
       await this.#consumer?.rebased?.();
     } finally {
       // Also when it failed halfway: what the log holds is applied in any case.

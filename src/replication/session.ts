@@ -26,7 +26,7 @@ import {
   StorageError,
 } from '../errors.js';
 import type { Batch } from '../reduce/batch.js';
-import type { Decoder } from '../reduce/decoder.js';
+import { Decoder } from '../reduce/decoder.js';
 import { refusalError } from './greeting.js';
 import { encodeFailure } from './queries.js';
 import type { ReceiveLog } from './receive-log.js';
@@ -117,8 +117,9 @@ export class Session {
   #sendAck(): void {
     this.#ackTimer = undefined;
     this.#ackedAtMs = performance.now();
-    const { logged, applied } = this.#host.log;
-    this.connection.sendControl(FrameType.ack, encodeAck({ logged, applied: Math.min(applied, logged) }));
+    const { logged, applied, historyFrom } = this.#host.log;
+    const ack = { logged, applied: Math.min(applied, logged), first: historyFrom };
+    this.connection.sendControl(FrameType.ack, encodeAck(ack));
   }
 
   /** Resolves when nothing that this session has begun with the log is under way any more. */
@@ -178,7 +179,11 @@ export class Session {
 
   /** Counted as unlogged from here on, so that whoever takes over waits for a batch still being decoded. */
   async #onBatch(body: Buffer): Promise<void> {
-    const done = this.#atWork(body.byteLength);
+    const bytes = Math.max(body.byteLength, Decoder.batchBytes(body));
+    while (this.#unlogged > 0 && this.#unloggedBytes + bytes > UNLOGGED_BYTES_MAX) {
+      await new Promise<void>((room) => (this.#room = room));
+    }
+    const done = this.#atWork(bytes);
     let batch: Batch;
     try {
       batch = await this.#host.decoder.decode(body);
@@ -199,7 +204,6 @@ export class Session {
         this.connection.destroy(failure);
       },
     );
-    while (this.#unloggedBytes > UNLOGGED_BYTES_MAX) await new Promise<void>((room) => (this.#room = room));
   }
 
   /** Something is under way to the log until the returned function is called. */

@@ -84,7 +84,7 @@ const LEAST: Record<string, Buffer> = {
   }),
   'REFUSE and NOTICE': encodeRefusal({ code: '', message: '', recoverable: false }),
   START: encodeStart({ from: 1, chain: 0n, reset: false }),
-  ACK: encodeAck({ logged: 0, applied: 0 }),
+  ACK: encodeAck({ logged: 0, applied: 0, first: 1 }),
 };
 
 test.each(Object.entries(LEAST))('the offsets of %s', (heading, body) => {

@@ -214,7 +214,7 @@ describe('a batch', () => {
     while (frame?.type === FrameType.ack) frame = await wire.next();
     expect(frame?.type).toBe(FrameType.refuse);
     expect(decodeRefusal(frame?.body ?? Buffer.alloc(0)).code).toMatch(
-      /PROTOCOL_VIOLATION|SEQUENCE_GAP|INVALID_ARGUMENT/,
+      /PROTOCOL_VIOLATION|CHAIN_MISMATCH|SEQUENCE_GAP|INVALID_ARGUMENT/,
     );
     expect(await wire.next()).toBeUndefined();
     await greeted(receiver);

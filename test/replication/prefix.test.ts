@@ -100,7 +100,7 @@ describe.runIf(engine.codecs.includes('zstd'))('what crossed before', () => {
   test.each([
     ['the receiver, which says so', (pair: ReturnType<typeof ends>) => join(pair.received, 'log'), ['PEER_REFUSED']],
     ['the sender, which does without it', (pair: ReturnType<typeof ends>) => join(pair.sent, 'queue'), []],
-  ])('is referred to as far as it is sound when it is damaged at %s', async (_, dirOf, codes) => {
+  ])('is sent again, once, when it is damaged at %s', async (_, dirOf, codes) => {
     const pair = ends();
     let opened = await pair.open();
     await send(opened, all);
@@ -114,7 +114,7 @@ describe.runIf(engine.codecs.includes('zstd'))('what crossed before', () => {
     opened = await pair.open();
     const sent = await send(opened, all);
     expect(problems.filter((code) => code !== undefined && code !== 'CONNECTION_LOST')).toEqual(codes);
-    expect(sent).toBeLessThan(bytes * 0.1);
+    expect(sent).toBeGreaterThan(bytes * 0.4);
     const records = await logged(opened.receiver, RECORDS + 1);
     expect(Buffer.concat(records.map(({ payload }) => payload)).equals(Buffer.concat(all))).toBe(true);
     // The next session has what is sound.

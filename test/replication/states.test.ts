@@ -190,7 +190,7 @@ describe('a receiver that lies', () => {
     const wire = await streaming(server);
     const waiting = sender.append(text('x'), { ack: 'applied' });
     await wire.expect(FrameType.batch);
-    wire.send(FrameType.ack, encodeAck(ack));
+    wire.send(FrameType.ack, encodeAck({ ...ack, first: 1 }));
     await expect(waiting).rejects.toMatchObject({ code: 'PROTOCOL_VIOLATION' });
     expect(sender.status()).toMatchObject({ logged: 0, applied: 0 });
   });
