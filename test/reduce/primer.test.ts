@@ -132,6 +132,16 @@ describe('what a key held last', () => {
   });
 });
 
+test('of very many keys those written last are remembered', () => {
+  const keys = new KeyHistory();
+  const payload = Buffer.alloc(200);
+  const count = 300_000;
+  for (let sequence = 1; sequence <= count; sequence++)
+    keys.note({ sequence, key: Buffer.from(`${sequence}`), payload });
+  const known = (sequence: number) => keys.find(keyIdOf(Buffer.from(`${sequence}`)), 0, 1, count) !== undefined;
+  expect([count, count - 100_000, 1, 2].map(known)).toEqual([true, true, false, false]);
+});
+
 describe.runIf(ownCapability().zstd)('frames that begin with what their keys held', () => {
   /** Both ends with one journal between them: what the sender's holds is what the receiver's held. */
   async function transfer(journal: Journal, from: number, keys = new KeyHistory(), floor = 1) {
