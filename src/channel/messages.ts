@@ -1,4 +1,6 @@
 import { ByteReader, ByteWriter } from '../engine/bytes.js';
+import type { Capability } from '../engine/capability.js';
+import { WINDOW_LOG } from '../engine/zstd-arguments.js';
 import { ProtocolError } from '../errors.js';
 
 /**
@@ -57,18 +59,8 @@ export interface Welcome {
   restores: Capability;
 }
 
-/** What a receiver can restore besides batches that come as they are. */
-export interface Capability {
-  lz4: boolean;
-  zstd: boolean;
-  /** Of zstd: windows of up to 2^windowLogMax bytes, 10 to 30; 0 without it. */
-  windowLogMax: number;
-}
-
 const RESTORES_LZ4 = 1;
 const RESTORES_ZSTD = 2;
-const WINDOW_LOG_MIN = 10;
-const WINDOW_LOG_MAX = 30;
 
 export interface Start {
   from: number;
@@ -183,10 +175,10 @@ function readCapability(reader: ByteReader): Capability {
   const codecs = reader.u8();
   const windowLogMax = reader.u8();
   const zstd = (codecs & RESTORES_ZSTD) !== 0;
-  if (zstd ? windowLogMax < WINDOW_LOG_MIN || windowLogMax > WINDOW_LOG_MAX : windowLogMax !== 0) {
+  if (zstd ? windowLogMax < WINDOW_LOG.min || windowLogMax > WINDOW_LOG.max : windowLogMax !== 0) {
     throw new ProtocolError(
       `a window of 2^${windowLogMax}`,
-      `2^${WINDOW_LOG_MIN} to 2^${WINDOW_LOG_MAX}, or 0 for none`,
+      `2^${WINDOW_LOG.min} to 2^${WINDOW_LOG.max}, or 0 for none`,
     );
   }
   return { lz4: (codecs & RESTORES_LZ4) !== 0, zstd, windowLogMax };

@@ -1,5 +1,6 @@
+import { type Capability, ownCapability } from '../engine/capability.js';
 import { engine } from '../engine/engine.js';
-import { LEVEL, WINDOW_LOG } from '../engine/zstd-arguments.js';
+import { LEVEL } from '../engine/zstd-arguments.js';
 import { CodecMissingError, InvalidArgumentError } from '../errors.js';
 import type { Compression } from '../options.js';
 
@@ -15,14 +16,6 @@ export interface CompressionChoice {
   level: number;
 }
 
-/** What an end can restore. */
-export interface Capability {
-  lz4: boolean;
-  zstd: boolean;
-  /** Of zstd: windows of up to 2^windowLogMax bytes. */
-  windowLogMax: number;
-}
-
 /** What a session does with its batches. */
 export type CodecPlan =
   | { codec: 'none' }
@@ -34,11 +27,6 @@ export interface ZstdPlan {
   codec: 'zstd';
   level: number;
   windowLog: number;
-}
-
-/** What this end can restore. */
-export function ownCapability(): Capability {
-  return { lz4: true, zstd: engine.codecs.includes('zstd'), windowLogMax: WINDOW_LOG.default };
 }
 
 /** Raises InvalidArgumentError, and CodecMissingError for zstd on an engine without it. */

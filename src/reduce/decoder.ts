@@ -1,14 +1,14 @@
+import { type Capability, ownCapability } from '../engine/capability.js';
 import { lz4Decompress } from '../engine/compress.js';
 import { ZstdDecoder } from '../engine/zstd-decoder.js';
 import { ClosedError, CompressionFailedError, ProtocolError } from '../errors.js';
 import { BATCH_BYTES_MAX, type Batch, decodeBatch } from './batch.js';
 import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST } from './body.js';
-import { type Capability, ownCapability } from './compression.js';
 import { decodeRanges, type PrefixRange } from './prefix.js';
 import type { Stages } from './stages.js';
 
 /** Beginning a frame is work for both ends: so much of a window goes through one before the next begins, at least. */
-export const FRAME_PART_MIN = 1 / 16;
+const FRAME_PART_MIN = 1 / 16;
 
 /** Gets the payloads of records, end to end, at most `bytesMax` bytes. */
 export type PrefixSource = (ranges: readonly PrefixRange[], bytesMax: number) => Promise<Buffer>;

@@ -212,7 +212,9 @@ export class Primer {
   private async scan(): Promise<void> {
     const { journal, keys, floor, held, signal } = this.o;
     const end = held();
-    let from = Math.max(floor(), keys.through + 1, journal.reachingBack(end, SCAN_BYTES_MAX));
+    const unknown = Math.max(floor(), keys.through + 1);
+    if (unknown > end) return;
+    let from = Math.max(unknown, journal.reachingBack(end, SCAN_BYTES_MAX));
     for (let tries = 0; from <= end && tries < SCAN_TRIES_MAX; tries++) {
       try {
         for await (const records of journal.readBatches(from)) {

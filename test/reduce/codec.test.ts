@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ByteWriter } from '../../src/engine/bytes.js';
+import { ownCapability } from '../../src/engine/capability.js';
 import { lz4Compress } from '../../src/engine/compress.js';
 import { type JournalRecord, ProtocolError } from '../../src/index.js';
 import { KEY_BYTES_MAX, PAYLOAD_BYTES_MAX } from '../../src/options.js';
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from '../../src/reduce/batch.js';
 import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE } from '../../src/reduce/body.js';
-import { type CodecPlan, ownCapability } from '../../src/reduce/compression.js';
+import type { CodecPlan } from '../../src/reduce/compression.js';
 import { Decoder } from '../../src/reduce/decoder.js';
 import { Encoder } from '../../src/reduce/encoder.js';
 import { Stages } from '../../src/reduce/stages.js';

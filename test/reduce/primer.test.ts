@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { ownCapability } from '../../src/engine/capability.js';
 import { Journal, type JournalRecord, ProtocolError } from '../../src/index.js';
-import { ownCapability } from '../../src/reduce/compression.js';
 import { Decoder } from '../../src/reduce/decoder.js';
 import { Encoder } from '../../src/reduce/encoder.js';
 import { KeyHistory, keyIdOf } from '../../src/reduce/key-history.js';

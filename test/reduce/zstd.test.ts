@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { type Capability, ownCapability } from '../../src/engine/capability.js';
 import { ZstdEncoder } from '../../src/engine/zstd-encoder.js';
 import { CodecMissingError, InvalidArgumentError, type JournalRecord, ProtocolError } from '../../src/index.js';
 import { encodeBatch } from '../../src/reduce/batch.js';
 import { bodyHeader, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST } from '../../src/reduce/body.js';
-import { type Capability, codecPlan, ownCapability, parseCompression } from '../../src/reduce/compression.js';
+import { codecPlan, parseCompression } from '../../src/reduce/compression.js';
 import { Decoder } from '../../src/reduce/decoder.js';
 import { Encoder } from '../../src/reduce/encoder.js';
 import { encodeRanges } from '../../src/reduce/prefix.js';
