@@ -396,21 +396,6 @@ export class SequenceGoneError extends LonghaulError {
   }
 }
 
-/** The stream of a session refers to records that this end no longer holds, or cannot read; the next one will not. */
-export class HistoryGoneError extends LonghaulError {
-  readonly code = 'HISTORY_GONE';
-  constructor(
-    readonly fromSequence: number,
-    readonly toSequence: number,
-    cause: unknown,
-  ) {
-    super(`records ${fromSequence} to ${toSequence}, which the stream refers to, cannot be read any more`, {
-      cause,
-      recoverable: true,
-    });
-  }
-}
-
 export class SequenceGapError extends LonghaulError {
   readonly code = 'SEQUENCE_GAP';
   constructor(

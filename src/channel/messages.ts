@@ -19,6 +19,7 @@ export const FrameType = {
   notice: 10,
   query: 11,
   reply: 12,
+  miss: 13,
 } as const;
 
 export const PROTOCOL_NAME = 'longhaul';
@@ -31,6 +32,8 @@ export const ID_BYTES = 16;
 export const REPLY_BYTES_MAX = 256 * 1024;
 export const QUERY_BYTES_MAX = 4 * 1024;
 const TEXT_BYTES_MAX = 1024;
+/** The most ranges of lost records that a MISS names. */
+export const LOST_RANGES_MAX = 256;
 
 export interface Hello {
   versionMin: number;
@@ -50,6 +53,8 @@ export interface Welcome {
   epoch: number;
   /** The oldest record that the log holds; last + 1 for none. */
   first: number;
+  /** What the log keeps as history, in bytes. */
+  historyBytes: number;
   last: number;
   chain: bigint;
   applied: number;
@@ -79,8 +84,16 @@ export interface Refusal {
 export interface Ack {
   logged: number;
   applied: number;
-  /** As in WELCOME, by now. */
-  first: number;
+}
+
+/** A batch could not be restored: the records it refers to are not there, or not what they were. */
+export interface Miss {
+  /** Of the frame that the batch came in. */
+  generation: number;
+  /** The first record that is asked for anew, in the next generation. */
+  next: number;
+  /** The records of history that cannot be read; none when nobody knows which of them. */
+  lost: { from: number; to: number }[];
 }
 
 export interface Query {
@@ -139,7 +152,7 @@ export function encodeWelcome(m: Welcome): Buffer {
     .raw(idBytes(m.node))
     .u8(m.volume === undefined ? 0 : 1);
   if (m.volume !== undefined) writer.raw(idBytes(m.volume));
-  writer.varint(m.epoch).varint(m.first).varint(m.last).u64(m.chain).varint(m.applied);
+  writer.varint(m.epoch).varint(m.first).varint(m.historyBytes).varint(m.last).u64(m.chain).varint(m.applied);
   return writer
     .u8(m.adopt ? 1 : 0)
     .u8(m.holdsContent ? 1 : 0)
@@ -159,6 +172,7 @@ export function decodeWelcome(body: Buffer): Welcome {
     ...(volume === undefined ? {} : { volume }),
     epoch: reader.varint(),
     first: reader.varint(),
+    historyBytes: reader.varint(),
     last: reader.varint(),
     chain: reader.u64(),
     applied: reader.varint(),
@@ -217,13 +231,34 @@ export function decodeRefusal(body: Buffer): Refusal {
   return refusal;
 }
 
-export const encodeAck = (m: Ack): Buffer => new ByteWriter().varint(m.logged).varint(m.applied).varint(m.first).take();
+export const encodeAck = (m: Ack): Buffer => new ByteWriter().varint(m.logged).varint(m.applied).take();
 
 export function decodeAck(body: Buffer): Ack {
   const reader = new ByteReader(body, 'ACK');
-  const ack = { logged: reader.varint(), applied: reader.varint(), first: reader.varint() };
+  const ack = { logged: reader.varint(), applied: reader.varint() };
   reader.end();
   return ack;
+}
+
+export function encodeMiss({ generation, next, lost }: Miss): Buffer {
+  const writer = new ByteWriter().varint(generation).varint(next).varint(lost.length);
+  for (const { from, to } of lost) writer.varint(from).varint(to - from + 1);
+  return writer.take();
+}
+
+export function decodeMiss(body: Buffer): Miss {
+  const reader = new ByteReader(body, 'MISS');
+  const [generation, next] = [reader.varint(), reader.varint()];
+  const lost = Array.from({ length: reader.varint(LOST_RANGES_MAX) }, () => {
+    const [from, records] = [reader.varint(), reader.varint()];
+    const to = from + records - 1;
+    if (from < 1 || records < 1 || !Number.isSafeInteger(to)) {
+      throw new ProtocolError(`${records} lost records from ${from}`, 'at least one record');
+    }
+    return { from, to };
+  });
+  reader.end();
+  return { generation, next, lost };
 }
 
 export const encodeQuery = (m: Query): Buffer => new ByteWriter().varint(m.id).text(m.name).bytes(m.body).take();

@@ -142,8 +142,11 @@ export interface ReplicatedRecord {
   key?: string | Uint8Array;
   offset?: number;
   payload: Uint8Array;
-  /** XXH64 over key and payload, as the journal it comes from stored it. */
-  checksum: bigint;
+  /**
+   * XXH64 over key and payload, as the journal it comes from stored it. Without it the record is believed if the chain of
+   * it, or of one behind it in the same call, is right; one of the two must be there.
+   */
+  checksum?: bigint;
   /** The chain up to and including the record there; when given, it has to be the same here. */
   chain?: bigint;
 }
@@ -210,7 +213,7 @@ export function replicatedEntry(record: ReplicatedRecord, index: number): Replic
   entry.epoch = integer(`${where}epoch`, record.epoch, 0);
   entry.timestamp = integer(`${where}timestamp`, record.timestamp, 0);
   const checksum = payloadChecksum(entry.key, entry.payload);
-  if (checksum !== record.checksum) {
+  if (record.checksum !== undefined && checksum !== record.checksum) {
     throw new InvalidArgumentError(
       `${where}checksum`,
       record.checksum,
@@ -218,6 +221,14 @@ export function replicatedEntry(record: ReplicatedRecord, index: number): Replic
     );
   }
   return { ...entry, checksum, chain: record.chain === undefined ? undefined : chainArgument(record.chain) };
+}
+
+/** A record without its checksum needs a chain, its own or that of one behind it. */
+export function checkProofs(records: readonly ReplicatedRecord[]): void {
+  const proved = records.findLastIndex(({ chain }) => chain !== undefined);
+  const index = records.findIndex(({ checksum }, place) => place > proved && checksum === undefined);
+  if (index < 0) return;
+  throw new InvalidArgumentError(`records[${index}].checksum`, undefined, 'a checksum, or a chain there or behind it');
 }
 
 export function integer(name: string, value: unknown, min: number): number {

@@ -9,6 +9,7 @@ import {
   checkCursorOptions,
   checkOptions,
   checkPayloads,
+  checkProofs,
   integer,
   type JournalOptions,
   newEntry,
@@ -274,6 +275,7 @@ export class Journal {
       throw new InvalidArgumentError('records', records, 'an array of at least one record');
     }
     const entries = records.map(replicatedEntry);
+    checkProofs(records);
     // Records that were appended here get their chain when they are written.
     while (this.intake.chain === undefined && entries.some(({ chain }) => chain !== undefined)) await this.flush();
     return (await this.intake.appendReplicated(entries)).durable;

@@ -1,29 +1,26 @@
 import { ByteReader, ByteWriter } from '../engine/bytes.js';
 import { ProtocolError } from '../errors.js';
-import type { JournalRecord } from '../journal/journal.js';
-import { KEY_BYTES_MAX, PAYLOAD_BYTES_MAX } from '../options.js';
+import type { JournalRecord, PayloadRange } from '../journal/journal.js';
+import { KEY_BYTES_MAX, MIB, PAYLOAD_BYTES_MAX } from '../options.js';
+import { type Copy, CopyColumns, type CopyReader, readCopies } from './copies.js';
 
 /**
- * A batch: consecutive records as they lie in a frame body before compression.
- *
- *   first sequence   varint
- *   record count     varint
- *   chain            u64      of the last record, which the receiver's own chain must match
- *   record headers   one after the other (below)
- *   payloads         one after the other, lengths from the headers
- *
- * Record header: flags u8 (1 key, 2 offset), kind u8, epoch varint, timestamp varint (microseconds), payload length
- * varint, payload checksum u64, then the key (varint length and bytes) and the offset (varint) where flagged.
+ * A batch: consecutive records, before compression. What is alike lies together, column by column, as it compresses best;
+ * docs/protocol.md ("BATCH") has the table. Content that the peer's log holds already is not in it: a record with
+ * references is made of copies from the bases, and of literals. Neither are the checksums of the records: the chain behind
+ * the last of them proves them all.
  */
 
 export const BATCH_RECORDS_MAX = 4096;
 /** Payload bytes after which a batch is closed; a single larger record makes a batch of its own. */
-export const BATCH_BYTES = 1024 * 1024;
-/** The most that one batch can hold: a full batch, then the largest record, and their headers. */
-export const BATCH_BYTES_MAX = PAYLOAD_BYTES_MAX + BATCH_BYTES + BATCH_RECORDS_MAX * 64 + KEY_BYTES_MAX;
-
-const HAS_KEY = 1;
-const HAS_OFFSET = 2;
+export const BATCH_BYTES = MIB;
+/** The most that the payloads of a batch can be. */
+export const BATCH_PAYLOAD_BYTES_MAX = PAYLOAD_BYTES_MAX + BATCH_BYTES;
+/** The most that a batch can take: its payloads as literals, and all else. */
+export const BATCH_BYTES_MAX = BATCH_PAYLOAD_BYTES_MAX + BATCH_RECORDS_MAX * 64 + 2 * KEY_BYTES_MAX + MIB;
+/** The most that its bases can be, and how many there can be of them. */
+export const BASES_MAX = 64 * 1024;
+export const BASE_BYTES_MAX = 2 * BATCH_PAYLOAD_BYTES_MAX;
 
 export interface BatchRecord {
   sequence: number;
@@ -33,61 +30,299 @@ export interface BatchRecord {
   key?: Buffer;
   offset?: number;
   payload: Buffer;
-  checksum: bigint;
 }
 
 export interface Batch {
   records: BatchRecord[];
   chain: bigint;
+  /** The oldest record that anything behind this batch may refer to. */
+  floor: number;
 }
 
-/** The parts of a batch, payloads uncopied. */
-export function encodeBatch(records: readonly JournalRecord[]): Uint8Array[] {
+/** What history holds of the content of a batch. */
+export interface References {
+  /** Parts of payloads, laid end to end: the memory that copies are from. */
+  bases: readonly PayloadRange[];
+  /** For each record its copies in order, or undefined when it is all literal. */
+  copies: readonly (readonly Copy[] | undefined)[];
+}
+
+export const NO_REFERENCES: References = { bases: [], copies: [] };
+
+/** What a record's flags say. */
+const FLAG = {
+  key: 1,
+  offset: 2,
+  /** The key is that of the record before, and is not repeated. */
+  sameKey: 4,
+  references: 8,
+  /** The offset is as it is; else it is the distance from the end of the record before. */
+  absoluteOffset: 16,
+  absoluteTime: 32,
+  newEpoch: 64,
+} as const;
+const FLAGS_ALL = 127;
+/** Twice a distance must be a safe integer too. */
+const DISTANCE_MAX = 2 ** 51;
+/** Shorter literals are put together before they are handed on. */
+const LITERAL_GATHER_BYTES = 4096;
+
+/** The parts of a batch, larger literals uncopied. */
+export function encodeBatch(
+  records: readonly JournalRecord[],
+  floor: number,
+  { bases, copies }: References = NO_REFERENCES,
+): Uint8Array[] {
   const first = records[0];
   const last = records[records.length - 1];
   if (first === undefined || last === undefined) return [];
-  const writer = new ByteWriter(records.length * 48 + 32);
-  writer.varint(first.sequence).varint(records.length).u64(last.chain);
-  for (const record of records) {
-    const flags = (record.key === undefined ? 0 : HAS_KEY) | (record.offset === undefined ? 0 : HAS_OFFSET);
-    writer.u8(flags).u8(record.kind).varint(record.epoch).varint(record.timestamp);
-    writer.varint(record.payload.byteLength).u64(record.checksum);
-    if (record.key !== undefined) writer.bytes(record.key);
-    if (record.offset !== undefined) writer.varint(record.offset);
+  const head = new ByteWriter(64);
+  head
+    .varint(first.sequence)
+    .varint(records.length)
+    .u64(last.chain)
+    .varint(Math.max(0, last.sequence + 1 - floor));
+  const columns = new HeaderColumns(records.length);
+  const instructions = new CopyColumns();
+  const literals = new Gathered();
+  let before: JournalRecord | undefined;
+  for (const [index, record] of records.entries()) {
+    const own = copies[index];
+    columns.add(record, before, own !== undefined);
+    if (own === undefined) literals.add(record.payload);
+    else instructions.add(own, record.payload, literals);
+    before = record;
   }
-  return [writer.take(), ...records.map((record) => record.payload)];
+  return [
+    head.take(),
+    ...columns.take(),
+    encodeBases(bases, first.sequence),
+    ...instructions.take(),
+    ...literals.take(),
+  ];
 }
 
-/** Reads a batch that came from a peer; payloads are views of `bytes`. Checksums are the journal's to verify. */
-export function decodeBatch(bytes: Buffer): Batch {
+/** The headers of records, column by column. */
+class HeaderColumns {
+  readonly #flags: ByteWriter;
+  readonly #kinds: ByteWriter;
+  readonly #epochs = new ByteWriter(16);
+  readonly #times: ByteWriter;
+  readonly #lengths: ByteWriter;
+  readonly #keys = new ByteWriter();
+  readonly #offsets = new ByteWriter();
+
+  constructor(records: number) {
+    [this.#flags, this.#kinds] = [new ByteWriter(records), new ByteWriter(records)];
+    [this.#times, this.#lengths] = [new ByteWriter(3 * records + 8), new ByteWriter(2 * records + 8)];
+  }
+
+  add(record: JournalRecord, before: JournalRecord | undefined, references: boolean): void {
+    const { key, offset, epoch, timestamp, kind, payload } = record;
+    let flags = references ? FLAG.references : 0;
+    if (epoch !== before?.epoch) {
+      flags |= FLAG.newEpoch;
+      this.#epochs.varint(epoch);
+    }
+    const elapsed = timestamp - (before?.timestamp ?? 0);
+    if (before === undefined || Math.abs(elapsed) > DISTANCE_MAX) {
+      flags |= FLAG.absoluteTime;
+      this.#times.varint(timestamp);
+    } else {
+      this.#times.varint(zigzag(elapsed));
+    }
+    if (key !== undefined) flags |= FLAG.key | this.#key(key, before?.key);
+    if (offset !== undefined) flags |= FLAG.offset | this.#offset(offset, before);
+    this.#flags.u8(flags);
+    this.#kinds.u8(kind);
+    this.#lengths.varint(payload.byteLength);
+  }
+
+  take(): Buffer[] {
+    const all = [this.#flags, this.#kinds, this.#epochs, this.#times, this.#lengths, this.#keys, this.#offsets];
+    return all.map((column) => column.take());
+  }
+
+  #key(key: Buffer, before: Buffer | undefined): number {
+    if (before !== undefined && key.equals(before)) return FLAG.sameKey;
+    const shared = before === undefined ? 0 : sharedBytes(before, key);
+    this.#keys.varint(shared).bytes(key.subarray(shared));
+    return 0;
+  }
+
+  #offset(offset: number, before: JournalRecord | undefined): number {
+    const distance = offset - endOf(before);
+    if (Math.abs(distance) > DISTANCE_MAX) {
+      this.#offsets.varint(offset);
+      return FLAG.absoluteOffset;
+    }
+    this.#offsets.varint(zigzag(distance));
+    return 0;
+  }
+}
+
+/** Count, then for each how far its record lies behind that of the one before, its start and its length. */
+function encodeBases(bases: readonly PayloadRange[], first: number): Buffer {
+  const [distances, starts, lengths] = [new ByteWriter(), new ByteWriter(), new ByteWriter()];
+  let before = first;
+  for (const { sequence, offset, length } of bases) {
+    distances.varint(zigzag(sequence - before));
+    starts.varint(offset);
+    lengths.varint(length);
+    before = sequence;
+  }
+  return new ByteWriter().varint(bases.length).raw(distances.take()).raw(starts.take()).raw(lengths.take()).take();
+}
+
+type RecordHeader = Omit<BatchRecord, 'payload'> & { payloadLength: number; references: boolean };
+
+/** A batch that came from a peer, its content still to be put together. */
+export interface ReadBatch {
+  headers: RecordHeader[];
+  chain: bigint;
+  floor: number;
+  bases: PayloadRange[];
+  copies: CopyReader;
+  /** What is not copied, in order. */
+  literals: ByteReader;
+  payloadBytes: number;
+}
+
+export function readBatch(bytes: Buffer): ReadBatch {
   const reader = new ByteReader(bytes, 'batch');
   const first = reader.varint();
   const count = reader.varint(BATCH_RECORDS_MAX);
   if (first < 1 || count < 1)
     throw new ProtocolError(`a batch of ${count} records from ${first}`, 'at least one record');
   const chain = reader.u64();
-  const headers = Array.from({ length: count }, (_, i) => decodeHeader(reader, first + i));
-  const records = headers.map(({ payloadLength, ...header }) => ({ ...header, payload: reader.raw(payloadLength) }));
-  reader.end();
-  return { records, chain };
+  const behind = reader.varint();
+  const headers = readHeaders(reader, first, count);
+  const payloadBytes = headers.reduce((sum, { payloadLength }) => sum + payloadLength, 0);
+  if (payloadBytes > BATCH_PAYLOAD_BYTES_MAX) {
+    throw new ProtocolError(`a batch of ${payloadBytes} bytes of payload`, `at most ${BATCH_PAYLOAD_BYTES_MAX}`);
+  }
+  const bases = readBases(reader, first);
+  const copies = readCopies(reader);
+  return { headers, chain, floor: first + count - behind, bases, copies, literals: reader, payloadBytes };
 }
 
-function decodeHeader(reader: ByteReader, sequence: number): Omit<BatchRecord, 'payload'> & { payloadLength: number } {
-  const flags = reader.u8();
-  if (flags > (HAS_KEY | HAS_OFFSET)) throw new ProtocolError(`record flags ${flags}`, 'only known flags');
-  const kind = reader.u8();
-  const epoch = reader.varint();
-  const timestamp = reader.varint();
-  const payloadLength = reader.varint(PAYLOAD_BYTES_MAX);
-  const checksum = reader.u64();
-  return {
-    sequence,
-    kind,
-    epoch,
-    timestamp,
-    payloadLength,
-    checksum,
-    ...(flags & HAS_KEY ? { key: reader.bytes(KEY_BYTES_MAX) } : {}),
-    ...(flags & HAS_OFFSET ? { offset: reader.varint() } : {}),
-  };
+function readHeaders(reader: ByteReader, first: number, count: number): RecordHeader[] {
+  const flags = reader.raw(count);
+  const kinds = reader.raw(count);
+  let epoch = 0;
+  let time = 0;
+  const headers = Array.from({ length: count }, (_, index): RecordHeader => {
+    const flag = flags[index] as number;
+    if (flag > FLAGS_ALL) throw new ProtocolError(`record flags ${flag}`, 'only known flags');
+    if ((flag & FLAG.newEpoch) !== 0) epoch = reader.varint();
+    const kind = kinds[index] as number;
+    const references = (flag & FLAG.references) !== 0;
+    return { sequence: first + index, epoch, kind, timestamp: 0, payloadLength: 0, references };
+  });
+  for (const [index, header] of headers.entries()) {
+    time = has(flags, index, FLAG.absoluteTime) ? reader.varint() : distanced(time, reader.varint(), 'timestamp');
+    header.timestamp = time;
+  }
+  for (const header of headers) header.payloadLength = reader.varint(PAYLOAD_BYTES_MAX);
+  for (const [index, header] of headers.entries()) {
+    if (has(flags, index, FLAG.key)) header.key = readKey(reader, has(flags, index, FLAG.sameKey), headers[index - 1]);
+  }
+  let end = 0;
+  for (const [index, header] of headers.entries()) {
+    if (has(flags, index, FLAG.offset)) {
+      const absolute = has(flags, index, FLAG.absoluteOffset);
+      header.offset = absolute ? reader.varint() : distanced(end, reader.varint(), 'offset');
+    }
+    end = endOfHeader(header);
+  }
+  return headers;
+}
+
+function readKey(reader: ByteReader, same: boolean, before: RecordHeader | undefined): Buffer {
+  const known = before?.key;
+  if (same) {
+    if (known === undefined) throw new ProtocolError('a key as that of a record without one', 'the key');
+    return known;
+  }
+  const shared = reader.varint(known?.byteLength ?? 0);
+  const rest = reader.bytes(KEY_BYTES_MAX - shared);
+  return shared === 0 || known === undefined ? rest : Buffer.concat([known.subarray(0, shared), rest]);
+}
+
+function readBases(reader: ByteReader, first: number): PayloadRange[] {
+  const count = reader.varint(BASES_MAX);
+  let sequence = first;
+  const bases = Array.from({ length: count }, () => {
+    sequence = distanced(sequence, reader.varint(), 'base');
+    return { sequence, offset: 0, length: 0 };
+  });
+  for (const base of bases) base.offset = reader.varint(PAYLOAD_BYTES_MAX);
+  let total = 0;
+  for (const base of bases) {
+    base.length = reader.varint(PAYLOAD_BYTES_MAX - base.offset);
+    total += base.length;
+    if (base.length < 1 || base.sequence < 1 || total > BASE_BYTES_MAX) {
+      const given = `a base of ${base.length} bytes of record ${base.sequence}`;
+      throw new ProtocolError(given, `something, and ${BASE_BYTES_MAX} bytes in all at most`);
+    }
+  }
+  return bases;
+}
+
+/** Literals in order: small ones put together, large ones as they are. */
+export class Gathered {
+  readonly #parts: Uint8Array[] = [];
+  #small = new ByteWriter(LITERAL_GATHER_BYTES);
+
+  add(bytes: Uint8Array): void {
+    if (bytes.byteLength < LITERAL_GATHER_BYTES) {
+      this.#small.raw(bytes);
+    } else {
+      this.#flush();
+      this.#parts.push(bytes);
+    }
+  }
+
+  take(): Uint8Array[] {
+    this.#flush();
+    return this.#parts;
+  }
+
+  #flush(): void {
+    if (this.#small.length > 0) this.#parts.push(this.#small.take());
+  }
+}
+
+/** Small numbers of either sign as small numbers. */
+export function zigzag(value: number): number {
+  return value < 0 ? -2 * value - 1 : 2 * value;
+}
+
+export function unzigzag(value: number): number {
+  return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+}
+
+function distanced(from: number, coded: number, what: string): number {
+  const value = from + unzigzag(coded);
+  if (value < 0 || !Number.isSafeInteger(value)) throw new ProtocolError(`${what} ${value}`, 'a safe integer from 0');
+  return value;
+}
+
+const has = (flags: Buffer, index: number, flag: number): boolean => ((flags[index] as number) & flag) !== 0;
+
+function endOf(record: JournalRecord | undefined): number {
+  return record === undefined ? 0 : endOfHeader({ offset: record.offset, payloadLength: record.payload.byteLength });
+}
+
+/** Where a record would go on; 0 when it has no offset, or ends beyond all numbers. */
+function endOfHeader({ offset, payloadLength }: { offset?: number | undefined; payloadLength: number }): number {
+  const end = offset === undefined ? 0 : offset + payloadLength;
+  return Number.isSafeInteger(end) ? end : 0;
+}
+
+function sharedBytes(a: Buffer, b: Buffer): number {
+  const most = Math.min(a.byteLength, b.byteLength);
+  let count = 0;
+  while (count < most && a[count] === b[count]) count++;
+  return count;
 }

@@ -1,9 +1,12 @@
 import { looksCompressible, lz4Compress } from '../engine/compress.js';
 import { ZstdEncoder } from '../engine/zstd-encoder.js';
-import type { JournalRecord } from '../journal/journal.js';
-import { encodeBatch } from './batch.js';
+import type { Journal, JournalRecord } from '../journal/journal.js';
+import { encodeBatch, NO_REFERENCES, type References } from './batch.js';
 import { bodyHeader, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST } from './body.js';
 import type { CodecPlan, ZstdPlan } from './compression.js';
+import { Finder } from './finder.js';
+import type { History } from './history.js';
+import type { Outline, Outliner } from './outline.js';
 import { encodeRanges, NO_PREFIX, type Prefix } from './prefix.js';
 import type { Stages } from './stages.js';
 
@@ -12,35 +15,67 @@ const LZ4_BYTES_MIN = 64;
 
 /** Says when a frame of zstd begins, and with what; undefined when records go on in the one there is. */
 export interface FrameStarts {
-  next(records: readonly JournalRecord[]): Promise<Prefix | undefined>;
-  /** Is told of all records, in order, after they were encoded. */
-  note(records: readonly JournalRecord[]): void;
+  /** `bytes` are what of the records goes into the frame. */
+  next(records: readonly JournalRecord[], bytes: number): Promise<Prefix | undefined>;
   /** Whether there is something that these records are likely to resemble, whatever they look like by themselves. */
-  resemble(records: readonly JournalRecord[]): Promise<boolean>;
+  resemble(outlines: readonly Outline[]): boolean;
 }
 
-/** Turns records into frame bodies; one for each session, in order, its totals in `stages`. */
+/** What the content of records is looked for in. */
+export interface Known {
+  journal: Pick<Journal, 'readRanges'>;
+  history: History;
+  outliner: Outliner;
+  /** Is told of the outlines of all records, in order. */
+  onOutlines?: (outlines: readonly Outline[]) => void;
+}
+
+export interface EncoderOptions {
+  plan: CodecPlan;
+  stages: Stages;
+  /** Default: a single frame that refers to nothing but itself. */
+  starts?: FrameStarts;
+  /** Default: nothing is known. */
+  known?: Known;
+  /** The oldest record that may be referred to from here on; asked before each batch. Default: none may be. */
+  floor?: () => number;
+  /** Records up to this one are sent without references. */
+  literalThrough?: number;
+}
+
+/** Turns records into frame bodies; one for each generation, in order, its totals in `stages`. */
 export class Encoder {
-  readonly #plan: CodecPlan;
-  readonly #stages: Stages;
+  readonly #options: EncoderOptions;
   readonly #starts: FrameStarts;
+  readonly #finder: Finder | undefined;
   #zstd: ZstdEncoder | undefined;
   #closed = false;
 
-  constructor(plan: CodecPlan, stages: Stages, starts: FrameStarts = oneFrame()) {
-    this.#plan = plan;
-    this.#stages = stages;
-    this.#starts = starts;
+  constructor(options: EncoderOptions) {
+    this.#options = options;
+    this.#starts = options.starts ?? oneFrame();
+    const { known, plan } = options;
+    this.#finder = known === undefined || plan.codec === 'none' ? undefined : new Finder(known.journal, known.history);
   }
 
   async encode(records: readonly JournalRecord[]): Promise<Uint8Array[]> {
-    const parts = encodeBatch(records);
-    const batchBytes = total(parts);
-    this.#stages.add('batch', total(records.map((record) => record.payload)), batchBytes);
+    const { stages, known, floor } = this.#options;
+    const payloadBytes = records.reduce((sum, { payload }) => sum + payload.byteLength, 0);
+    const last = records[records.length - 1]?.sequence ?? 0;
+    const oldest = floor?.() ?? last + 1;
+    known?.history.release(oldest);
     const begun = performance.now();
-    const body = await this.#compress(records, parts, batchBytes);
-    this.#starts.note(records);
-    this.#stages.add('compress', batchBytes, total(body), performance.now() - begun);
+    const outlines = this.#finder === undefined ? [] : records.map((record) => known?.outliner.of(record) as Outline);
+    const outlined = performance.now() - begun;
+    const { references, literalBytes } = await this.#refer(records, outlines, payloadBytes, outlined);
+    const parts = encodeBatch(records, oldest, references);
+    const batchBytes = total(parts);
+    stages.add('batch', literalBytes, batchBytes);
+    const compressing = performance.now();
+    const body = await this.#compress(records, outlines, parts, batchBytes, payloadBytes);
+    stages.add('compress', batchBytes, total(body), performance.now() - compressing);
+    for (const outline of outlines) known?.history.note(outline);
+    known?.onOutlines?.(outlines);
     return body;
   }
 
@@ -50,22 +85,49 @@ export class Encoder {
     this.#zstd?.close();
   }
 
-  async #compress(records: readonly JournalRecord[], parts: Uint8Array[], batchBytes: number): Promise<Uint8Array[]> {
-    const plan = this.#plan;
-    if (plan.codec === 'zstd' && (looksCompressible(parts) || (await this.#starts.resemble(records)))) {
-      const prefix = await this.#starts.next(records);
+  /** Of the codec, in bytes. */
+  get memoryBytes(): number {
+    return this.#zstd?.memoryBytes ?? 0;
+  }
+
+  async #refer(
+    records: readonly JournalRecord[],
+    outlines: readonly Outline[],
+    payloadBytes: number,
+    outlined: number,
+  ): Promise<{ references: References; literalBytes: number }> {
+    const { stages, literalThrough = 0 } = this.#options;
+    const finder = (records[0]?.sequence ?? 0) <= literalThrough ? undefined : this.#finder;
+    if (finder === undefined) return { references: NO_REFERENCES, literalBytes: payloadBytes };
+    const { references, bytes } = await finder.find(records, outlines);
+    const uncopied = payloadBytes - bytes.copied;
+    stages.add('copy', payloadBytes, uncopied, outlined);
+    stages.add('delta', uncopied, uncopied - bytes.matched, bytes.matching);
+    return { references, literalBytes: uncopied - bytes.matched };
+  }
+
+  async #compress(
+    records: readonly JournalRecord[],
+    outlines: readonly Outline[],
+    parts: Uint8Array[],
+    batchBytes: number,
+    payloadBytes: number,
+  ): Promise<Uint8Array[]> {
+    const { plan } = this.#options;
+    if (plan.codec === 'zstd' && (looksCompressible(parts) || this.#starts.resemble(outlines))) {
+      const prefix = await this.#starts.next(records, batchBytes);
       if (prefix === undefined && this.#zstd !== undefined) {
-        return [bodyHeader(CODEC_ZSTD, batchBytes), await this.#zstd.compress(parts)];
+        return [bodyHeader(CODEC_ZSTD, batchBytes, payloadBytes), await this.#zstd.compress(parts)];
       }
       const { ranges, content } = prefix ?? NO_PREFIX;
       const first = await (await this.#begin(plan, content)).compress(parts);
-      return [bodyHeader(CODEC_ZSTD_FIRST, batchBytes), encodeRanges(ranges), first];
+      return [bodyHeader(CODEC_ZSTD_FIRST, batchBytes, payloadBytes), encodeRanges(ranges), first];
     }
     if (plan.codec === 'lz4' && batchBytes >= LZ4_BYTES_MIN && (plan.always || looksCompressible(parts))) {
       const block = await lz4Compress(Buffer.concat(parts, batchBytes));
-      if (block.byteLength < batchBytes) return [bodyHeader(CODEC_LZ4, batchBytes), block];
+      if (block.byteLength < batchBytes) return [bodyHeader(CODEC_LZ4, batchBytes, payloadBytes), block];
     }
-    return [bodyHeader(CODEC_NONE, batchBytes), ...parts];
+    return [bodyHeader(CODEC_NONE, batchBytes, payloadBytes), ...parts];
   }
 
   async #begin({ level, windowLog }: ZstdPlan, prefix: Buffer): Promise<ZstdEncoder> {
@@ -78,8 +140,8 @@ export class Encoder {
 }
 
 /** A single frame that refers to nothing but itself. */
-export function oneFrame(): FrameStarts {
-  return { next: async () => undefined, resemble: async () => false, note: () => {} };
+function oneFrame(): FrameStarts {
+  return { next: async () => undefined, resemble: () => false };
 }
 
 function total(parts: readonly Uint8Array[]): number {

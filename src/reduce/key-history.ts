@@ -10,11 +10,12 @@ export interface KeyRun {
   bytes: number;
 }
 
-interface KeyedRecord {
+interface KeyedContent {
   sequence: number;
-  key?: Uint8Array;
+  key?: KeyId;
   offset?: number;
-  payload: Uint8Array;
+  /** Of the payload. */
+  bytes: number;
 }
 
 interface Held {
@@ -25,7 +26,9 @@ interface Held {
 /** Of each of two generations; when the younger is full it becomes the older, and what only that had is forgotten. */
 const KEYS_MAX = 128 * 1024;
 /** Smaller payloads say something about a key, and are not its content. */
-const CONTENT_BYTES_MIN = 128;
+export const CONTENT_BYTES_MIN = 128;
+/** Of an entry of a Map, its key as a bigint and two runs. */
+const KEY_BYTES = 200;
 
 /** What a key is called here. Keys that share one cost bytes, no more: a prefix of other content. */
 export type KeyId = bigint;
@@ -43,33 +46,51 @@ export class KeyHistory {
   private old = new Map<KeyId, Held>();
 
   /** Records come in order; what was looked at already is passed over. */
-  note({ sequence, key, offset = 0, payload }: KeyedRecord): void {
+  note({ sequence, key, offset = 0, bytes }: KeyedContent): void {
     if (sequence <= this.through) return;
     if (sequence !== this.through + 1) this.newest = -1;
     this.through = sequence;
-    if (payload.byteLength < CONTENT_BYTES_MIN) return;
+    if (bytes < CONTENT_BYTES_MIN) return;
     const before = this.newest;
     this.newest = sequence;
     if (key === undefined) return;
-    const id = keyIdOf(key);
-    const held = this.young.get(id) ?? this.old.get(id);
+    const held = this.young.get(key) ?? this.old.get(key);
     // A content begins at its start, and goes on for as long as no other comes between.
     if (held !== undefined && offset > 0 && held.now.to === before) {
       held.now.to = sequence;
-      held.now.bytes += payload.byteLength;
+      held.now.bytes += bytes;
       return;
     }
-    this.remember(id, { now: { from: sequence, to: sequence, bytes: payload.byteLength }, before: held?.now });
+    this.remember(key, { now: { from: sequence, to: sequence, bytes }, before: held?.now });
+  }
+
+  /** Passes over records up to this one, none of which brought content of a key; some may have brought other content. */
+  pass(through: number, content: boolean): void {
+    if (through <= this.through) return;
+    this.through = through;
+    if (content) this.newest = through;
   }
 
   /**
-   * The newest content of a key that is complete and of which all records lie between `floor` and `held`; `offset` tells
-   * whether what comes for the key goes on with what it holds now.
+   * The newest content of a key that is complete and usable; `offset` tells whether what comes for the key goes on with
+   * what it holds now.
    */
-  find(id: KeyId, offset: number, floor: number, held: number): KeyRun | undefined {
+  find(id: KeyId, offset: number, isUsable: (run: KeyRun) => boolean): KeyRun | undefined {
     const found = this.young.get(id) ?? this.old.get(id);
     const complete = offset > 0 ? [found?.before] : [found?.now, found?.before];
-    return complete.find((run) => run !== undefined && run.from >= floor && run.to <= held);
+    return complete.find((run) => run !== undefined && isUsable(run));
+  }
+
+  /** About what the entries take. */
+  get memoryBytes(): number {
+    return (this.young.size + this.old.size) * KEY_BYTES;
+  }
+
+  clear(): void {
+    this.through = 0;
+    this.newest = -1;
+    this.young = new Map();
+    this.old = new Map();
   }
 
   private remember(id: KeyId, held: Held): void {

@@ -1,7 +1,9 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { LonghaulError } from '../errors.js';
 import type { Journal, JournalRecord } from '../journal/journal.js';
-import { type KeyHistory, type KeyId, type KeyRun, keyIdOf } from './key-history.js';
+import type { History } from './history.js';
+import { type KeyId, type KeyRun, keyIdOf } from './key-history.js';
+import type { Outline } from './outline.js';
 import {
   merged,
   NO_PREFIX,
@@ -20,11 +22,9 @@ import {
 
 export interface PrimerOptions {
   journal: Pick<Journal, 'readBatches' | 'reachingBack'>;
-  keys: KeyHistory;
+  history: History;
   windowLog: number;
   level: number;
-  /** The oldest record that the peer will still hold when it is told to read it, as far as is known now. */
-  floor: () => number;
   /** The newest record that the peer is known to hold. */
   held: () => number;
   /** Ends what is under way, with the signal's reason. */
@@ -40,9 +40,6 @@ const WORTHWHILE_PART = 1 / 8;
 /** From this level on prefixes are small: what is done to find the best matches is done to all of the prefix first. */
 const SLOW_LEVEL = 10;
 const SLOW_PREFIX_PART = 1 / 8;
-/** What is looked through for keys after a start: the newest of the journal. */
-const SCAN_BYTES_MAX = 256 * 1024 * 1024;
-const SCAN_TRIES_MAX = 10;
 /** What a record counts for beside its payload when it is looked ahead, and how many keys are looked at. */
 const RECORD_BYTES = 64;
 const KEYS_MAX = 16 * 1024;
@@ -81,14 +78,8 @@ export class Primer {
     this.prefixBytesMax = this.window * (o.level < SLOW_LEVEL ? PREFIX_PART : SLOW_PREFIX_PART);
   }
 
-  /** Learns from records that were sent, in order, however they went. */
-  note(records: readonly JournalRecord[]): void {
-    for (const record of records) this.o.keys.note(record);
-  }
-
   /** What the frame begins with that these records are the first of; undefined when they go on in the one there is. */
-  async next(records: readonly JournalRecord[]): Promise<Prefix | undefined> {
-    const bytes = records.reduce((sum, { payload }) => sum + payload.byteLength, 0);
+  async next(records: readonly JournalRecord[], bytes: number): Promise<Prefix | undefined> {
     const first = records[0]?.sequence ?? 0;
     const isFirst = !this.started;
     this.started = true;
@@ -109,16 +100,13 @@ export class Primer {
   }
 
   /** Whether one of their keys held something before that a prefix can bring. */
-  async resemble(records: readonly JournalRecord[]): Promise<boolean> {
-    if (records.every(({ key }) => key === undefined)) return false;
-    await this.scan();
-    return records.some(({ key, offset = 0 }) => key !== undefined && this.former(keyIdOf(key), offset) !== undefined);
+  resemble(outlines: readonly Outline[]): boolean {
+    return outlines.some(({ key, offset = 0 }) => key !== undefined && this.former(key, offset) !== undefined);
   }
 
   /** No trouble with history is a reason not to send. */
   private async look(records: readonly JournalRecord[], isFirst: boolean): Promise<Prefix | undefined> {
     try {
-      await this.scan();
       return await this.choose(records, isFirst);
     } catch (error) {
       if (!(error instanceof LonghaulError)) throw error;
@@ -128,8 +116,8 @@ export class Primer {
 
   /** What a key held before the content of which something comes for `offset`. */
   private former(id: KeyId, offset: number): KeyRun | undefined {
-    const { keys, floor, held } = this.o;
-    return keys.find(id, offset, floor(), held());
+    const { history, held } = this.o;
+    return history.keys.find(id, offset, ({ from, to }) => history.isUsable(from, held() + 1, to));
   }
 
   private async choose(records: readonly JournalRecord[], isFirst: boolean): Promise<Prefix | undefined> {
@@ -137,11 +125,11 @@ export class Primer {
     const former = await this.formerContent(coming);
     const gain = former.reduce((sum, run) => sum + (this.reaches(run) ? 0 : run.bytes), 0);
     if (!isFirst && gain < this.window * STREAM_PART * WORTHWHILE_PART) return undefined;
-    const { journal, floor, held } = this.o;
+    const { journal, history, held } = this.o;
     const room = this.prefixBytesMax - former.reduce((sum, { bytes }) => sum + bytes, 0);
     const newestBytes = Math.floor(Math.max(0, isFirst ? room : Math.min(room, this.window * LATER_NEWEST_PART)));
-    const newest = { from: Math.max(floor(), journal.reachingBack(held(), newestBytes)), to: held() };
-    return this.load([...former, ...(newest.from > newest.to ? [] : [newest])]);
+    const newest = { from: Math.max(history.floor, journal.reachingBack(held(), newestBytes)), to: held() };
+    return this.load([...former, ...history.usableParts(newest)]);
   }
 
   /** Whether the frame there is can refer to a content. */
@@ -206,30 +194,6 @@ export class Primer {
       }
     }
     return builder.prefix;
-  }
-
-  /** Learns the keys of what the peer holds already, once. Behind damage it is tried again half way to the end. */
-  private async scan(): Promise<void> {
-    const { journal, keys, floor, held, signal } = this.o;
-    const end = held();
-    const unknown = Math.max(floor(), keys.through + 1);
-    if (unknown > end) return;
-    let from = Math.max(unknown, journal.reachingBack(end, SCAN_BYTES_MAX));
-    for (let tries = 0; from <= end && tries < SCAN_TRIES_MAX; tries++) {
-      try {
-        for await (const records of journal.readBatches(from)) {
-          signal?.throwIfAborted();
-          for (const record of records) {
-            if (record.sequence > end) return;
-            keys.note(record);
-          }
-        }
-        return;
-      } catch (error) {
-        if (!(error instanceof LonghaulError)) throw error;
-        from = Math.max(from, keys.through) + Math.ceil((end - Math.max(from, keys.through)) / 2) + 1;
-      }
-    }
   }
 }
 

@@ -3,6 +3,7 @@ import { Backoff, dial } from '../channel/dial.js';
 import {
   type Ack,
   decodeAck,
+  decodeMiss,
   decodeRefusal,
   decodeReply,
   encodeQuery,
@@ -11,7 +12,6 @@ import {
 } from '../channel/messages.js';
 import type { Shaper } from '../channel/shaper.js';
 import { publish } from '../engine/events.js';
-import { prefetched } from '../engine/prefetch.js';
 import {
   ClosedError,
   ConnectionLostError,
@@ -23,14 +23,12 @@ import {
   SequenceGoneError,
 } from '../errors.js';
 import type { Journal, JournalCursor, OnFull } from '../journal/journal.js';
-import { BATCH_BYTES, BATCH_RECORDS_MAX } from '../reduce/batch.js';
 import { type CodecPlan, type CompressionChoice, codecPlan } from '../reduce/compression.js';
-import { Encoder, type FrameStarts, oneFrame } from '../reduce/encoder.js';
-import { KeyHistory } from '../reduce/key-history.js';
-import { Primer } from '../reduce/primer.js';
+import { History } from '../reduce/history.js';
 import { Stages } from '../reduce/stages.js';
 import { begin, greet, judge, refusalError, refuse } from './greeting.js';
 import { FrameInbox } from './inbox.js';
+import { Outflow, type Reduction } from './outflow.js';
 import type { PeerBook } from './peers.js';
 import { Queries } from './queries.js';
 import { Traffic } from './traffic.js';
@@ -45,6 +43,7 @@ export interface LinkContext {
   node: string;
   shaper: Shaper | undefined;
   compression: CompressionChoice;
+  reduction: Reduction;
   adopt: boolean;
   queueBytesMax: number;
   /** Time without a session after which the waiters are told; the link goes on trying. Undefined: never told. */
@@ -84,6 +83,8 @@ interface Agreement {
   plan: CodecPlan;
   /** The oldest record that the peer holds. */
   historyFrom: number;
+  /** What it keeps as history. */
+  historyBytes: number;
 }
 
 /** What keeps a link from working until someone acts; it looks again at this interval. */
@@ -95,8 +96,6 @@ const CURSOR_INTERVAL_MS = 250;
 /** As long as the queue holds less than this part of what it may; from there on after this much time. */
 const PRESSED_PART = 1 / 4;
 const PRESSED_CURSOR_INTERVAL_MS = 25;
-/** The part of a peer's records that it may free before a reference to them reaches it. */
-const FREED_SOON_PART = 1 / 4;
 
 export const PEER_CURSOR_PREFIX = 'peer:';
 const peerCursor = (id: string): string => `${PEER_CURSOR_PREFIX}${id}`;
@@ -122,6 +121,8 @@ export class PeerLink {
   problem: LonghaulError | undefined;
   /** Of the last session. */
   codec: CodecPlan['codec'] | undefined;
+  /** How often the peer could not restore what it was sent, in this process. */
+  misses = 0;
 
   readonly #context: LinkContext;
   readonly #abort = new AbortController();
@@ -138,12 +139,9 @@ export class PeerLink {
   #acked = { logged: 0, applied: 0 };
   /** The peer has everything anew once it has this record; Infinity while not all of it is in the queue. */
   #owedThrough = 0;
-  /** Where the queue holds what the keys of the peer's records held last. */
-  readonly #keys = new KeyHistory();
-  /** The oldest record that the peer held when it last said so, and whether it has freed any in this session. */
-  #heldFrom = { first: 1, frees: false };
-  /** The peer could not read what a frame referred to: the next session does without history. */
-  #plain = false;
+  /** What the peer holds that content can be found in. */
+  readonly #history = new History();
+  #outflow: Outflow | undefined;
   #supplying: 'no' | 'once' | 'again' = 'no';
 
   constructor(address: PeerAddress, context: LinkContext) {
@@ -174,6 +172,11 @@ export class PeerLink {
   /** The queue was full and went on without the peer. */
   get isDetached(): boolean {
     return this.#cursor?.detached ?? false;
+  }
+
+  /** What the reduction holds in memory for the peer, in bytes. */
+  get reductionBytes(): number {
+    return this.#history.memoryBytes + (this.#outflow?.memoryBytes ?? 0);
   }
 
   get roundTripMs(): number | undefined {
@@ -300,7 +303,7 @@ export class PeerLink {
     this.#saveCursor();
     this.#context.onProgress(this);
     this.codec = plan.codec;
-    return { from, reset, plan, historyFrom: reset ? from : welcome.first };
+    return { from, reset, plan, historyFrom: reset ? from : welcome.first, historyBytes: welcome.historyBytes };
   }
 
   async #startingPoint(welcome: Welcome, reset: boolean, because: string): Promise<number> {
@@ -371,48 +374,40 @@ export class PeerLink {
     await ended;
   }
 
-  async #pump(connection: Connection, { from, plan, historyFrom }: Agreement, ended: AbortSignal): Promise<void> {
-    const own = new AbortController();
-    const signal = AbortSignal.any([ended, own.signal]);
-    const encoder = new Encoder(plan, this.stages, this.#frameStarts(plan, historyFrom, signal));
-    const stop = () => encoder.close();
-    signal.addEventListener('abort', stop, { once: true });
-    const limits = { batchBytesMax: BATCH_BYTES, batchRecordsMax: BATCH_RECORDS_MAX };
-    const batches = this.#context.journal.readBatches(from, { follow: true, signal, ...limits });
-    try {
-      for await (const records of prefetched(batches, () => own.abort())) {
-        const body = await encoder.encode(records);
+  async #pump(connection: Connection, agreed: Agreement, ended: AbortSignal): Promise<void> {
+    const { from, plan, historyFrom, historyBytes } = agreed;
+    const { journal, reduction } = this.#context;
+    if (this.#history.through > journal.last) this.#history.clear();
+    this.#outflow = new Outflow({
+      journal,
+      connection,
+      reduction,
+      plan,
+      history: this.#history,
+      stages: this.stages,
+      historyBytes,
+      historyFrom,
+      held: () => this.#acked.logged,
+      onSent: (records) => {
         this.sent = records[records.length - 1]?.sequence ?? this.sent;
-        await connection.send(FrameType.batch, body);
         this.recordsSent += records.length;
-        for (const record of records) this.payloadBytesSent += record.payload.byteLength;
-      }
+        for (const { payload } of records) this.payloadBytesSent += payload.byteLength;
+      },
+    });
+    try {
+      await this.#outflow.run(from, ended);
     } finally {
-      signal.removeEventListener('abort', stop);
-      encoder.close();
+      this.#outflow = undefined;
     }
-  }
-
-  #frameStarts(plan: CodecPlan, historyFrom: number, signal: AbortSignal): FrameStarts {
-    this.#heldFrom = { first: historyFrom, frees: historyFrom > 1 };
-    if (plan.codec !== 'zstd' || this.#plain) return oneFrame();
-    const { journal } = this.#context;
-    const { windowLog, level } = plan;
-    const held = (): number => this.#acked.logged;
-    const floor = (): number => this.#floor(held());
-    return new Primer({ journal, keys: this.#keys, windowLog, level, floor, held, signal });
-  }
-
-  /** Of what a peer has that frees its oldest records, those are left alone that may be gone before it is asked for them. */
-  #floor(held: number): number {
-    const { first, frees } = this.#heldFrom;
-    return frees ? first + Math.ceil(Math.max(0, held - first) * FREED_SOON_PART) : first;
   }
 
   #onFrame(frame: { type: number; body: Buffer }): void | Promise<void> {
     switch (frame.type) {
       case FrameType.ack:
         return this.#onAck(decodeAck(frame.body));
+      case FrameType.miss:
+        this.misses++;
+        return this.#outflow?.onMiss(decodeMiss(frame.body));
       case FrameType.reply:
         return this.#queries.onReply(decodeReply(frame.body));
       case FrameType.notice: {
@@ -426,11 +421,11 @@ export class PeerLink {
       case FrameType.refuse:
         throw refusalError(decodeRefusal(frame.body), this.address.name);
       default:
-        throw new ProtocolError(`frame type ${frame.type} in a stream`, 'ACK, REPLY, NOTICE or REFUSE');
+        throw new ProtocolError(`frame type ${frame.type} in a stream`, 'ACK, MISS, REPLY, NOTICE or REFUSE');
     }
   }
 
-  #onAck({ logged, applied, first }: Ack): void {
+  #onAck({ logged, applied }: Ack): void {
     if (logged > this.sent || applied > logged) {
       throw new ProtocolError(
         `an acknowledgement of ${logged}/${applied}`,
@@ -438,8 +433,6 @@ export class PeerLink {
       );
     }
     if (applied > this.#acked.applied) this.problem = undefined;
-    if (logged > this.#acked.logged) this.#plain = false;
-    if (first > this.#heldFrom.first) this.#heldFrom = { first, frees: true };
     this.#acked.logged = Math.max(this.#acked.logged, logged);
     this.#acked.applied = Math.max(this.#acked.applied, applied);
     this.#count();
@@ -494,6 +487,7 @@ export class PeerLink {
     const { journal } = this.#context;
     const before = this.id === undefined ? this.#cursor : undefined;
     this.id = id;
+    this.#history.forgetLosses();
     this.#cursor = this.#hold(peerCursor(id), before?.position ?? journal.first - 1);
     this.#owedThrough = this.#context.book.owes(id) ? Number.POSITIVE_INFINITY : 0;
     this.#acked = { logged: this.#cursor.position, applied: 0 };
@@ -506,9 +500,7 @@ export class PeerLink {
     const downMs = performance.now() - this.#downSince;
     const needsSomebody = problem instanceof PeerRefusedError || problem instanceof ResyncRequiredError;
     // The queue went on without the peer: the next session finds out what it needs.
-    const isHistory = problem instanceof PeerRefusedError && problem.peerCode === 'HISTORY_GONE';
-    this.#plain ||= isHistory;
-    const isGone = problem instanceof SequenceGoneError || isHistory;
+    const isGone = problem instanceof SequenceGoneError;
     const transient = isGone || (problem.recoverable && !needsSomebody);
     this.problem = problem;
     this.#enter(transient ? 'connecting' : 'refused');

@@ -3,15 +3,17 @@ import type { Start } from '../channel/messages.js';
 import { readJson, replaceFile } from '../engine/files.js';
 import {
   ClosedError,
-  HistoryGoneError,
-  type LonghaulError,
+  InvalidArgumentError,
+  JournalDamagedError,
+  LonghaulError,
   ProtocolError,
   SequenceGoneError,
   VolumeMismatchError,
 } from '../errors.js';
-import type { Journal, JournalCursor } from '../journal/journal.js';
-import type { Batch } from '../reduce/batch.js';
-import { PrefixBuilder, type PrefixRange } from '../reduce/prefix.js';
+import type { Journal, JournalCursor, PayloadRange } from '../journal/journal.js';
+import type { Batch, BatchRecord } from '../reduce/batch.js';
+import { HistoryLost, type HistorySource } from '../reduce/decoder.js';
+import { merged, PrefixBuilder, type PrefixRange } from '../reduce/prefix.js';
 import { ApplyLoop } from './apply-loop.js';
 import type { Consumer } from './consumer.js';
 
@@ -19,14 +21,21 @@ import type { Consumer } from './consumer.js';
 
 const APPLY_CURSOR = 'apply';
 
+interface Limits {
+  queueBytesMax: number;
+  historyBytes: number;
+}
+
 export interface ReceiveLogHooks {
   onApplied: () => void;
   onStall: (problem: LonghaulError | undefined) => void;
 }
 
-export class ReceiveLog {
+export class ReceiveLog implements HistorySource {
   readonly journal: Journal;
   readonly queueBytesMax: number;
+  /** What is kept as history. */
+  readonly historyBytes: number;
   volume: string | undefined;
   applied: number;
 
@@ -36,17 +45,18 @@ export class ReceiveLog {
   #consumer: Consumer | undefined;
   #loop: ApplyLoop | undefined;
   #closed = false;
-  /** Of what lies before this something cannot be read. */
-  #historyFloor = 1;
+  /** Records that are on their way into the journal, batch by batch. */
+  readonly #coming: BatchRecord[][] = [];
 
   private constructor(
     path: string,
     journal: Journal,
     volume: string | undefined,
-    queueBytesMax: number,
+    limits: Limits,
     hooks: ReceiveLogHooks,
   ) {
-    this.queueBytesMax = queueBytesMax;
+    this.queueBytesMax = limits.queueBytesMax;
+    this.historyBytes = limits.historyBytes;
     this.#path = path;
     this.journal = journal;
     this.volume = volume;
@@ -55,12 +65,12 @@ export class ReceiveLog {
     this.applied = this.#cursor.position;
   }
 
-  static async open(dir: string, journal: Journal, queueBytesMax: number, hooks: ReceiveLogHooks): Promise<ReceiveLog> {
+  static async open(dir: string, journal: Journal, limits: Limits, hooks: ReceiveLogHooks): Promise<ReceiveLog> {
     const path = join(dir, 'receiver.json');
     const kept = (await readJson(path))?.volume;
     // A log that holds anything, or began anew at some number, got its volume with that, in one step.
     const volume = journal.last > 0 ? journal.volume : kept;
-    return new ReceiveLog(path, journal, typeof volume === 'string' ? volume : undefined, queueBytesMax, hooks);
+    return new ReceiveLog(path, journal, typeof volume === 'string' ? volume : undefined, limits, hooks);
   }
 
   get logged(): number {
@@ -71,9 +81,11 @@ export class ReceiveLog {
     return this.journal.lastChain;
   }
 
-  /** The oldest record that a stream may refer to. */
-  get historyFrom(): number {
-    return Math.max(this.journal.first, this.#historyFloor);
+  /** The oldest record that a stream may refer to. It stays for as long as the stream does not say otherwise. */
+  holdHistory(): number {
+    const { first } = this.journal;
+    this.journal.keepFrom(first);
+    return first;
   }
 
   get holdsContent(): boolean {
@@ -109,36 +121,57 @@ export class ReceiveLog {
     await this.#reset(start, volume);
   }
 
-  /** Logs a batch; resolves when it is durable. */
-  async append(batch: Batch): Promise<void> {
-    // Equal chains at the start and equal records give equal chains at the end, or one end is broken.
-    const last = batch.records.length - 1;
-    await this.journal.appendReplicated(
-      batch.records.map((record, index) => (index === last ? { ...record, chain: batch.chain } : record)),
-    );
+  /**
+   * Logs a batch; resolves when it is durable. ChainMismatchError when its records are not those of the sender, and nothing
+   * of it is logged then.
+   */
+  async append({ records, chain, floor }: Batch): Promise<void> {
+    this.#coming.push(records);
+    try {
+      // Equal chains at the start and equal records give equal chains at the end, and no others do.
+      const last = records.length - 1;
+      await this.journal.appendReplicated(
+        records.map((record, index) => (index === last ? { ...record, chain } : record)),
+      );
+      this.journal.keepFrom(Math.max(floor, this.journal.first));
+    } finally {
+      this.#coming.splice(this.#coming.indexOf(records), 1);
+    }
   }
 
-  /**
-   * The payloads of records, end to end, at most `bytesMax` bytes. When they cannot be read, the next session is told from
-   * where on they can be.
-   */
+  /** The payloads of records, end to end, at most `bytesMax` bytes. */
   async payloads(ranges: readonly PrefixRange[], bytesMax: number): Promise<Buffer> {
     const builder = new PrefixBuilder(this.journal, bytesMax);
     for (const range of ranges) {
       if (range.to > this.logged)
         throw new ProtocolError(`a prefix with record ${range.to}`, `records up to ${this.logged}`);
       await builder.add(range).catch((error: unknown) => {
-        throw this.#historyGone(range, error);
+        throw lostAs(error, [range]);
       });
     }
     return builder.prefix.content;
   }
 
-  #historyGone({ from, to }: PrefixRange, error: unknown): unknown {
-    if (error instanceof ProtocolError) return error;
-    // A reader may stumble over the same damage from each record that shares a group with it.
-    if (!(error instanceof SequenceGoneError)) this.#historyFloor = Math.max(this.#historyFloor, to + 1);
-    return new HistoryGoneError(from, to, error);
+  /** Parts of payloads, of records that are in the journal or on their way there. */
+  async parts(ranges: readonly PayloadRange[]): Promise<Buffer[]> {
+    const parts = ranges.map((range) => (range.sequence > this.logged ? this.#comingPart(range) : undefined));
+    const logged = ranges.filter((_, index) => parts[index] === undefined);
+    const read = await this.journal.readRanges(logged).catch((error: unknown) => {
+      throw lostAs(
+        error,
+        logged.map(({ sequence }) => ({ from: sequence, to: sequence })),
+      );
+    });
+    let next = 0;
+    return parts.map((part) => part ?? (read[next++] as Buffer));
+  }
+
+  #comingPart({ sequence, offset, length }: PayloadRange): Buffer {
+    const records = this.#coming.find((batch) => (batch[batch.length - 1]?.sequence ?? 0) >= sequence);
+    const payload = records?.[sequence - (records[0]?.sequence ?? 0)]?.payload;
+    if (payload === undefined || offset + length > payload.byteLength)
+      throw new ProtocolError(`${length} bytes at ${offset} of record ${sequence}`, 'a part of an earlier record');
+    return payload.subarray(offset, offset + length);
   }
 
   async close(): Promise<void> {
@@ -155,7 +188,6 @@ export class ReceiveLog {
       this.applied = start.from - 1;
       await replaceFile(this.#path, `${JSON.stringify({ version: 1, volume })}\n`);
       this.volume = volume;
-      this.#historyFloor = 1;
       await this.#consumer?.rebased?.();
     } finally {
       // Also when it failed halfway: what the log holds is applied in any case.
@@ -176,4 +208,15 @@ export class ReceiveLog {
       onStall: this.#hooks.onStall,
     });
   }
+}
+
+/** What a failed read says of the records that were asked for. */
+function lostAs(error: unknown, ranges: readonly PrefixRange[]): unknown {
+  if (error instanceof InvalidArgumentError)
+    return new ProtocolError(error.message, 'references to what records have', error);
+  if (!(error instanceof LonghaulError) || error instanceof ProtocolError || error instanceof ClosedError) return error;
+  const damaged = error instanceof JournalDamagedError ? [{ from: error.fromSequence, to: error.toSequence }] : [];
+  const gone = error instanceof SequenceGoneError ? [{ from: 1, to: error.first - 1 }] : [];
+  const known = [...damaged, ...gone].filter(({ from, to }) => from <= to);
+  return new HistoryLost(merged(known.length > 0 ? known : ranges), error);
 }

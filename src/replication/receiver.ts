@@ -67,6 +67,8 @@ export interface ReceiverStatus {
   /** Age of the oldest record that is logged but not applied. */
   oldestUnappliedMs: number;
   records: number;
+  /** Batches that could not be restored from history, and were asked for anew. */
+  misses: number;
   payloadBytesReceived: number;
   wireBytesSent: number;
   wireBytesReceived: number;
@@ -103,6 +105,7 @@ export class Receiver {
   readonly #leaving = new Set<Session>();
   #records = 0;
   #payloadBytes = 0;
+  #misses = 0;
   #closed = false;
 
   private constructor(options: ReceiverOptions & HeartbeatTimes, lock: DirectoryLock, log: ReceiveLog, node: string) {
@@ -125,7 +128,7 @@ export class Receiver {
       const node = await nodeId(dir);
       journal = await Journal.open({ dir: join(dir, 'log'), ...limits });
       let receiver: Receiver | undefined;
-      const log = await ReceiveLog.open(dir, journal, limits.queueBytesMax, {
+      const log = await ReceiveLog.open(dir, journal, limits, {
         onApplied: () => receiver?.current?.acknowledge(),
         onStall: (problem) => {
           if (problem !== undefined) receiver?.current?.notify(problem);
@@ -183,6 +186,7 @@ export class Receiver {
       queueBytes,
       oldestUnappliedMs: behind ? Math.max(0, Date.now() - oldestUnreleasedTimestamp / 1000) : 0,
       records: this.#records,
+      misses: this.#misses,
       payloadBytesReceived: this.#payloadBytes,
       wireBytesSent: this.#traffic.bytesSent,
       wireBytesReceived: this.#traffic.bytesReceived,
@@ -261,7 +265,7 @@ export class Receiver {
       return;
     }
     const { heartbeatMs, peerTimeoutMs } = this.#options;
-    const decoder = new Decoder(this.#stages, (ranges, bytesMax) => this.#log.payloads(ranges, bytesMax));
+    const decoder = new Decoder(this.#stages, this.#log);
     const connection: Connection = new Connection({
       socket,
       peer: 'the sender',
@@ -281,6 +285,9 @@ export class Receiver {
       onBatch: (records, bytes) => {
         this.#records += records;
         this.#payloadBytes += bytes;
+      },
+      onMiss: () => {
+        this.#misses++;
       },
     });
     this.#traffic.attach(connection);

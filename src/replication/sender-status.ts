@@ -16,6 +16,10 @@ export interface SenderPeerStatus {
   roundTripMs?: number;
   /** How the records of the last session cross. */
   codec?: 'none' | 'lz4' | 'zstd';
+  /** Batches that it could not restore from its history, and asked for anew. */
+  misses: number;
+  /** Memory of the reduction for this peer, in bytes: window and prefix of the codec, and the index of its history. */
+  reductionBytes: number;
   problem?: { code: string; message: string };
 }
 
@@ -70,13 +74,15 @@ export function senderStatus(journal: Journal, links: readonly PeerLink[], openM
 }
 
 function peerStatus(link: PeerLink): SenderPeerStatus {
-  const { problem, roundTripMs, id, codec } = link;
+  const { problem, roundTripMs, id, codec, misses, reductionBytes } = link;
   return {
     name: link.address.name,
     state: link.state,
     logged: link.logged,
     applied: link.applied,
     detached: link.isDetached,
+    misses,
+    reductionBytes,
     ...(id === undefined ? {} : { id }),
     ...(codec === undefined ? {} : { codec }),
     ...(roundTripMs === undefined ? {} : { roundTripMs }),

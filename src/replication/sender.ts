@@ -14,12 +14,15 @@ import {
 } from '../errors.js';
 import { type AppendOptions, DirectoryLock, Journal } from '../journal/journal.js';
 import { type AckLevel, choiceOption, directoryOption, integerOption } from '../options.js';
+import { Indexer } from '../reduce/indexer.js';
+import { Outliner } from '../reduce/outline.js';
 import { AckWaiters, type RemoteLevel } from './ack-waiters.js';
 import { type LinkContext, PEER_CURSOR_PREFIX, PeerLink } from './link.js';
 import { nodeId } from './node-id.js';
 import { PeerBook } from './peers.js';
 import { FINISH_QUESTION } from './queries.js';
 import { Readiness } from './readiness.js';
+import { chunkSecret } from './secret.js';
 import { type ResyncRecord, resolveSenderOptions, type SenderOptions } from './sender-options.js';
 import { type SenderStatus, senderStatus } from './sender-status.js';
 
@@ -53,6 +56,7 @@ export class Sender {
   readonly #journal: Journal;
   readonly #lock: DirectoryLock;
   readonly #links: PeerLink[];
+  readonly #indexer: Indexer;
   readonly queueBytesMax: number;
   readonly #waiters = new AckWaiters();
   readonly #readiness: Readiness;
@@ -73,6 +77,7 @@ export class Sender {
   ) {
     this.queueBytesMax = context.queueBytesMax;
     this.#journal = journal;
+    this.#indexer = context.reduction.indexer;
     this.#lock = lock;
     this.#readiness = new Readiness(options.resync !== undefined);
     const supply = options.resync;
@@ -104,7 +109,9 @@ export class Sender {
       journal = await Journal.open({ dir: join(dir, 'queue'), ...resolved.journal });
       const shaper = resolved.rate === undefined ? undefined : new Shaper({ rateBytesPerSecond: resolved.rate });
       const { queueBytesMax } = resolved.journal;
-      const context = { journal, book, node, shaper, queueBytesMax, ...resolved.link };
+      const outliner = new Outliner(await chunkSecret(dir));
+      const reduction = { outliner, indexer: new Indexer(journal, outliner) };
+      const context = { journal, book, node, shaper, queueBytesMax, reduction, ...resolved.link };
       const sender = new Sender(journal, lock, context, options);
       await sender.#releaseStrangers();
       sender.#started = true;
@@ -178,6 +185,7 @@ export class Sender {
     this.#fail(new ClosedError('the sender'));
     await Promise.allSettled(this.#links.map((link) => link.close()));
     try {
+      await this.#indexer.idle();
       await this.#journal.close();
     } finally {
       await this.#lock.release();

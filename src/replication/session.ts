@@ -6,18 +6,21 @@ import {
   decodeRefusal,
   decodeStart,
   encodeAck,
+  encodeMiss,
   encodeRefusal,
   encodeReply,
   encodeWelcome,
   FrameType,
   type Hello,
   ID_BYTES,
+  LOST_RANGES_MAX,
   PROTOCOL_VERSION,
   PROTOCOL_VERSION_MIN,
   REPLY_BYTES_MAX,
   type Start,
 } from '../channel/messages.js';
 import {
+  ChainMismatchError,
   DiskFullError,
   JournalBrokenError,
   LonghaulError,
@@ -25,8 +28,8 @@ import {
   ProtocolVersionError,
   StorageError,
 } from '../errors.js';
-import type { Batch } from '../reduce/batch.js';
-import { Decoder } from '../reduce/decoder.js';
+import { Decoder, HistoryLost, type RestoredBatch } from '../reduce/decoder.js';
+import { merged, type PrefixRange } from '../reduce/prefix.js';
 import { refusalError } from './greeting.js';
 import { encodeFailure } from './queries.js';
 import type { ReceiveLog } from './receive-log.js';
@@ -46,6 +49,8 @@ export interface SessionHost {
   query(name: string, body: Buffer): AsyncIterable<Buffer>;
   onOpen(session: Session): void;
   onBatch(records: number, payloadBytes: number): void;
+  /** A batch could not be restored and is asked for anew. */
+  onMiss(): void;
   /** The log takes no more. */
   onFailure(failure: LonghaulError): void;
 }
@@ -68,19 +73,23 @@ export class Session {
   #drained: (() => void)[] = [];
   #ackTimer: NodeJS.Timeout | undefined;
   #ackedAtMs = Number.NEGATIVE_INFINITY;
+  /** Of the batches that are taken. */
+  #generation = 0;
+  /** Records of history that a batch of this generation was lost for; no further one of it is taken then. */
+  #lost: PrefixRange[] | undefined;
 
   constructor(connection: Connection, host: SessionHost) {
     this.connection = connection;
     this.#host = host;
   }
 
-  async onFrame(frame: { type: number; body: Buffer }): Promise<void> {
+  async onFrame(frame: { type: number; body: Buffer; generation: number }): Promise<void> {
     try {
       if (frame.type === FrameType.refuse) throw refusalError(decodeRefusal(frame.body), 'the sender');
       if (this.#state === 'new' && frame.type === FrameType.hello) await this.#onHello(frame.body);
       else if (this.#state === 'greeted' && frame.type === FrameType.start)
         await this.#onStart(decodeStart(frame.body));
-      else if (this.#state === 'streaming' && frame.type === FrameType.batch) await this.#onBatch(frame.body);
+      else if (this.#state === 'streaming' && frame.type === FrameType.batch) await this.#onBatch(frame);
       else if (this.#state === 'streaming' && frame.type === FrameType.query) this.#onQuery(frame.body);
       else throw new ProtocolError(`frame type ${frame.type}`, `what follows state ${this.#state}`);
     } catch (error) {
@@ -117,8 +126,8 @@ export class Session {
   #sendAck(): void {
     this.#ackTimer = undefined;
     this.#ackedAtMs = performance.now();
-    const { logged, applied, historyFrom } = this.#host.log;
-    const ack = { logged, applied: Math.min(applied, logged), first: historyFrom };
+    const { logged, applied } = this.#host.log;
+    const ack = { logged, applied: Math.min(applied, logged) };
     this.connection.sendControl(FrameType.ack, encodeAck(ack));
   }
 
@@ -152,7 +161,8 @@ export class Session {
         node,
         ...(log.volume === undefined ? {} : { volume: log.volume }),
         epoch: 1,
-        first: log.historyFrom,
+        first: log.holdHistory(),
+        historyBytes: log.historyBytes,
         last: log.logged,
         chain: log.chain,
         applied: log.applied,
@@ -178,32 +188,67 @@ export class Session {
   }
 
   /** Counted as unlogged from here on, so that whoever takes over waits for a batch still being decoded. */
-  async #onBatch(body: Buffer): Promise<void> {
-    const bytes = Math.max(body.byteLength, Decoder.batchBytes(body));
+  async #onBatch({ body, generation }: { body: Buffer; generation: number }): Promise<void> {
+    if (!this.#takes(generation)) return;
+    const bytes = Math.max(body.byteLength, Decoder.decodedBytes(body));
     while (this.#unlogged > 0 && this.#unloggedBytes + bytes > UNLOGGED_BYTES_MAX) {
       await new Promise<void>((room) => (this.#room = room));
     }
+    if (this.#lost !== undefined) return;
     const done = this.#atWork(bytes);
-    let batch: Batch;
+    let batch: RestoredBatch;
     try {
       batch = await this.#host.decoder.decode(body);
     } catch (error) {
       done();
+      if (error instanceof HistoryLost) return this.#miss(error.ranges);
       throw error;
     }
     const payloadBytes = batch.records.reduce((sum, record) => sum + record.payload.byteLength, 0);
-    this.#host.onBatch(batch.records.length, payloadBytes);
     const logged = this.#host.log.append(batch).finally(done);
     logged.then(
-      () => this.acknowledge(),
-      (error: unknown) => {
-        const failure =
-          error instanceof LonghaulError ? error : new StorageError('receiving', 'the receive log', error);
-        if (failure instanceof DiskFullError || failure instanceof JournalBrokenError) this.#host.onFailure(failure);
-        this.refuse(failure);
-        this.connection.destroy(failure);
+      () => {
+        this.#host.onBatch(batch.records.length, payloadBytes);
+        this.acknowledge();
       },
+      (error: unknown) => this.#onUnlogged(batch, error),
     );
+  }
+
+  /** Whether batches of a generation are taken; the first one of the next ends the wait for it. */
+  #takes(generation: number): boolean {
+    if (this.#lost !== undefined && generation === this.#generation + 1) {
+      this.#generation = generation;
+      this.#lost = undefined;
+      this.#host.decoder.reset();
+    }
+    if (generation > this.#generation)
+      throw new ProtocolError(`a batch of generation ${generation}`, String(this.#generation));
+    return generation === this.#generation && this.#lost === undefined;
+  }
+
+  #onUnlogged(batch: RestoredBatch, error: unknown): void {
+    // Behind a batch that was lost the next ones do not follow.
+    if (this.#lost !== undefined) return;
+    if (error instanceof ChainMismatchError && batch.bases.length > 0) {
+      this.#miss(merged(batch.bases.map(({ sequence }) => ({ from: sequence, to: sequence }))));
+      return;
+    }
+    const failure = error instanceof LonghaulError ? error : new StorageError('receiving', 'the receive log', error);
+    if (failure instanceof DiskFullError || failure instanceof JournalBrokenError) this.#host.onFailure(failure);
+    this.refuse(failure);
+    this.connection.destroy(failure);
+  }
+
+  /** Asks for what is not logged, in a new generation, once everything that was restored is logged. */
+  #miss(ranges: readonly PrefixRange[]): void {
+    this.#host.onMiss();
+    this.#lost = [...ranges];
+    void this.idle().then(() => {
+      const lost = (this.#lost ?? []).length > LOST_RANGES_MAX ? [] : (this.#lost ?? []);
+      const miss = { generation: this.#generation, next: this.#host.log.logged + 1, lost };
+      this.connection.sendControl(FrameType.miss, encodeMiss(miss));
+    });
   }
 
   /** Something is under way to the log until the returned function is called. */

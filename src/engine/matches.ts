@@ -1,0 +1,27 @@
+import { kernels } from './engine.js';
+
+/** A stretch of one content that another holds. */
+export interface Match {
+  start: number;
+  /** Where in the other. */
+  from: number;
+  length: number;
+}
+
+const MATCHES_AT_ONCE = 4096;
+const found = new Uint32Array(3 * MATCHES_AT_ONCE);
+
+/** The stretches of `target` that `base` holds, in order. */
+export function matchesOf(base: Uint8Array, target: Uint8Array): Match[] {
+  const matches: Match[] = [];
+  for (let at = 0; ; ) {
+    const count = kernels.matchBytes(base, target.subarray(at), found);
+    for (let index = 0; index < 3 * count; index += 3) {
+      const [start, from, length] = [found[index] as number, found[index + 1] as number, found[index + 2] as number];
+      matches.push({ start: at + start, from, length });
+    }
+    const last = matches[matches.length - 1];
+    if (count < MATCHES_AT_ONCE || last === undefined) return matches;
+    at = last.start + last.length;
+  }
+}

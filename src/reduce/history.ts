@@ -1,0 +1,150 @@
+import type { PayloadRange } from '../journal/journal.js';
+import { BlockMap } from './block-map.js';
+import { Gone } from './gone.js';
+import { KeyHistory } from './key-history.js';
+import type { Outline } from './outline.js';
+import { type FollowedEntry, noEntry, type Position, PositionTable } from './position-table.js';
+import type { PrefixRange } from './prefix.js';
+
+/**
+ * What one peer holds and content can be found in, as its sender knows it. Outlines come in the order of their records;
+ * nothing before `floor`, and nothing that the peer could not read, is ever found.
+ */
+
+/** About 64 GiB of content in chunks of 16 KiB, and 16 GiB of blocks; older content is forgotten first. */
+const CHUNKS_MAX = 4 * 1024 * 1024;
+const BLOCKS_MAX = 4 * 1024 * 1024;
+
+/** Content that history holds, and which of the record's bytes it is. */
+export interface Found {
+  /** Where in the payload that was looked for. */
+  start: number;
+  range: PayloadRange;
+}
+
+export class History {
+  readonly keys = new KeyHistory();
+  readonly #gone = new Gone();
+  readonly #chunks = new PositionTable(CHUNKS_MAX);
+  readonly #blocks = new BlockMap(BLOCKS_MAX);
+  #through = 0;
+  #floor = 1;
+
+  /** The newest record that is known. */
+  get through(): number {
+    return this.#through;
+  }
+
+  /** The oldest record that may be referred to. */
+  get floor(): number {
+    return this.#floor;
+  }
+
+  get memoryBytes(): number {
+    return this.#chunks.memoryBytes + this.#blocks.memoryBytes + this.keys.memoryBytes;
+  }
+
+  get chunks(): number {
+    return this.#chunks.size;
+  }
+
+  /** Nothing before `floor` is found from here on; it is as the peer says when a session begins, and rises in it. */
+  release(floor: number): void {
+    if (floor === this.#floor) return;
+    this.#floor = floor;
+    this.#chunks.dropBefore(floor);
+    this.#blocks.dropBefore(floor);
+  }
+
+  /** The peer cannot read these records. */
+  lose(ranges: readonly PrefixRange[]): void {
+    this.#gone.add(ranges);
+  }
+
+  /** The peer is another one, or has been repaired. */
+  forgetLosses(): void {
+    this.#gone.clear();
+  }
+
+  /** Nothing is known any more. */
+  clear(): void {
+    this.#chunks.clear();
+    this.#blocks.clear();
+    this.keys.clear();
+    this.#gone.clear();
+    this.#through = 0;
+    this.#floor = 1;
+  }
+
+  /** Learns of a record; one that is known already is passed over. */
+  note(outline: Outline): void {
+    const { sequence, ends, tags } = outline;
+    if (sequence <= this.#through) return;
+    this.#through = sequence;
+    this.keys.note(outline);
+    this.#blocks.note(outline);
+    let start = 0;
+    for (let chunk = 0; chunk < ends.length; chunk++) {
+      this.#chunks.add(tags[2 * chunk] as number, tags[2 * chunk + 1] as number, { sequence, offset: start, note: 0 });
+      start = ends[chunk] as number;
+    }
+  }
+
+  /** Passes over records up to this one, which nothing is to be found in; `content` as in KeyHistory. */
+  pass(through: number, content: boolean): void {
+    if (through <= this.#through) return;
+    this.#through = through;
+    this.keys.pass(through, content);
+  }
+
+  /** The chunks of a record that older ones hold, neighbours made one, in order. */
+  copies({ sequence, ends, tags }: Outline): Found[] {
+    const found: Found[] = [];
+    const entry: FollowedEntry = noEntry();
+    let run: Found | undefined;
+    let start = 0;
+    for (let chunk = 0; chunk < ends.length; chunk++) {
+      const end = ends[chunk] as number;
+      const [low, high] = [tags[2 * chunk] as number, tags[2 * chunk + 1] as number];
+      if (run !== undefined && this.#goesOn(run.range, low, high, entry)) {
+        run.range.length += end - start;
+      } else {
+        const position = this.#chunks.findEntry(low, high, entry);
+        run = position === undefined || !this.isUsable(position.sequence, sequence) ? undefined : copyOf(position);
+        if (run !== undefined) {
+          run.start = start;
+          run.range.length = end - start;
+          found.push(run);
+        }
+      }
+      start = end;
+    }
+    return found;
+  }
+
+  /** Whether the chunk that was noted behind a run is this one. */
+  #goesOn({ sequence, offset, length }: PayloadRange, low: number, high: number, entry: FollowedEntry): boolean {
+    return this.#chunks.following(low, high, sequence, offset + length, entry) !== undefined;
+  }
+
+  /** What was last written where a record goes. */
+  bases({ sequence, key, offset }: Outline, start: number, bytes: number): PayloadRange[] {
+    if (key === undefined || offset === undefined) return [];
+    return this.#blocks.bases(key, offset + start, bytes, (position) => this.isUsable(position, sequence));
+  }
+
+  /** What of records in a row may be referred to. */
+  usableParts({ from, to }: PrefixRange): PrefixRange[] {
+    const oldest = Math.max(from, this.#floor);
+    return oldest > to ? [] : this.#gone.without({ from: oldest, to });
+  }
+
+  /** Whether a record may refer to another, or to all of several. */
+  isUsable(sequence: number, from: number, to = sequence): boolean {
+    return sequence >= this.#floor && to < from && (this.#gone.isEmpty || !this.#gone.has(sequence, to));
+  }
+}
+
+function copyOf({ sequence, offset }: Position): Found {
+  return { start: 0, range: { sequence, offset, length: 0 } };
+}

@@ -1,0 +1,86 @@
+import { Chunker } from '../engine/chunker.js';
+import { CHUNK_BYTES_MIN } from './chunking.js';
+import { type KeyId, keyIdOf } from './key-history.js';
+
+/** What is remembered of a record's content, so that later content is found in it. */
+export interface Outline {
+  sequence: number;
+  /** Of the payload. */
+  bytes: number;
+  key?: KeyId;
+  offset?: number;
+  /** Where each chunk of the payload ends; none of a payload that is too short to be looked for. */
+  ends: Uint32Array;
+  /** The tag of each chunk, low word then high word. */
+  tags: Uint32Array;
+}
+
+interface Outlined {
+  sequence: number;
+  key?: Buffer;
+  offset?: number;
+  payload: Uint8Array;
+}
+
+type Words = Uint32Array<ArrayBuffer>;
+
+const NO_WORDS: Words = new Uint32Array(0);
+const CUTS_AT_ONCE = 1024;
+
+/** Cuts payloads into chunks and digests them. */
+export class Outliner {
+  readonly #chunker: Chunker;
+  readonly #cuts: Words = new Uint32Array(CUTS_AT_ONCE);
+  readonly #tags = new BigUint64Array(CUTS_AT_ONCE);
+  readonly #tagWords: Words = new Uint32Array(this.#tags.buffer);
+  #lastKey: { bytes: Buffer; id: KeyId } | undefined;
+
+  /** `key` is the secret of 32 bytes that cuts and tags depend on. */
+  constructor(key: Uint8Array) {
+    this.#chunker = new Chunker({ key });
+  }
+
+  of({ sequence, key, offset, payload }: Outlined): Outline {
+    return {
+      sequence,
+      bytes: payload.byteLength,
+      ...(key === undefined ? {} : { key: this.#keyId(key) }),
+      ...(offset === undefined ? {} : { offset }),
+      ...this.#chunks(payload),
+    };
+  }
+
+  /** Tells outlines that were made with another secret. */
+  get mark(): bigint {
+    const mark = new BigUint64Array(1);
+    this.#chunker.digestRanges(new Uint8Array(1), new Uint32Array([0, 1]), mark);
+    return mark[0] as bigint;
+  }
+
+  #chunks(payload: Uint8Array): Pick<Outline, 'ends' | 'tags'> {
+    if (payload.byteLength < CHUNK_BYTES_MIN) return { ends: NO_WORDS, tags: NO_WORDS };
+    let [ends, tags]: [Words, Words] = [NO_WORDS, NO_WORDS];
+    for (let at = 0; at < payload.byteLength; at = ends[ends.length - 1] as number) {
+      const count = this.#chunker.digest(payload, this.#cuts, this.#tags, at);
+      ends = joined(ends, this.#cuts.subarray(0, count));
+      tags = joined(tags, this.#tagWords.subarray(0, 2 * count));
+    }
+    return { ends, tags };
+  }
+
+  /** Records in a row often have one key. */
+  #keyId(key: Buffer): KeyId {
+    if (this.#lastKey === undefined || !this.#lastKey.bytes.equals(key)) {
+      this.#lastKey = { bytes: Buffer.from(key), id: keyIdOf(key) };
+    }
+    return this.#lastKey.id;
+  }
+}
+
+function joined(a: Words, b: Words): Words {
+  if (a.length === 0) return b.slice();
+  const both = new Uint32Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}

@@ -1,0 +1,207 @@
+/** Where history holds what has a tag of 64 bits: a chunk of content, or a block of a key. */
+
+/** A place in the payload of a record. */
+export interface Position {
+  sequence: number;
+  /** In bytes. */
+  offset: number;
+  /** 8 bits of the owner's. */
+  note: number;
+}
+
+/** Words of an entry: the tag (low, high), the record's number modulo 2^32, then the note and 24 bits of offset. */
+const ENTRY_WORDS = 4;
+const OFFSET_BITS = 24;
+const OFFSET_MASK = 2 ** OFFSET_BITS - 1;
+const CAPACITY_MIN = 1024;
+/** With slots for a quarter more than there are entries, and growth by an eighth, an entry takes 24 bytes at most. */
+const SLOTS_PER_ENTRY = 1.25;
+const GROWTH = 1.125;
+const NONE = 0xffff_ffff;
+const UINT32_RANGE = 2 ** 32;
+
+/**
+ * Entries lie in a ring in the order in which they came, which is that of their records, so that what has left history is
+ * let go from its end; a table of slots with open addressing finds the newest entry of a tag. At most 24 bytes an entry
+ * beyond the first 1,024.
+ */
+export class PositionTable {
+  readonly #entriesMax: number;
+  #entries: Uint32Array;
+  #slots: Uint32Array;
+  #capacity: number;
+  /** Of the ring: where the oldest entry lies, and how many there are. */
+  #oldest = 0;
+  #count = 0;
+  #newestSequence = 0;
+
+  /** Holds `entriesMax` entries; when there are more the oldest go. */
+  constructor(entriesMax: number) {
+    this.#entriesMax = entriesMax;
+    this.#capacity = Math.min(CAPACITY_MIN, entriesMax);
+    this.#entries = new Uint32Array(this.#capacity * ENTRY_WORDS);
+    this.#slots = slotsFor(this.#capacity);
+  }
+
+  get size(): number {
+    return this.#count;
+  }
+
+  get memoryBytes(): number {
+    return this.#entries.byteLength + this.#slots.byteLength;
+  }
+
+  /** Notes a place, of a record that is not older than any noted before. */
+  add(low: number, high: number, { sequence, offset, note }: Position): void {
+    if (this.#count === this.#capacity) this.#makeRoom();
+    const index = this.#place(this.#count);
+    const at = index * ENTRY_WORDS;
+    this.#entries[at] = low;
+    this.#entries[at + 1] = high;
+    this.#entries[at + 2] = sequence % UINT32_RANGE;
+    this.#entries[at + 3] = ((note << OFFSET_BITS) | offset) >>> 0;
+    this.#count++;
+    this.#newestSequence = sequence;
+    const slot = this.#slotOf(low, high);
+    this.#slots[slot] = index;
+  }
+
+  /** The newest place of a tag; undefined when there is none. */
+  find(low: number, high: number): Position | undefined {
+    const index = this.#slots[this.#slotOf(low, high)] as number;
+    return index === NONE ? undefined : this.#position(index);
+  }
+
+  /** The place that was noted right behind one of the same record, if it has this tag and lies where that one ends. */
+  following(low: number, high: number, sequence: number, offset: number, from: FollowedEntry): Position | undefined {
+    const behind = from.index === NONE ? NONE : this.#next(from.index);
+    if (behind === NONE || !this.#has(behind, low, high)) return undefined;
+    const position = this.#position(behind);
+    if (position.sequence !== sequence || position.offset !== offset) return undefined;
+    from.index = behind;
+    return position;
+  }
+
+  /** Like `find`, and remembers in `found` which entry it was, for `following`. */
+  findEntry(low: number, high: number, found: FollowedEntry): Position | undefined {
+    found.index = this.#slots[this.#slotOf(low, high)] as number;
+    return found.index === NONE ? undefined : this.#position(found.index);
+  }
+
+  /** Lets go of what lies in records before this one. */
+  dropBefore(sequence: number): void {
+    while (this.#count > 0 && this.#sequenceAt(this.#oldest) < sequence) this.#dropOldest();
+  }
+
+  clear(): void {
+    this.#slots.fill(NONE);
+    this.#count = 0;
+    this.#oldest = 0;
+    this.#newestSequence = 0;
+  }
+
+  #makeRoom(): void {
+    if (this.#capacity >= this.#entriesMax) {
+      this.#dropOldest();
+      return;
+    }
+    const capacity = Math.min(this.#entriesMax, Math.ceil(this.#capacity * GROWTH));
+    const entries = new Uint32Array(capacity * ENTRY_WORDS);
+    const firstPart = this.#entries.subarray(this.#oldest * ENTRY_WORDS);
+    entries.set(firstPart);
+    entries.set(this.#entries.subarray(0, this.#oldest * ENTRY_WORDS), firstPart.length);
+    this.#entries = entries;
+    this.#capacity = capacity;
+    this.#oldest = 0;
+    this.#slots = slotsFor(capacity);
+    // In order, so that the newest of a tag has the last word.
+    for (let index = 0; index < this.#count; index++) {
+      const at = index * ENTRY_WORDS;
+      this.#slots[this.#slotOf(entries[at] as number, entries[at + 1] as number)] = index;
+    }
+  }
+
+  #dropOldest(): void {
+    const at = this.#oldest * ENTRY_WORDS;
+    const slot = this.#slotOf(this.#entries[at] as number, this.#entries[at + 1] as number);
+    if (this.#slots[slot] === this.#oldest) this.#vacate(slot);
+    this.#oldest = this.#oldest + 1 === this.#capacity ? 0 : this.#oldest + 1;
+    this.#count--;
+  }
+
+  /** Empties a slot, and moves up what lies behind it because it was taken. */
+  #vacate(vacant: number): void {
+    const slots = this.#slots;
+    let hole = vacant;
+    for (let slot = this.#nextSlot(hole); slots[slot] !== NONE; slot = this.#nextSlot(slot)) {
+      const at = (slots[slot] as number) * ENTRY_WORDS;
+      const home = this.#homeOf(this.#entries[at] as number, this.#entries[at + 1] as number);
+      const distance = (slot - home + slots.length) % slots.length;
+      if (distance < (slot - hole + slots.length) % slots.length) continue;
+      slots[hole] = slots[slot] as number;
+      hole = slot;
+    }
+    slots[hole] = NONE;
+  }
+
+  /** Where the newest entry of a tag stands, or a free slot for it. */
+  #slotOf(low: number, high: number): number {
+    const slots = this.#slots;
+    let slot = this.#homeOf(low, high);
+    for (let index = slots[slot] as number; index !== NONE; index = slots[slot] as number) {
+      if (this.#has(index, low, high)) break;
+      slot = this.#nextSlot(slot);
+    }
+    return slot;
+  }
+
+  #homeOf(low: number, high: number): number {
+    // The tag's bits are as good as random: its upper half as a fraction of the table.
+    return Math.floor((((high ^ low) >>> 0) / UINT32_RANGE) * this.#slots.length);
+  }
+
+  #nextSlot(slot: number): number {
+    return slot + 1 === this.#slots.length ? 0 : slot + 1;
+  }
+
+  #has(index: number, low: number, high: number): boolean {
+    const at = index * ENTRY_WORDS;
+    return this.#entries[at] === low && this.#entries[at + 1] === high;
+  }
+
+  /** The ring's place of the entry that came as number `order` of those that there are. */
+  #place(order: number): number {
+    const index = this.#oldest + order;
+    return index >= this.#capacity ? index - this.#capacity : index;
+  }
+
+  #next(index: number): number {
+    const order = index - this.#oldest + (index < this.#oldest ? this.#capacity : 0) + 1;
+    return order < this.#count ? this.#place(order) : NONE;
+  }
+
+  #position(index: number): Position {
+    const packed = this.#entries[index * ENTRY_WORDS + 3] as number;
+    return { sequence: this.#sequenceAt(index), offset: packed & OFFSET_MASK, note: packed >>> OFFSET_BITS };
+  }
+
+  #sequenceAt(index: number): number {
+    const stored = this.#entries[index * ENTRY_WORDS + 2] as number;
+    const newest = this.#newestSequence;
+    const distance = (newest % UINT32_RANGE) - stored;
+    return newest - (distance < 0 ? distance + UINT32_RANGE : distance);
+  }
+}
+
+/** Which entry a search has ended at; means something until the next entry is added. */
+export interface FollowedEntry {
+  index: number;
+}
+
+export function noEntry(): FollowedEntry {
+  return { index: NONE };
+}
+
+function slotsFor(capacity: number): Uint32Array {
+  return new Uint32Array(Math.ceil(capacity * SLOTS_PER_ENTRY)).fill(NONE);
+}
