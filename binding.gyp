@@ -28,6 +28,7 @@
         "native/digest.cc",
         "native/durable.cc",
         "native/gear.cc",
+        "native/match.cc",
         "native/records.cc",
         "native/spans.cc",
         "native/zstd_call.cc",

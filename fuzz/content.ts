@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ContentKernels } from '../src/engine/content-kernels.js';
-import { GEAR } from '../src/engine/content-layout.js';
+import { GEAR, MATCH_FIELDS } from '../src/engine/content-layout.js';
 import { gearOf } from '../src/engine/gear.js';
 import type { Random } from './random.js';
 import type { FuzzTarget } from './target.js';
@@ -48,6 +48,51 @@ export const contentDelta: FuzzTarget = {
     assert.deepEqual(answer, expected);
   },
 };
+
+/** Matches are the same from both engines, and base and literals make the target again. */
+export const contentMatch: FuzzTarget = {
+  name: 'content-match',
+  run(random) {
+    const base = content(random, random.below(random.pick([20, 3000, 40_000])));
+    const target = rewritten(random, base);
+    const start = random.chance(0.5) ? 0 : random.below(target.byteLength + 1);
+    const matchesMax = random.pick([1, 4, 20_000]);
+    const [expected, answer] = twins.map((kernels) => {
+      const matches = new Uint32Array(MATCH_FIELDS * matchesMax);
+      return matches.slice(0, MATCH_FIELDS * kernels.matchBytes(base, target, start, matches));
+    });
+    assert.deepEqual(answer, expected);
+    const restored = Buffer.from(target);
+    let end = start;
+    for (let index = 0; index < (answer as Uint32Array).length; index += MATCH_FIELDS) {
+      const [at, baseAt, length] = (answer as Uint32Array).subarray(index, index + MATCH_FIELDS) as unknown as number[];
+      assert.ok((at as number) >= end && (length as number) > 0, 'in order, without overlap');
+      end = (at as number) + (length as number);
+      assert.ok(end <= target.byteLength && (baseAt as number) + (length as number) <= base.byteLength, 'within both');
+      base.copy(restored.fill(0, at, end), at, baseAt, (baseAt as number) + (length as number));
+    }
+    assert.deepEqual(restored, target);
+  },
+};
+
+/** Parts of the base in their place, or moved, with new content in between and bytes that have changed. */
+function rewritten(random: Random, base: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  let at = 0;
+  for (let count = random.below(8); count > 0; count--) {
+    if (random.chance(0.4)) at = random.below(base.byteLength + 1);
+    const part = base.subarray(at, at + random.below(random.pick([20, 300, 20_000])));
+    at += part.byteLength;
+    const fresh = content(random, random.below(random.pick([1, 10, 400])));
+    if (random.chance(0.5)) at += fresh.byteLength;
+    parts.push(part, fresh);
+  }
+  const whole = Buffer.concat(parts);
+  for (let count = random.below(20); count > 0 && whole.byteLength > 0; count--) {
+    whole[random.below(whole.byteLength)] = random.u32();
+  }
+  return whole;
+}
 
 function chunkAndDigest(
   kernels: ContentKernels,

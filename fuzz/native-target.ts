@@ -33,6 +33,14 @@ export const nativeTargets: readonly NativeTarget[] = [
     smokeRuns: 8000,
   },
   {
+    name: 'match-native',
+    sources: ['match'],
+    kernels: ['match'],
+    libraries: [],
+    inputBytesMax: 1000,
+    smokeRuns: 4000,
+  },
+  {
     name: 'records-native',
     sources: ['records'],
     kernels: ['records'],

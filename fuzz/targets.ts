@@ -1,5 +1,5 @@
 import { bytesHostile, bytesRoundTrip } from './bytes.js';
-import { contentChunks, contentDelta } from './content.js';
+import { contentChunks, contentDelta, contentMatch } from './content.js';
 import { hostileFrames, mutatedFrames, validFrames } from './frames.js';
 import { checksums, records } from './records.js';
 import type { FuzzTarget } from './target.js';
@@ -13,6 +13,7 @@ export const targets: readonly FuzzTarget[] = [
   bytesHostile,
   contentChunks,
   contentDelta,
+  contentMatch,
   records,
   checksums,
 ];

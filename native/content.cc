@@ -7,6 +7,7 @@
 #include "delta.h"
 #include "digest.h"
 #include "gear.h"
+#include "match.h"
 #include "xxh64.h"
 
 namespace longhaul {
@@ -137,6 +138,17 @@ Napi::Value zero_runs_of(const Info& info) {
                                 runs.length / 2));
 }
 
+Napi::Value match_bytes_of(const Info& info) {
+  const View<uint8_t> base = bytes_of(info, info[0]);
+  const View<uint8_t> target = bytes_of(info, info[1]);
+  if (base.length > kOffsetMax || target.length > kOffsetMax) refuse(info, "expected offsets of 32 bits");
+  const double start = integer_of(info, info[2], static_cast<double>(target.length));
+  const View<uint32_t> matches = offsets_of(info, 3);
+  if (matches.length < kMatchFields) refuse(info, "expected room for matches");
+  return number(info, match_bytes(base.data, base.length, target.data, target.length, static_cast<size_t>(start),
+                                  matches.data, matches.length / kMatchFields));
+}
+
 }  // namespace
 
 void export_content(Napi::Env env, Napi::Object exports) {
@@ -147,6 +159,7 @@ void export_content(Napi::Env env, Napi::Object exports) {
   exports["xorBytes"] = Napi::Function::New(env, xor_bytes_of, "xorBytes");
   exports["firstNonZero"] = Napi::Function::New(env, first_non_zero_of, "firstNonZero");
   exports["zeroRuns"] = Napi::Function::New(env, zero_runs_of, "zeroRuns");
+  exports["matchBytes"] = Napi::Function::New(env, match_bytes_of, "matchBytes");
 }
 
 }  // namespace longhaul

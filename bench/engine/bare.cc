@@ -15,6 +15,7 @@
 #include "../../native/delta.h"
 #include "../../native/digest.h"
 #include "../../native/gear.h"
+#include "../../native/match.h"
 #include "../../native/xxh64.h"
 
 namespace {
@@ -22,10 +23,19 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 
 constexpr size_t kZeroRunBytes = 64;
+constexpr size_t kPageBytes = 8192;
+constexpr size_t kChangeBytes = 2048;  // one byte of so many
 
 Bytes content_of(const char* path) {
   std::ifstream file(path, std::ios::binary);
   return Bytes(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+}
+
+// A later version: bytes that have changed, as many on each page.
+Bytes changed(const Bytes& data) {
+  Bytes later = data;
+  for (size_t at = 4; at < later.size(); at += kChangeBytes) later[at] ^= 0x55;
+  return later;
 }
 
 double seconds(const std::function<void()>& pass) {
@@ -58,6 +68,13 @@ int main(int count, char** arguments) {
   const size_t half = data.size() / 2;
   Bytes difference(half);
   std::vector<uint32_t> runs(2 * (data.size() / kZeroRunBytes + 1));
+  const Bytes later = changed(data);
+  std::vector<uint32_t> matches(longhaul::kMatchFields * kPageBytes);
+  const auto match = [&](const uint8_t* base, const uint8_t* target, size_t length) {
+    for (size_t at = 0; at + kPageBytes <= length; at += kPageBytes) {
+      longhaul::match_bytes(base + at, kPageBytes, target + at, kPageBytes, 0, matches.data(), kPageBytes);
+    }
+  };
 
   const std::map<std::string, std::function<void()>> kernels = {
       {"chunk",
@@ -79,6 +96,8 @@ int main(int count, char** arguments) {
       {"xor", [&] { longhaul::xor_bytes(data.data(), data.data() + half, difference.data(), half); }},
       {"zeros",
        [&] { longhaul::zero_runs(data.data(), 0, data.size(), kZeroRunBytes, runs.data(), runs.size() / 2); }},
+      {"match", [&] { match(data.data(), later.data(), data.size()); }},
+      {"match unlike", [&] { match(data.data(), data.data() + half, half); }},
   };
   for (std::string name; std::getline(std::cin, name);) {
     const auto found = kernels.find(name);

@@ -11,7 +11,7 @@ import { PROJECT } from '../kit/built.js';
 export const RIVAL = 'bare C';
 
 const COMPILER = process.env.CXX ?? 'g++';
-const KERNELS = ['gear', 'digest', 'delta'];
+const KERNELS = ['gear', 'digest', 'delta', 'match'];
 const PLAIN_C = ['blake3', 'blake3_dispatch', 'blake3_portable'];
 const ASSEMBLY = ['sse2', 'sse41', 'avx2', 'avx512'].map((name) => `blake3_${name}_x86-64_unix.S`);
 

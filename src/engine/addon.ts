@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { isDeepStrictEqual } from 'node:util';
-import { GEAR_FIELDS, GEAR_WINDOW_BYTES, KEY_BYTES } from './content-layout.js';
+import { GEAR_FIELDS, GEAR_WINDOW_BYTES, KEY_BYTES, MATCH_FIELDS } from './content-layout.js';
 import type { Kernels } from './kernels.js';
 import { type NativeAddon, nativeKernels } from './native.js';
 import { portable } from './portable.js';
@@ -41,7 +41,7 @@ function recordSample(kernels: Kernels): unknown {
   return [sealed, kernels.checkRecords(bytes, 0, bytes.byteLength, state, found), state, found];
 }
 
-/** What an engine makes of a few chunks. */
+/** What an engine makes of a few chunks, a difference and a match. */
 function contentSample(kernels: Kernels): unknown {
   const bytes = Uint8Array.from({ length: 1000 }, (_, at) => at * at);
   const gear = Uint32Array.from({ length: GEAR_FIELDS }, (_, at) => Math.imul(at, 0x9e3779b1));
@@ -50,5 +50,7 @@ function contentSample(kernels: Kernels): unknown {
   const count = kernels.digestChunks(bytes, 0, bytes.byteLength, gear, bytes.subarray(0, KEY_BYTES), cuts, tags);
   const difference = new Uint8Array(500);
   kernels.xorBytes(bytes.subarray(0, 500), bytes.subarray(500), difference);
-  return [count, cuts, tags, difference];
+  const matches = new Uint32Array(MATCH_FIELDS);
+  kernels.matchBytes(bytes.subarray(0, 500), bytes.subarray(100, 900), 0, matches);
+  return [count, cuts, tags, difference, matches];
 }

@@ -8,6 +8,7 @@ import {
   GEAR_STATE_FIELDS,
   GEAR_WINDOW_BYTES,
   KEY_BYTES,
+  MATCH_FIELDS,
 } from './content-layout.js';
 
 /**
@@ -62,6 +63,15 @@ export interface ContentKernels {
    * and returns how many there are. When `runs` is full, another call from the last end on goes on.
    */
   zeroRuns(bytes: Uint8Array, start: number, end: number, minBytes: number, runs: Uint32Array): number;
+
+  /**
+   * Finds stretches of `target`, from `start` on, that `base` holds, and writes them into `matches`, `MATCH_FIELDS` each:
+   * start in the target, start in the base, length. They come in the order of the target and do not overlap; what lies
+   * between them is literal. Made for a former version as the base: what is still in its place is found at the speed of
+   * comparing, what has moved by an index over the base. Returns how many there are. When `matches` is full, another
+   * call from the end of the last one on goes on, though it need not find what this one would have.
+   */
+  matchBytes(base: Uint8Array, target: Uint8Array, start: number, matches: Uint32Array): number;
 }
 
 /** The same kernels, for arguments from anywhere: what is not as it should be raises InvalidArgumentError. */
@@ -117,6 +127,13 @@ export function checkedContent(kernels: ContentKernels): ContentKernels {
       checkInteger('minBytes', minBytes, UINT32_MAX);
       checkOffsets('runs', runs, 2);
       return kernels.zeroRuns(bytes, start, end, minBytes, runs);
+    },
+    matchBytes(base, target, start, matches) {
+      checkInteger('base.byteLength', checkBytes('base', base).byteLength, UINT32_MAX);
+      checkInteger('target.byteLength', checkBytes('target', target).byteLength, UINT32_MAX);
+      checkInteger('start', start, target.byteLength);
+      checkOffsets('matches', matches, MATCH_FIELDS);
+      return kernels.matchBytes(base, target, start, matches);
     },
   };
 }

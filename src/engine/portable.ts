@@ -6,6 +6,7 @@ import type { Kernels } from './kernels.js';
 import { cutChunks } from './portable-chunks.js';
 import { firstNonZero, xorBytes, zeroRuns } from './portable-delta.js';
 import { digestChunks, digestRanges } from './portable-digest.js';
+import { matchBytes } from './portable-match.js';
 import { readSpans } from './portable-spans.js';
 import { CANONICAL_BYTES, NO_KEY, RECORD, RECORD_HEADER_BYTES, recordBytes, STATE, STOP } from './record-layout.js';
 
@@ -26,6 +27,7 @@ export const portable: Kernels = {
   xorBytes,
   firstNonZero,
   zeroRuns,
+  matchBytes,
   writeDurable,
   bypassCache: () => false,
   allocatePages: (bytes) => Buffer.allocUnsafeSlow(bytes),

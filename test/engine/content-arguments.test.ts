@@ -119,6 +119,10 @@ const refusals: Record<keyof ContentKernels, unknown[][]> = {
     ),
     [bytes, 65, 64, 1, cuts],
   ],
+  matchBytes: replaced(
+    [bytes, new Uint8Array(128), 0, cuts],
+    [NO_BYTES, NO_BYTES, [...NUMBERS, 129], [...NO_OFFSETS, new Uint32Array(2)]],
+  ),
 };
 
 type Call = (...args: unknown[]) => unknown;
