@@ -1,3 +1,4 @@
+import { MATCH_FIELDS } from './content-layout.js';
 import { kernels } from './engine.js';
 
 /** A stretch of one content that another holds. */
@@ -9,19 +10,18 @@ export interface Match {
 }
 
 const MATCHES_AT_ONCE = 4096;
-const found = new Uint32Array(3 * MATCHES_AT_ONCE);
+const found = new Uint32Array(MATCH_FIELDS * MATCHES_AT_ONCE);
 
 /** The stretches of `target` that `base` holds, in order. */
 export function matchesOf(base: Uint8Array, target: Uint8Array): Match[] {
   const matches: Match[] = [];
   for (let at = 0; ; ) {
-    const count = kernels.matchBytes(base, target.subarray(at), found);
-    for (let index = 0; index < 3 * count; index += 3) {
+    const count = kernels.matchBytes(base, target, at, found);
+    for (let index = 0; index < MATCH_FIELDS * count; index += MATCH_FIELDS) {
       const [start, from, length] = [found[index] as number, found[index + 1] as number, found[index + 2] as number];
-      matches.push({ start: at + start, from, length });
+      matches.push({ start, from, length });
+      at = start + length;
     }
-    const last = matches[matches.length - 1];
-    if (count < MATCHES_AT_ONCE || last === undefined) return matches;
-    at = last.start + last.length;
+    if (count < MATCHES_AT_ONCE) return matches;
   }
 }

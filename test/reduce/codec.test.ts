@@ -5,8 +5,8 @@ import { ownCapability } from '../../src/engine/capability.js';
 import { lz4Compress } from '../../src/engine/compress.js';
 import { type JournalRecord, ProtocolError } from '../../src/index.js';
 import { KEY_BYTES_MAX, PAYLOAD_BYTES_MAX } from '../../src/options.js';
-import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from '../../src/reduce/batch.js';
-import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE } from '../../src/reduce/body.js';
+import { BASES_MAX, BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from '../../src/reduce/batch.js';
+import { bodyHeader, CODEC_LZ4, CODEC_NONE } from '../../src/reduce/body.js';
 import type { CodecPlan } from '../../src/reduce/compression.js';
 import { Decoder } from '../../src/reduce/decoder.js';
 import { Encoder } from '../../src/reduce/encoder.js';
@@ -29,7 +29,6 @@ const records: fc.Arbitrary<JournalRecord[]> = fc
         key: fc.option(bytes(60), { nil: undefined }),
         offset: fc.option(fc.maxSafeNat(), { nil: undefined }),
         payload: bytes(300),
-        checksum: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
         chain: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
       }),
       { minLength: 1, maxLength: 30 },
@@ -38,6 +37,7 @@ const records: fc.Arbitrary<JournalRecord[]> = fc
   .map(([first, list]) =>
     list.map(({ key, offset, ...rest }, i) => ({
       ...rest,
+      checksum: 0n,
       sequence: first + i,
       ...(key === undefined ? {} : { key }),
       ...(offset === undefined ? {} : { offset }),
@@ -55,7 +55,7 @@ const zstd: CodecPlan = { codec: 'zstd', level: 3, windowLog: 20 };
 const plans = [none, lz4, lz4Always, ...(ownCapability().zstd ? [zstd] : [])];
 
 async function bodyOf(list: readonly JournalRecord[], plan: CodecPlan = lz4): Promise<Buffer> {
-  const encoder = new Encoder(plan, new Stages());
+  const encoder = new Encoder({ plan, stages: new Stages() });
   try {
     return Buffer.concat(await encoder.encode(list));
   } finally {
@@ -78,7 +78,7 @@ describe('a batch', () => {
       fc.asyncProperty(records, async (list) => {
         const { records: read, chain } = await decode(await bodyOf(list, plan));
         expect(chain).toBe(list.at(-1)?.chain);
-        expect(read).toEqual(list.map(({ chain: _, ...record }) => record));
+        expect(read).toEqual(list.map(({ chain: _, checksum: __, ...record }) => record));
       }),
       { seed: SEED, numRuns: 200 },
     );
@@ -111,7 +111,7 @@ describe('a batch', () => {
 
   test('is counted by the stages it passes through', async () => {
     const stages = new Stages();
-    const encoder = new Encoder(lz4, stages);
+    const encoder = new Encoder({ plan: lz4, stages });
     let [payload, body] = [0, 0];
     for (let i = 0; i < 5; i++) {
       const record = recordOf(contentOf(2 * i, 10_000), i + 1);
@@ -126,16 +126,26 @@ describe('a batch', () => {
 });
 
 describe('a body from a peer that means harm', () => {
-  function header(codec: number, length: number): Buffer {
-    const head = Buffer.alloc(BODY_HEADER_BYTES);
-    head.writeUInt8(codec, 0);
-    head.writeUInt32LE(length, 1);
-    return head;
-  }
-  const batch = (write: (writer: ByteWriter) => ByteWriter): Buffer => {
+  const header = (codec: number, length: number): Buffer => bodyHeader(codec, length, 0);
+  const batch = (write: (writer: ByteWriter) => ByteWriter, payloadBytes = 0): Buffer => {
     const body = write(new ByteWriter()).take();
-    return Buffer.concat([header(CODEC_NONE, body.byteLength), body]);
+    return Buffer.concat([bodyHeader(CODEC_NONE, body.byteLength, payloadBytes), body]);
   };
+  /** A batch of one record with these flags and this payload length, and what comes behind its columns. */
+  const one = (flags: number, length: number, rest: (writer: ByteWriter) => ByteWriter, payloadBytes = length) =>
+    batch((writer) => {
+      writer.varint(1).varint(1).u64(0).varint(0).u8(flags).u8(0);
+      if ((flags & 64) !== 0) writer.varint(1);
+      return rest(writer.varint(1).varint(length));
+    }, payloadBytes);
+  const REFERENCES = 8 + 32 + 64;
+  /** Bases of one range, then the three columns of copies. */
+  const copied = (base: [distance: number, start: number, length: number], columns: number[][]) =>
+    one(REFERENCES, 10, (writer) => {
+      writer.varint(1).varint(base[0]).varint(base[1]).varint(base[2]);
+      for (const column of columns) writer.bytes(Buffer.from(column));
+      return writer;
+    });
   const prefix = (bytes: number): Buffer => {
     const head = Buffer.alloc(4);
     head.writeUInt32LE(bytes);
@@ -178,52 +188,32 @@ describe('a body from a peer that means harm', () => {
             .u64(0),
         ),
     ],
+    ['unknown flags', () => one(128, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0))],
+    ['a payload too large', () => one(96, PAYLOAD_BYTES_MAX + 1, (writer) => writer)],
+    ['a payload that is not there', () => one(96, 9, (writer) => writer.varint(0).varint(0).varint(0).varint(0))],
     [
-      'unknown flags',
-      () => batch((writer) => writer.varint(1).varint(1).u64(0).u8(4).u8(0).varint(1).varint(1).varint(0).u64(0)),
-    ],
-    [
-      'a payload too large',
-      () =>
-        batch((writer) =>
-          writer
-            .varint(1)
-            .varint(1)
-            .u64(0)
-            .u8(0)
-            .u8(0)
-            .varint(1)
-            .varint(1)
-            .varint(PAYLOAD_BYTES_MAX + 1)
-            .u64(0),
-        ),
-    ],
-    [
-      'a payload that is not there',
-      () => batch((writer) => writer.varint(1).varint(1).u64(0).u8(0).u8(0).varint(1).varint(1).varint(9).u64(0)),
+      'less payload than it says',
+      () => one(96, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0), 1),
     ],
     [
       'a key too long',
-      () =>
-        batch((writer) =>
-          writer
-            .varint(1)
-            .varint(1)
-            .u64(0)
-            .u8(1)
-            .u8(0)
-            .varint(1)
-            .varint(1)
-            .varint(0)
-            .u64(0)
-            .varint(KEY_BYTES_MAX + 1),
-        ),
+      () => one(97, 0, (writer) => writer.varint(0).varint(KEY_BYTES_MAX + 1).raw(Buffer.alloc(KEY_BYTES_MAX + 1))),
     ],
-    [
-      'something behind it',
-      async () =>
-        batch((writer) => writer.varint(1).varint(1).u64(0).u8(0).u8(0).varint(1).varint(1).varint(0).u64(0).u8(9)),
-    ],
+    ['a key like that of no record', () => one(97 + 4, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0))],
+    ['a time before all time', () => one(64, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0))],
+    ['something behind it', () => one(96, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0).u8(9))],
+    ['more bases than one may have', () => one(96, 0, (writer) => writer.varint(BASES_MAX + 1))],
+    ['a base in record 0', () => copied([1, 0, 10], [[0], [10], [0]])],
+    ['a base of nothing', () => copied([0, 0, 0], [[0], [10], [0]])],
+    ['a base larger than records are', () => copied([0, PAYLOAD_BYTES_MAX, 1], [[0], [10], [0]])],
+    ['a base in the record itself', () => copied([0, 0, 10], [[0], [10], [0]])],
+    ['a base in a record to come', () => copied([2, 0, 10], [[0], [10], [0]])],
+    ['a copy from before the bases', () => copied([0, 0, 10], [[0], [10], [1]])],
+    ['a copy from behind the bases', () => copied([0, 0, 10], [[0], [10], [2]])],
+    ['a copy of nothing', () => copied([0, 0, 10], [[0], [0], [0]])],
+    ['a copy of more than the payload', () => copied([0, 0, 10], [[0], [11], [0]])],
+    ['literals that are not there', () => copied([0, 0, 10], [[10], [], []])],
+    ['columns with something left', () => copied([0, 0, 10], [[0], [10, 1], [0]])],
   ])('%s is refused', async (_, make) => {
     await expect(decode(await make())).rejects.toBeInstanceOf(ProtocolError);
   });

@@ -63,7 +63,7 @@ describe.runIf(ownCapability().zstd)('a session with zstd', () => {
   }
 
   function newEncoder(): Encoder {
-    const encoder = new Encoder(plan, new Stages());
+    const encoder = new Encoder({ plan, stages: new Stages() });
     atEnd(() => encoder.close());
     return encoder;
   }
@@ -108,17 +108,17 @@ describe.runIf(ownCapability().zstd)('a session with zstd', () => {
     const [first, second] = bodies as [Buffer, Buffer, Buffer];
     const changed = Buffer.from(first);
     changed[40] = (changed[40] ?? 0) ^ 0xff;
-    const announced = (bytes: number) => Buffer.concat([bodyHeader(CODEC_ZSTD_FIRST, bytes), first.subarray(5)]);
+    const announced = (bytes: number) => Buffer.concat([bodyHeader(CODEC_ZSTD_FIRST, bytes, 100_000), first.subarray(9)]);
     const batchBytes = first.readUInt32LE(1);
     const sequences: Buffer[][] = [
       [second],
-      [first, bodyHeader(CODEC_ZSTD, 10)],
+      [first, bodyHeader(CODEC_ZSTD, 10, 0)],
       [changed],
       [announced(batchBytes - 1)],
       [announced(batchBytes + 1)],
-      [bodyHeader(CODEC_ZSTD, 0)],
-      [bodyHeader(CODEC_ZSTD_FIRST, 10)],
-      [Buffer.concat([bodyHeader(CODEC_ZSTD, batchBytes), first.subarray(6)])],
+      [bodyHeader(CODEC_ZSTD, 0, 0)],
+      [bodyHeader(CODEC_ZSTD_FIRST, 10, 0)],
+      [Buffer.concat([bodyHeader(CODEC_ZSTD, batchBytes, 100_000), first.subarray(10)])],
     ];
     for (const [index, list] of sequences.entries()) {
       const decoder = newDecoder();
@@ -131,8 +131,8 @@ describe.runIf(ownCapability().zstd)('a session with zstd', () => {
   test('refuses a window larger than it has offered, and zstd when it has not offered that', async () => {
     const large = await ZstdEncoder.open({ level: 1, windowLog: 22 });
     atEnd(() => large.close());
-    const batch = Buffer.concat(encodeBatch([recordOf(contentOf(2, 10_000, true), 1)]));
-    const head = [bodyHeader(CODEC_ZSTD_FIRST, batch.byteLength), encodeRanges([])];
+    const batch = Buffer.concat(encodeBatch([recordOf(contentOf(2, 10_000, true), 1)], 2));
+    const head = [bodyHeader(CODEC_ZSTD_FIRST, batch.byteLength, 10_000), encodeRanges([])];
     const body = Buffer.concat([...head, await large.compress(batch)]);
     for (const capability of [{ ...everything, windowLogMax: 20 }, lz4Alone]) {
       await expect(newDecoder(capability).decode(body)).rejects.toBeInstanceOf(ProtocolError);

@@ -34,7 +34,7 @@ async function queueOf(payloads: Buffer[]): Promise<{ records: JournalRecord[]; 
   for (const payload of payloads) await journal.append(payload);
   const records: JournalRecord[] = [];
   for await (const record of journal.read(1)) records.push(record);
-  const encoder = new Encoder({ codec: 'none' }, new Stages());
+  const encoder = new Encoder({ plan: { codec: 'none' }, stages: new Stages() });
   const bodies = await Promise.all(records.map(async (record) => Buffer.concat(await encoder.encode([record]))));
   return { records, bodies };
 }
@@ -201,7 +201,7 @@ describe('a batch', () => {
     [
       'on another chain',
       (_, [record]) =>
-        new Encoder({ codec: 'none' }, new Stages())
+        new Encoder({ plan: { codec: 'none' }, stages: new Stages() })
           .encode([{ ...(record as JournalRecord), chain: 1n }])
           .then((parts) => Buffer.concat(parts)),
     ],

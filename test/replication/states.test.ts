@@ -164,6 +164,7 @@ describe('a receiver that lies', () => {
     node: 'e'.repeat(32),
     epoch: 1,
     first: 1,
+    historyBytes: 1024 ** 3,
     last: 0,
     chain: 0n,
     applied: 0,
@@ -190,7 +191,7 @@ describe('a receiver that lies', () => {
     const wire = await streaming(server);
     const waiting = sender.append(text('x'), { ack: 'applied' });
     await wire.expect(FrameType.batch);
-    wire.send(FrameType.ack, encodeAck({ ...ack, first: 1 }));
+    wire.send(FrameType.ack, encodeAck(ack));
     await expect(waiting).rejects.toMatchObject({ code: 'PROTOCOL_VIOLATION' });
     expect(sender.status()).toMatchObject({ logged: 0, applied: 0 });
   });

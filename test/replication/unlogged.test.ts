@@ -19,7 +19,8 @@ test('a batch that takes little on the wire and much in memory waits for those b
     logged: 0,
     applied: 0,
     chain: 0n,
-    historyFrom: 1,
+    historyBytes: 0,
+    holdHistory: () => 1,
     begin: async () => {},
     append: () => {
       taken++;
@@ -36,21 +37,22 @@ test('a batch that takes little on the wire and much in memory waits for those b
     async *query() {},
     onOpen() {},
     onBatch() {},
+    onMiss() {},
     onFailure() {},
   });
   const versions = { versionMin: 1, versionMax: 1 };
   const hello = { ...versions, node: NODE, volume: 'b'.repeat(32), epoch: 1, last: 0, adopt: false };
-  await session.onFrame({ type: FrameType.hello, body: encodeHello(hello) });
-  await session.onFrame({ type: FrameType.start, body: encodeStart({ from: 1, chain: 0n, reset: false }) });
+  await session.onFrame({ type: FrameType.hello, body: encodeHello(hello), generation: 0 });
+  await session.onFrame({ type: FrameType.start, body: encodeStart({ from: 1, chain: 0n, reset: false }), generation: 0 });
 
-  const encoder = new Encoder({ codec: 'lz4', always: true }, new Stages());
+  const encoder = new Encoder({ plan: { codec: 'lz4', always: true }, stages: new Stages() });
   const record = { epoch: 1, kind: 0, timestamp: 1, checksum: 0n, chain: 0n, payload: Buffer.alloc(MIB) };
   let waiting: Promise<void> | undefined;
   for (let sequence = 1; waiting === undefined; sequence++) {
     const body = Buffer.concat(await encoder.encode([{ ...record, sequence }]));
     expect(body.byteLength).toBeLessThan(10_000);
     const before = taken;
-    const handled = session.onFrame({ type: FrameType.batch, body });
+    const handled = session.onFrame({ type: FrameType.batch, body, generation: 0 });
     for (let turn = 0; turn < 20 && taken === before; turn++) await new Promise((resolve) => setImmediate(resolve));
     if (taken === before) waiting = handled;
     expect(taken).toBeLessThanOrEqual(16);
