@@ -16,7 +16,7 @@ import type { Outline } from './outline.js';
 /** A shorter stretch is not compared: what it takes to say where its base lies is about what it saves. */
 const GAP_BYTES_MIN = 64;
 /** Up to here a record is compared as a whole: the change of a page is smaller than the chunks it breaks. */
-const PAGE_BYTES_MAX = 64 * 1024;
+const PAGE_BYTES_MAX = Number(process.env.PAGE ?? 64) * 1024;
 /** A gap is compared with at most so much, beside what it replaces. */
 const GAP_MARGIN_BYTES = 4096;
 
@@ -73,7 +73,8 @@ export class Finder {
         takeFound(start);
         const base = bases[gap++];
         const { payload } = records[index] as JournalRecord;
-        const matches = base === undefined ? [] : matchesOf(base, payload.subarray(start, end));
+        const min = payload.byteLength > PAGE_BYTES_MAX ? Number(process.env.MINM ?? 0) : 0;
+        const matches = base === undefined ? [] : matchesOf(base, payload.subarray(start, end)).filter((m) => m.length >= min);
         if (matches.length === 0) continue;
         const from = ranges.reduce((at, range) => Math.min(at, space.add(range)), Number.POSITIVE_INFINITY);
         for (const match of matches) {
@@ -91,14 +92,14 @@ export class Finder {
   #plan(outline: Outline): Plan | undefined {
     const { bytes } = outline;
     if (bytes < Math.min(CHUNK_BYTES_MIN, GAP_BYTES_MIN)) return undefined;
-    const found = this.history.copies(outline);
+    const found = process.env.NOCOPY ? [] : this.history.copies(outline);
     const copied = found.reduce((sum, { range }) => sum + range.length, 0);
     if (copied === bytes) return { found, gaps: [] };
     if (bytes <= PAGE_BYTES_MAX) {
       const bases = this.history.bases(outline, 0, bytes);
       if (2 * lengthOf(bases) >= bytes) return { found: [], gaps: [{ start: 0, end: bytes, bases }] };
     }
-    const gaps = gapsOf(found, bytes).flatMap((gap) => this.#withBase(outline, gap));
+    const gaps = process.env.NOGAP ? [] : gapsOf(found, bytes).flatMap((gap) => this.#withBase(outline, gap));
     return found.length + gaps.length === 0 ? undefined : { found, gaps };
   }
 

@@ -75,6 +75,7 @@ const LEAST: Record<string, Buffer> = {
     node: '0'.repeat(32),
     epoch: 1,
     first: 1,
+    historyBytes: 0,
     last: 0,
     chain: 0n,
     applied: 0,
@@ -84,7 +85,7 @@ const LEAST: Record<string, Buffer> = {
   }),
   'REFUSE and NOTICE': encodeRefusal({ code: '', message: '', recoverable: false }),
   START: encodeStart({ from: 1, chain: 0n, reset: false }),
-  ACK: encodeAck({ logged: 0, applied: 0, first: 1 }),
+  ACK: encodeAck({ logged: 0, applied: 0 }),
 };
 
 test.each(Object.entries(LEAST))('the offsets of %s', (heading, body) => {

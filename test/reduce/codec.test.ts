@@ -191,13 +191,16 @@ describe('a body from a peer that means harm', () => {
     ['unknown flags', () => one(128, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0))],
     ['a payload too large', () => one(96, PAYLOAD_BYTES_MAX + 1, (writer) => writer)],
     ['a payload that is not there', () => one(96, 9, (writer) => writer.varint(0).varint(0).varint(0).varint(0))],
-    [
-      'less payload than it says',
-      () => one(96, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0), 1),
-    ],
+    ['less payload than it says', () => one(96, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0), 1)],
     [
       'a key too long',
-      () => one(97, 0, (writer) => writer.varint(0).varint(KEY_BYTES_MAX + 1).raw(Buffer.alloc(KEY_BYTES_MAX + 1))),
+      () =>
+        one(97, 0, (writer) =>
+          writer
+            .varint(0)
+            .varint(KEY_BYTES_MAX + 1)
+            .raw(Buffer.alloc(KEY_BYTES_MAX + 1)),
+        ),
     ],
     ['a key like that of no record', () => one(97 + 4, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0))],
     ['a time before all time', () => one(64, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0))],

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { ownCapability } from '../../src/engine/capability.js';
-import { Journal, type JournalRecord, ProtocolError } from '../../src/index.js';
-import { Decoder } from '../../src/reduce/decoder.js';
+import { Journal, ProtocolError } from '../../src/index.js';
+import { Decoder, type HistorySource } from '../../src/reduce/decoder.js';
 import { Encoder } from '../../src/reduce/encoder.js';
+import { History } from '../../src/reduce/history.js';
 import { KeyHistory, keyIdOf } from '../../src/reduce/key-history.js';
+import { Outliner } from '../../src/reduce/outline.js';
 import {
   decodeRanges,
   encodeRanges,
@@ -20,6 +22,7 @@ import { atEnd, newDirectory } from '../support/temp.js';
 
 const WINDOW_LOG = 20;
 const WINDOW_BYTES = 2 ** WINDOW_LOG;
+const outliner = new Outliner(Buffer.alloc(32, 1));
 
 async function newJournal(): Promise<Journal> {
   const journal = await Journal.open({ dir: newDirectory(), segmentBytes: 64 * 1024 });
@@ -144,19 +147,32 @@ test('of very many keys those written last are remembered', () => {
 
 describe.runIf(ownCapability().zstd)('frames that begin with what their keys held', () => {
   /** Both ends with one journal between them: what the sender's holds is what the receiver's held. */
-  async function transfer(journal: Journal, from: number, keys = new KeyHistory(), floor = 1) {
+  async function transfer(journal: Journal, from: number, history = new History(), floor = 1) {
     const held = from - 1;
-    const primer = new Primer({ journal, keys, windowLog: WINDOW_LOG, level: 3, floor: () => floor, held: () => held });
-    const encoder = new Encoder({ codec: 'zstd', level: 3, windowLog: WINDOW_LOG }, new Stages(), primer);
+    history.release(floor);
+    for await (const record of journal.read(floor)) if (record.sequence <= held) history.note(outliner.of(record));
+    const primer = new Primer({ journal, history, windowLog: WINDOW_LOG, level: 3, held: () => held });
+    const encoder = new Encoder({
+      plan: { codec: 'zstd', level: 3, windowLog: WINDOW_LOG },
+      stages: new Stages(),
+      starts: primer,
+      known: { journal, history, outliner },
+      floor: () => floor,
+      // Prefixes alone.
+      literalThrough: Number.MAX_SAFE_INTEGER,
+    });
     const capability = { lz4: true, zstd: true, windowLogMax: WINDOW_LOG };
-    const history = async (ranges: readonly PrefixRange[], bytesMax: number): Promise<Buffer> => {
-      expect(Math.min(...ranges.map((range) => range.from))).toBeGreaterThanOrEqual(floor);
-      expect(Math.max(...ranges.map((range) => range.to))).toBeLessThan(from);
-      const builder = new PrefixBuilder(journal, bytesMax);
-      for (const range of ranges) await builder.add(range);
-      return builder.prefix.content;
+    const source: HistorySource = {
+      async payloads(ranges, bytesMax) {
+        expect(Math.min(...ranges.map((range) => range.from))).toBeGreaterThanOrEqual(floor);
+        expect(Math.max(...ranges.map((range) => range.to))).toBeLessThan(from);
+        const builder = new PrefixBuilder(journal, bytesMax);
+        for (const range of ranges) await builder.add(range);
+        return builder.prefix.content;
+      },
+      parts: (ranges) => journal.readRanges(ranges),
     };
-    const decoder = new Decoder(new Stages(), history, capability);
+    const decoder = new Decoder(new Stages(), source, capability);
     atEnd(() => {
       encoder.close();
       decoder.close();
@@ -188,16 +204,16 @@ describe.runIf(ownCapability().zstd)('frames that begin with what their keys hel
     expect(bytes).toBeGreaterThan(5 * WINDOW_BYTES);
     for (const { key, content } of files) await journal.append(content, { key });
     expect(await transfer(journal, 1)).toBeGreaterThan(bytes * 0.45);
+    let history = new History();
     for (const restarted of [true, false]) {
       const from = journal.last + 1;
-      const keys = new KeyHistory();
       // A process that did not end has seen the records as it sent them.
-      if (!restarted) for await (const record of journal.read(1)) keys.note(record as JournalRecord);
+      if (restarted) history = new History();
       for (const file of files.sort(() => random.below(3) - 1)) {
         file.content = edited(random, file.content);
         await journal.append(file.content, { key: file.key });
       }
-      expect(await transfer(journal, from, keys), `seed ${random.seed}`).toBeLessThan(bytes * 0.03);
+      expect(await transfer(journal, from, history), `seed ${random.seed}`).toBeLessThan(bytes * 0.03);
     }
   });
 
@@ -257,11 +273,11 @@ describe.runIf(ownCapability().zstd)('frames that begin with what their keys hel
     const noise = random.bytes(200_000);
     await journal.append(noise, { key: 'noise' });
     await journal.append(text(random, 50_000), { key: 'text' });
-    const keys = new KeyHistory();
-    await transfer(journal, 1, keys);
+    const history = new History();
+    await transfer(journal, 1, history);
     const from = journal.last + 1;
     await journal.append(edited(random, noise), { key: 'noise' });
-    expect(await transfer(journal, from, keys)).toBeLessThan(5000);
+    expect(await transfer(journal, from, history)).toBeLessThan(5000);
   });
 
   test('refer to nothing that the peer has freed', async () => {
@@ -271,7 +287,7 @@ describe.runIf(ownCapability().zstd)('frames that begin with what their keys hel
     for (const [at, content] of contents.entries()) await journal.append(content, { key: `file ${at}` });
     for (const [at, content] of contents.entries()) await journal.append(content, { key: `file ${at}` });
     const costs = [];
-    for (const floor of [1, 6, 11]) costs.push(await transfer(journal, 11, new KeyHistory(), floor));
+    for (const floor of [1, 6, 11]) costs.push(await transfer(journal, 11, new History(), floor));
     const [all = 0, half = 0, none = 0] = costs;
     expect(all).toBeLessThan(20_000);
     expect(half).toBeGreaterThan(100_000);

@@ -108,7 +108,8 @@ describe.runIf(ownCapability().zstd)('a session with zstd', () => {
     const [first, second] = bodies as [Buffer, Buffer, Buffer];
     const changed = Buffer.from(first);
     changed[40] = (changed[40] ?? 0) ^ 0xff;
-    const announced = (bytes: number) => Buffer.concat([bodyHeader(CODEC_ZSTD_FIRST, bytes, 100_000), first.subarray(9)]);
+    const announced = (bytes: number) =>
+      Buffer.concat([bodyHeader(CODEC_ZSTD_FIRST, bytes, 100_000), first.subarray(9)]);
     const batchBytes = first.readUInt32LE(1);
     const sequences: Buffer[][] = [
       [second],

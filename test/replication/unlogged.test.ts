@@ -43,7 +43,11 @@ test('a batch that takes little on the wire and much in memory waits for those b
   const versions = { versionMin: 1, versionMax: 1 };
   const hello = { ...versions, node: NODE, volume: 'b'.repeat(32), epoch: 1, last: 0, adopt: false };
   await session.onFrame({ type: FrameType.hello, body: encodeHello(hello), generation: 0 });
-  await session.onFrame({ type: FrameType.start, body: encodeStart({ from: 1, chain: 0n, reset: false }), generation: 0 });
+  await session.onFrame({
+    type: FrameType.start,
+    body: encodeStart({ from: 1, chain: 0n, reset: false }),
+    generation: 0,
+  });
 
   const encoder = new Encoder({ plan: { codec: 'lz4', always: true }, stages: new Stages() });
   const record = { epoch: 1, kind: 0, timestamp: 1, checksum: 0n, chain: 0n, payload: Buffer.alloc(MIB) };
