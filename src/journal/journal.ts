@@ -338,6 +338,17 @@ export class Journal {
     return this.state.segments.reachingBack(Math.min(through, this.last), bytes);
   }
 
+  /**
+   * Has every record from `sequence` on stay that is there, whatever cursors and history say; `undefined` ends it, and
+   * what may go then goes at once. For somebody who may still refer to them and moves this on himself: what stays for it
+   * alone is no queue and refuses no append, so its bound is his. It is kept in memory only; a reset ends it, and a cut
+   * moves it back to the first record behind. When the disk has less than its reserve, the journal moves it on itself,
+   * segment by segment, before an append waits for anything else: `first` and `keptFrom` of the status tell.
+   */
+  keepFrom(sequence: number | undefined): void {
+    this.retention.keepFrom(sequence === undefined ? undefined : integer('sequence', sequence, 1));
+  }
+
   /** The chain up to and including a record; undefined when the journal does not hold it. */
   async chainAt(sequence: number): Promise<bigint | undefined> {
     integer('sequence', sequence, 0);
@@ -407,6 +418,7 @@ export class Journal {
       const header = { volume, first: base, chain, epoch, previousRecords: 0, salt: randomSalt(), recycled: false };
       await decideReset(disk, dir, header);
       state.restart(newSegment(dir, header));
+      retention.keepFrom(undefined);
       const moveCursors = () => this.cursorSet.moveAll(base - 1, chain);
       const { spares } = state;
       const file = await finishReset(disk, dir, header, { moveCursors, spares, segmentBytes: this.segmentBytes });
@@ -430,6 +442,7 @@ export class Journal {
       await retention.hold();
       if (state.failure !== undefined) throw state.failure;
       await truncate({ state, writer, cursors, segmentBytes }, sequence);
+      retention.keepNoneBehind(sequence);
     } finally {
       retention.resume();
       intake.resume();

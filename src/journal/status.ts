@@ -35,6 +35,8 @@ export interface JournalStatus {
   /** Durable bytes that some cursor has not passed; all of them without cursors. */
   queueBytes: number;
   pendingBytes: number;
+  /** The record from which on everything stays, as `keepFrom` asked for or as a short disk has left it. */
+  keptFrom?: number;
   /** The time of the oldest record that some cursor has not passed, or of one shortly before it. */
   oldestUnreleasedTimestamp?: number;
   cursors: CursorStatus[];
@@ -67,6 +69,7 @@ export function describeJournal(
     scrub: scrubber.status,
     engine,
   };
+  if (retention.keeps !== undefined) status.keptFrom = retention.keeps;
   const timestamp = retention.oldestTimestamp;
   if (timestamp !== undefined) status.oldestUnreleasedTimestamp = timestamp;
   if (state.failure !== undefined) status.broken = state.failure.message;

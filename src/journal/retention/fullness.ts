@@ -17,10 +17,11 @@ export interface FullnessLimits {
 /**
  * Whether the next record may come in: there is room in memory, the cursors do not hold back more than the queue may
  * take, and the disk keeps its reserve. What happens when not is each cursor's own choice; the strictest one that holds
- * something back wins, once those that would rather be left behind are.
+ * something back wins, once those that would rather be left behind are. What stays for `keepFrom` alone goes before
+ * anybody waits for the disk for longer than that takes: whoever is to move it on may stand behind the append.
  */
 export class Fullness {
-  private detaching: Promise<void> | undefined;
+  private relieving: Promise<void> | undefined;
 
   constructor(
     private readonly state: JournalState,
@@ -29,7 +30,7 @@ export class Fullness {
     private readonly cursors: CursorSet,
     private readonly reserve: DiskReserve,
     private readonly limits: FullnessLimits,
-    /** Called when a cursor was detached, or need not be. */
+    /** Called when something was let go, or need not be. */
     private readonly eased: () => void,
   ) {}
 
@@ -48,6 +49,10 @@ export class Fullness {
       });
     }
     if (this.reserve.low) {
+      if (this.retention.keepsAlone) {
+        this.relieving ??= this.relieve(async () => this.giveWay());
+        return 'wait';
+      }
       const { freeBytes, bytes } = this.reserve;
       const holdsBack = (cursor: OpenCursor) => this.retention.holdsSegments(cursor.position);
       return this.decide({
@@ -63,8 +68,7 @@ export class Fullness {
     const holders = this.cursors.list().filter((cursor) => !cursor.detached && holdsBack(cursor));
     const [slowest] = holders.filter(({ onFull }) => onFull === 'detach').sort((a, b) => a.position - b.position);
     if (slowest !== undefined) {
-      // One at a time: what the slowest lets go of may be enough.
-      if (mustLeave(slowest)) this.detaching ??= this.detach(slowest, () => mustLeave(slowest));
+      if (mustLeave(slowest)) this.relieving ??= this.relieve(() => this.detach(slowest, () => mustLeave(slowest)));
       return 'wait';
     }
     const refuses =
@@ -72,11 +76,11 @@ export class Fullness {
     return refuses ? error() : 'wait';
   }
 
-  private async detach(cursor: OpenCursor, must: () => boolean): Promise<void> {
+  /** One at a time: what the slowest, or the oldest segment, lets go of may be enough. */
+  private async relieve(letGo: () => Promise<boolean>): Promise<void> {
     const { state, retention, reserve } = this;
     try {
-      if (await cursor.detach(must)) {
-        publish('detached', { dir: state.dir, cursor: cursor.name, position: cursor.position });
+      if (await letGo()) {
         // Only then is it clear whether that was enough.
         await retention.idle();
         await reserve.remeasure();
@@ -84,8 +88,19 @@ export class Fullness {
     } catch (error) {
       state.fail(error);
     }
-    this.detaching = undefined;
+    this.relieving = undefined;
     if (state.refusal === undefined) this.eased();
+  }
+
+  private async detach(cursor: OpenCursor, must: () => boolean): Promise<boolean> {
+    if (!(await cursor.detach(must))) return false;
+    publish('detached', { dir: this.state.dir, cursor: cursor.name, position: cursor.position });
+    return true;
+  }
+
+  private giveWay(): boolean {
+    this.retention.giveWay();
+    return true;
   }
 }
 

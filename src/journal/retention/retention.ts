@@ -4,7 +4,8 @@ import type { CursorSet } from './cursors.js';
 
 /**
  * What the cursors still need, and the freeing of what neither they nor the history need. Without any cursor nothing is
- * freed: the whole journal is queue then.
+ * freed: the whole journal is queue then. `keepFrom` keeps more, for somebody whose bounds are not the journal's: what
+ * stays for that alone is no queue, and goes when the disk is short.
  */
 export class Retention {
   /** The address up to which every cursor has passed. */
@@ -12,6 +13,8 @@ export class Retention {
   private running: Promise<void> | undefined;
   private freeing: Segment | undefined;
   private held = false;
+  /** Nothing is freed from this record on; Infinity for no such wish. */
+  private keptFrom = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly state: JournalState,
@@ -37,6 +40,33 @@ export class Retention {
   holdsSegments(position: number): boolean {
     const { oldest, active } = this.state.segments;
     return oldest !== active && oldest.last > position && !this.isKept(oldest);
+  }
+
+  /** The record from which on everything stays, whatever cursors and history say; undefined when nobody wants that. */
+  get keeps(): number | undefined {
+    return this.keptFrom === Number.POSITIVE_INFINITY ? undefined : this.keptFrom;
+  }
+
+  /** Has everything from a record on stay, or nothing any more; what may go then goes at once. */
+  keepFrom(sequence: number | undefined): void {
+    this.keptFrom = sequence ?? Number.POSITIVE_INFINITY;
+    this.collect();
+  }
+
+  /** Records behind `last` are not those that were to stay; what takes their numbers is kept in their place. */
+  keepNoneBehind(last: number): void {
+    if (this.keeps !== undefined) this.keepFrom(Math.min(this.keptFrom, last + 1));
+  }
+
+  /** Whether the oldest segment stays because of `keepFrom` alone. */
+  get keepsAlone(): boolean {
+    return this.keptFrom <= (this.unneeded()?.last ?? -1);
+  }
+
+  /** Lets go of the oldest segment that stays because of `keepFrom` alone. */
+  giveWay(): void {
+    const oldest = this.keepsAlone ? this.unneeded() : undefined;
+    if (oldest !== undefined) this.keepFrom(oldest.last + 1);
   }
 
   get diskBytes(): number {
@@ -108,12 +138,16 @@ export class Retention {
     }
   }
 
-  /** The oldest segment, if nothing needs it. */
+  /** The oldest segment, if it may be freed now. */
   private surplus(): Segment | undefined {
-    const { segments } = this.state;
-    const { oldest, active } = segments;
+    return this.held || this.keepsAlone ? undefined : this.unneeded();
+  }
+
+  /** The oldest segment, if neither a cursor nor the history needs it. */
+  private unneeded(): Segment | undefined {
+    const { oldest, active } = this.state.segments;
     const lowest = this.cursors.lowest;
-    if (this.held || oldest === active || lowest === undefined || oldest.last > lowest) return undefined;
+    if (oldest === active || lowest === undefined || oldest.last > lowest) return undefined;
     return this.isKept(oldest) ? undefined : oldest;
   }
 
