@@ -44,6 +44,8 @@ import {
 import { DiskReserve } from './retention/disk-reserve.js';
 import { Fullness } from './retention/fullness.js';
 import { Retention } from './retention/retention.js';
+import { removeSides } from './side/remove.js';
+import { SideFiles } from './side/side-files.js';
 import { JournalState } from './state/state.js';
 import { describeJournal, type JournalStatus } from './status.js';
 import { Intake } from './write/intake.js';
@@ -80,6 +82,7 @@ export class Journal {
   private readonly retention: Retention;
   private readonly reserve: DiskReserve;
   private readonly ranges: RangeReader;
+  private readonly sides: SideFiles;
   private readonly scrubber: Scrubber;
   private readonly segmentBytes: number;
   private resetting: Promise<void> = Promise.resolve();
@@ -110,6 +113,7 @@ export class Journal {
         await restored.file.close();
         throw error;
       });
+      await removeStrays(restored);
       const journal = new Journal(options, restored, stored, lock);
       await journal.reserve.remeasure();
       return journal;
@@ -176,7 +180,9 @@ export class Journal {
     this.scrubber = new Scrubber(state, options.scrubBytesPerSecond);
     this.writer = writer;
     this.cursorSet = cursorSet;
-    this.retention = new Retention(state, cursorSet, options, () => this.reserve.measure());
+    // A side file leaves room for one more segment, so that it is never the reason why the journal has none.
+    this.sides = new SideFiles(state, options.diskReserveBytes + options.segmentBytes, restored.names);
+    this.retention = new Retention(state, cursorSet, this.sides, options, () => this.reserve.measure());
     this.reserve = new DiskReserve(state, writer, options, () => this.intake.pump());
     const fullness = new Fullness(state, writer, this.retention, cursorSet, this.reserve, options, () =>
       this.intake.pump(),
@@ -328,6 +334,31 @@ export class Journal {
     await this.cursorSet.drop(name);
   }
 
+  /** The segments that are full, oldest first: their first and last records. What follows is in the one written to. */
+  sealedSegments(): { first: number; last: number }[] {
+    return this.state.segments.sealed().map(({ first, last }) => ({ first, last }));
+  }
+
+  /**
+   * What was last kept by `writeSide` for the full segment that starts with record `first`; undefined when there is
+   * nothing, or nothing sound that is that very segment's.
+   */
+  async readSide(first: number): Promise<Buffer | undefined> {
+    return this.sides.read(integer('first', first, 1));
+  }
+
+  /**
+   * Keeps up to 64 MiB beside the full segment that starts with record `first`, as long as that lasts: for what was
+   * learned from its records and can be learned again, as any of it may be lost. False when it cannot be kept: the
+   * segment is gone or not full, there is too much of it, a reset or a cut is under way, the journal takes nothing more,
+   * or the disk would have less than its reserve and a segment left. The bytes are to be left alone meanwhile. Side files
+   * are no part of `diskBytes`, and no trouble with one breaks the journal.
+   */
+  async writeSide(first: number, bytes: Uint8Array): Promise<boolean> {
+    if (!(bytes instanceof Uint8Array)) throw new InvalidArgumentError('bytes', bytes, 'a Uint8Array');
+    return this.sides.write(integer('first', first, 1), bytes);
+  }
+
   /**
    * The lowest record known without reading from which on everything up to record `through` takes at most `bytes` on
    * disk; `through` + 1 if no such record is. Known is the first of a group every 256 KiB.
@@ -342,7 +373,7 @@ export class Journal {
    * Has every record from `sequence` on stay that is there, whatever cursors and history say; `undefined` ends it, and
    * what may go then goes at once. For somebody who may still refer to them and moves this on himself: what stays for it
    * alone is no queue and refuses no append, so its bound is his. It is kept in memory only; a reset ends it, and a cut
-   * moves it back to the first record behind. When the disk has less than its reserve, the journal moves it on itself,
+   * moves it back to the first record behind if it lay further on. When the disk has less than its reserve, the journal moves it on itself,
    * segment by segment, before an append waits for anything else: `first` and `keptFrom` of the status tell.
    */
   keepFrom(sequence: number | undefined): void {
@@ -406,13 +437,14 @@ export class Journal {
   }
 
   private async resetNow(base: number, chain: bigint, volume: string): Promise<void> {
-    const { state, intake, retention } = this;
+    const { state, intake, retention, sides } = this;
     const { disk, dir } = state;
     if (state.refusal !== undefined) throw state.refusal;
     intake.hold();
     try {
       await this.writer.idle();
       await retention.hold();
+      await sides.hold();
       if (state.failure !== undefined) throw state.failure;
       const epoch = volume === this.volume ? state.lastEpoch : 0;
       const header = { volume, first: base, chain, epoch, previousRecords: 0, salt: randomSalt(), recycled: false };
@@ -428,22 +460,25 @@ export class Journal {
       state.fail(error);
       throw state.failure ?? error;
     } finally {
+      sides.resume();
       retention.resume();
       intake.resume();
     }
   }
 
   private async truncateNow(sequence: number): Promise<void> {
-    const { state, intake, retention, writer, cursorSet: cursors, segmentBytes } = this;
+    const { state, intake, retention, sides, writer, cursorSet: cursors, segmentBytes } = this;
     if (state.refusal !== undefined) throw state.refusal;
     intake.hold();
     try {
       await writer.idle();
       await retention.hold();
+      await sides.hold();
       if (state.failure !== undefined) throw state.failure;
       await truncate({ state, writer, cursors, segmentBytes }, sequence);
       retention.keepNoneBehind(sequence);
     } finally {
+      sides.resume();
       retention.resume();
       intake.resume();
       state.changed.notify();
@@ -462,12 +497,20 @@ export class Journal {
       this.retention.idle(),
       this.reserve.close(),
       this.ranges.close(),
+      this.sides.close(),
       this.scrubber.close(),
     ]);
     await this.lock.release();
     if (state.failure !== undefined) return;
     for (const part of parts) if (part.status === 'rejected') throw part.reason;
   }
+}
+
+/** Removes side files that no full segment has; its own are checked when they are read. */
+async function removeStrays({ durable, names }: Restored): Promise<void> {
+  const { disk, dir, segments } = durable;
+  const full = new Set(segments.sealed().map(({ first }) => first));
+  await removeSides(disk, dir, names, (first) => !full.has(first));
 }
 
 async function* flatten(batches: AsyncIterable<JournalRecord[]>): AsyncGenerator<JournalRecord, void, undefined> {

@@ -12,6 +12,7 @@ import {
   type SegmentHeader,
 } from '../format/format.js';
 import { moveStored, type StoredCursor } from '../retention/cursors.js';
+import { removeSides } from '../side/remove.js';
 
 /**
  * Dropping everything and starting anew at a given number, safely under a crash. The file `reset` is the decision; it
@@ -71,7 +72,9 @@ export async function finishReset(
   header: SegmentHeader,
   o: { moveCursors: () => Promise<void>; spares: Spares; segmentBytes: number },
 ): Promise<SegmentFile> {
-  for (const name of await disk.list(dir)) {
+  const names = await disk.list(dir);
+  await removeSides(disk, dir, names, () => true);
+  for (const name of names) {
     if (firstOfName(name) !== undefined) await disk.remove(join(dir, name));
   }
   await o.moveCursors();

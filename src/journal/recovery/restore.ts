@@ -52,6 +52,8 @@ export interface Restored {
   /** The last segment, open for writing. */
   file: SegmentFile;
   report: RecoveryReport;
+  /** The names in the directory as they were found. */
+  names: string[];
 }
 
 export async function restore(disk: Disk, dir: string, options: RestoreOptions): Promise<Restored> {
@@ -66,7 +68,7 @@ export async function restore(disk: Disk, dir: string, options: RestoreOptions):
     const attempt = new Attempt(disk, dir, found, proof, report);
     try {
       const outcome = await attempt.run();
-      if (outcome === 'create') return await create(disk, dir, spares, options, report);
+      if (outcome === 'create') return await create(disk, dir, spares, options, report, found.names);
       if (outcome === 'accept') {
         const restored = await attempt.accept(spares, options);
         if (restored !== 'changed') return restored;
@@ -87,6 +89,7 @@ async function create(
   spares: Spares,
   options: RestoreOptions,
   report: RecoveryReport,
+  names: string[],
 ): Promise<Restored> {
   const volume = options.newVolume;
   const header = { volume, first: 1, chain: INITIAL_CHAIN, epoch: 0, previousRecords: 0, salt: randomSalt() };
@@ -94,7 +97,7 @@ async function create(
   const segments = new SegmentList([file.segment]);
   const recent = new RecentRecords();
   const durable = { dir, disk, segments, recent, spares, last: 0, lastChain: INITIAL_CHAIN, lastEpoch: 0 };
-  return { durable, file, report };
+  return { durable, file, report, names };
 }
 
 /** One look at the directory and what follows from it. Read-only, it changes nothing and ignores what would be cut. */
@@ -146,7 +149,8 @@ export class Attempt {
     this.file = undefined;
     const { last, chain, epoch } = scan;
     const durable = { dir, disk, segments, recent, spares, last, lastChain: chain, lastEpoch: epoch };
-    return { durable, file: new SegmentFile(segments.active, file, options.segmentBytes), report };
+    const { names } = this.found;
+    return { durable, file: new SegmentFile(segments.active, file, options.segmentBytes), report, names };
   }
 
   /** What was found, after a look that only reads: the segments, and the last one as it was read. */

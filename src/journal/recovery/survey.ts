@@ -34,12 +34,15 @@ export interface Survey {
   /** Oldest first. */
   segments: FoundSegment[];
   volume: string | undefined;
+  /** Every name in the directory, in order. */
+  names: string[];
 }
 
 /** Looks at the segments; without a given volume the first sound header says whose journal this is. */
 export async function survey(disk: Disk, dir: string, volume: string | undefined): Promise<Survey> {
   const segments: FoundSegment[] = [];
-  for (const name of (await disk.list(dir)).sort()) {
+  const names = (await disk.list(dir)).sort();
+  for (const name of names) {
     const first = firstOfName(name);
     if (first !== undefined) segments.push(await look(disk, join(dir, name), first));
   }
@@ -47,7 +50,7 @@ export async function survey(disk: Disk, dir: string, volume: string | undefined
   for (const segment of segments) {
     if (segment.header !== undefined && segment.header.volume !== owner) segment.finding = 'foreign';
   }
-  return { segments, volume: owner };
+  return { segments, volume: owner, names };
 }
 
 async function look(disk: Disk, path: string, first: number): Promise<FoundSegment> {

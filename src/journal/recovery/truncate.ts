@@ -8,6 +8,7 @@ import { recordBytesAt, sequenceAt } from '../format/record.js';
 import type { Segment } from '../format/segment.js';
 import { type CursorSet, moveStored, type StoredCursor } from '../retention/cursors.js';
 import { GroupWalk } from '../scan/group-walk.js';
+import { removeSides } from '../side/remove.js';
 import type { JournalState } from '../state/state.js';
 import { SegmentBuilder } from '../write/segment-builder.js';
 import { type GroupWriter, randomSalt } from '../write/writer.js';
@@ -190,7 +191,9 @@ async function replace(disk: Disk, dir: string, decision: Truncation): Promise<v
   const { header, cutOffset, cutEnd } = decision;
   const path = join(dir, segmentName(header.first));
   const old = await seedAt(disk, path);
-  for (const name of (await disk.list(dir)).sort()) {
+  const names = (await disk.list(dir)).sort();
+  await removeSides(disk, dir, names, (first) => first >= header.first);
+  for (const name of names) {
     const first = firstOfName(name);
     const whole = first !== undefined && (first > header.first || (first === header.first && cutOffset === 0));
     if (!whole || (first === header.first && old === seedOf(header))) continue;

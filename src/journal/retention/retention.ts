@@ -1,4 +1,5 @@
 import type { Segment } from '../format/segment.js';
+import type { SideFiles } from '../side/side-files.js';
 import type { JournalState } from '../state/state.js';
 import type { CursorSet } from './cursors.js';
 
@@ -19,6 +20,7 @@ export class Retention {
   constructor(
     private readonly state: JournalState,
     private readonly cursors: CursorSet,
+    private readonly sides: SideFiles,
     private readonly keep: { historyBytes: number; retainAgeMs: number; now: () => number },
     /** Called when a segment has been freed. */
     private readonly freed: () => void,
@@ -126,6 +128,7 @@ export class Retention {
         segments.shift();
         this.freeing = surplus;
         // Each removal is durable before the next, or a power cut could bring back an older segment but not a newer.
+        await this.sides.remove(surplus);
         await spares.give(surplus.path, surplus.fileBytes);
         this.freeing = undefined;
         this.freed();
