@@ -14,7 +14,19 @@ const MAY_USE = {
 
 // The parts of src/journal/, lowest first: each may import those before it. The files beside them are its face; only what
 // callers pass in (arguments.ts) is read from within, by the last part.
-const JOURNAL_PARTS = ['format', 'disk', 'scan', 'state', 'write', 'read', 'side', 'retention', 'recovery', 'lock', 'repair'];
+const JOURNAL_PARTS = [
+  'format',
+  'disk',
+  'scan',
+  'state',
+  'write',
+  'read',
+  'side',
+  'retention',
+  'recovery',
+  'lock',
+  'repair',
+];
 
 const COMMON = '^src/(errors|options)[.]ts$';
 const pathOf = (name) => (name === 'index' ? '^src/index[.]ts$' : `^src/${name}/`);

@@ -353,8 +353,10 @@ export class Journal {
    * Keeps up to 64 MiB beside the full segment that starts with record `first`, as long as that lasts: for what was
    * learned from its records and can be learned again, as any of it may be lost. False when it cannot be kept: the
    * segment is gone or not full, there is too much of it, a reset or a cut is under way, the journal takes nothing more,
-   * or the disk would have less than its reserve and a segment left. The bytes are to be left alone meanwhile. Side files
-   * are no part of `diskBytes`, and no trouble with one breaks the journal.
+   * or the disk would have less than its reserve and a segment left. The bytes are to be left alone meanwhile. They
+   * are taken for what belongs to the segment as it is at this call: whoever made them from records that a reset or a cut
+   * may have replaced since has to see to that. Side files are no part of `diskBytes`, and no trouble with one breaks the
+   * journal.
    */
   async writeSide(first: number, bytes: Uint8Array): Promise<boolean> {
     if (!(bytes instanceof Uint8Array)) throw new InvalidArgumentError('bytes', bytes, 'a Uint8Array');

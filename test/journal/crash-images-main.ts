@@ -29,7 +29,7 @@ for (const problem of report.problems) console.log(`BROKEN: ${problem}`);
 const broken = report.problems.length;
 console.log(
   `${report.images} images at ${report.boundaries} boundaries of ${report.runs} runs, ${report.interruptions} recoveries ` +
-    `cut off, ${((performance.now() - started) / 1000).toFixed(1)} s, seed ${seed}: ` +
+    `cut off, ${report.sides} side files, ${((performance.now() - started) / 1000).toFixed(1)} s, seed ${seed}: ` +
     `${broken === 0 ? 'every promise kept' : `${broken} promises broken; one image again with --only RUN:BOUNDARY:DRAW`}`,
 );
 process.exitCode = broken === 0 ? 0 : 1;

@@ -7,12 +7,15 @@ test('a journal opens from every image that a power cut can leave, and keeps its
   const report = await checkImages({ images: rounds(250), imagesPerRun: 25, seed: SEED });
   expect(report.problems).toEqual([]);
   expect(report.interruptions).toBeGreaterThan(100);
+  expect(report.sides).toBeGreaterThan(50);
   expect([...report.rows.keys()]).toEqual(expect.arrayContaining(['sound', 'torn tail']));
   expect([...report.covered.keys()]).toEqual(
     expect.arrayContaining([
       'segments recycled',
       'segments freed',
       'segments made',
+      'side files written',
+      'side files removed',
       'preallocations and cuts of files',
       'groups over 1 MiB',
       'zeros ahead',

@@ -39,6 +39,8 @@ export interface ImageReport {
   boundaries: number;
   /** How many recoveries were cut off themselves. */
   interruptions: number;
+  /** How many side files were found in them. */
+  sides: number;
   problems: string[];
   /** How often recovery took which row of its table. */
   rows: Map<string, number>;
@@ -55,6 +57,7 @@ export async function checkImages(o: ImageOptions): Promise<ImageReport> {
     runs: 0,
     boundaries: 0,
     interruptions: 0,
+    sides: 0,
     problems: [],
     rows: new Map(),
     covered: new Map(),
@@ -129,9 +132,10 @@ async function checkImage(
   report: ImageReport,
 ): Promise<void> {
   const random = new Random(seedFor(seed, number, boundary, draw));
-  const { problem, rows, interruptions } = await openImage(run.options, disk, promisesAt(run, boundary), random);
+  const { problem, rows, interruptions, sides } = await openImage(run.options, disk, promisesAt(run, boundary), random);
   report.images++;
   report.interruptions += interruptions;
+  report.sides += sides;
   for (const row of rows) count(report.rows, row);
   if (problem === undefined) return;
   const { kind } = run.operations[boundary - 1] ?? { kind: 'nothing' };
@@ -147,6 +151,8 @@ function cover({ operations, marks, options }: RecordedRun, covered: Map<string,
   for (const operation of operations) {
     if (operation.kind === 'rename' && operation.from.endsWith('.spare')) count(covered, 'segments recycled');
     if (operation.kind === 'rename' && operation.to.endsWith('.spare')) count(covered, 'segments freed');
+    if (operation.kind === 'rename' && operation.to.endsWith('.idx')) count(covered, 'side files written');
+    if (operation.kind === 'unlink' && operation.name.endsWith('.idx')) count(covered, 'side files removed');
     if (operation.kind === 'rename' && operation.from === 'segment.tmp') count(covered, 'segments made');
     if (operation.kind === 'resize') count(covered, 'preallocations and cuts of files');
     if (operation.kind === 'write' && operation.bytes.byteLength > 1024 * 1024) count(covered, 'groups over 1 MiB');

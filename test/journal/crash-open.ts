@@ -4,6 +4,7 @@ import { fromFirst, judge } from './crash-judge.js';
 import { type Promises, promiseMore } from './crash-promises.js';
 import { CLOCK_START, openRun, payloadBytes, type RunOptions } from './crash-run.js';
 import type { MemoryDisk } from './memory-disk.js';
+import { readSides, straySides, writeSides } from './side-content.js';
 
 /** One image of a disk: cuts its power, opens the journal, judges it, has it go on, and opens it again. */
 
@@ -15,6 +16,8 @@ export interface Opened {
   rows: string[];
   /** How many recoveries were cut off themselves. */
   interruptions: number;
+  /** How many side files were found sound. */
+  sides: number;
 }
 
 export async function openImage(
@@ -31,7 +34,7 @@ export async function openImage(
 }
 
 class Image {
-  readonly report = { rows: [] as string[], interruptions: 0 };
+  readonly report = { rows: [] as string[], interruptions: 0, sides: 0 };
   private time = CLOCK_START * 2;
 
   constructor(
@@ -59,6 +62,8 @@ class Image {
     } finally {
       await journal.close();
     }
+    const strays = straySides(journal, disk.list(this.options.dir).keys());
+    if (strays.length > 0) return `side files that no full segment has: ${strays.join()}`;
     return this.reopened(await this.open(), journal);
   }
 
@@ -73,6 +78,8 @@ class Image {
   private async judge(journal: Journal): Promise<string | undefined> {
     const { kept, problem } = await judge(journal, this.promised, this.options.durability === 'group');
     this.promised = kept;
+    // Throws for one that is not its segment's.
+    this.report.sides = [...(await readSides(journal)).values()].filter((there) => there).length;
     return problem;
   }
 
@@ -121,6 +128,8 @@ class Image {
     if (records.length !== 3 || records.some((payload, index) => !payload.equals(payloads[index] ?? Buffer.alloc(0)))) {
       return 'what was appended after the recovery differs';
     }
+    await writeSides(journal);
+    await readSides(journal);
     // With a cursor of every name up to date, all but the last segment goes, and is used again.
     for (const { name } of journal.cursors()) await journal.cursor(name).advance(journal.last);
     await journal.append(payloadBytes(random, 60_000));

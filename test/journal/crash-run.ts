@@ -5,11 +5,12 @@ import { Journal, type ReplicatedRecord } from '../../src/journal/journal.js';
 import { chainBehind } from './chain.js';
 import { firstLife, type Life, type Mark, type NewMark } from './crash-promises.js';
 import { type DiskOperation, MemoryDisk, type MemoryDiskOptions } from './memory-disk.js';
+import { writeSides } from './side-content.js';
 
 /**
  * A run of a journal on a recording disk: appends alone, in bursts and in groups of megabytes, records of another
  * journal under rising epochs, cursors that let segments be freed and used again, cuts, resets, clean closes and
- * reopens. Beside every operation of the disk it notes what the journal had promised by then, so that any prefix of the
+ * reopens, and side files all the while. Beside every operation of the disk it notes what the journal had promised by then, so that any prefix of the
  * operations can be judged.
  */
 
@@ -83,7 +84,7 @@ class Run {
     await this.open();
     if (this.large) await this.begin();
     for (let step = 0; step < this.o.steps; step++) {
-      await this.step();
+      await Promise.all([this.step(), this.random.chance(0.3) ? writeSides(this.journal) : 0]);
       await this.collect();
     }
     await this.close();

@@ -4,6 +4,7 @@ import { Journal } from '../../src/journal/journal.js';
 import { appends, failEachCall, payloadOf, type Scenario } from './fault-matrix.js';
 import { collect, newDirectory } from './harness.js';
 import { MemoryDisk } from './memory-disk.js';
+import { writeSides } from './side-content.js';
 
 const MIB = 1024 * 1024;
 
@@ -13,6 +14,12 @@ const three = (journal: Journal) => journal.appendMany([1, 2, 3].map((sequence) 
 async function segments(journal: Journal): Promise<void> {
   for (let index = 0; index < 10; index++) await journal.append(payloadOf(journal.last + 1));
   await journal.cursor('peer').advance(4);
+}
+
+/** The same, with a side file beside each full segment. */
+async function segmentsWithSides(journal: Journal): Promise<void> {
+  await segments(journal);
+  await writeSides(journal);
 }
 
 function replicated(journal: Journal): Promise<number> {
@@ -99,6 +106,24 @@ const scenarios: Record<string, Scenario> = {
   close: { prepare: three, act: (journal) => [...appends(journal, 1), journal.close()], closes: true },
   'a cut within a segment': { prepare: segments, act: (journal) => [journal.truncateAfter(6)], lastAfter: 6 },
   'a cut of all': { prepare: three, act: (journal) => [journal.truncateAfter(0)], lastAfter: 0 },
+  'side files': { prepare: segments, act: (journal) => [writeSides(journal)], mayGoUnnoticed: /./ },
+  'retention with side files': {
+    prepare: segmentsWithSides,
+    act: (journal) => [recycle(journal)],
+    mayGoUnnoticed: /: unlink$/,
+  },
+  'a cut with side files': {
+    prepare: segmentsWithSides,
+    act: (journal) => [journal.truncateAfter(6)],
+    lastAfter: 6,
+    mayGoUnnoticed: /: unlink$/,
+  },
+  'a reset with side files': {
+    prepare: segmentsWithSides,
+    act: (journal) => [journal.reset(500, 3n)],
+    lastAfter: 499,
+    mayGoUnnoticed: /: unlink$/,
+  },
   'a reset': { prepare: segments, act: (journal) => [journal.reset(500, 3n)], lastAfter: 499 },
 };
 

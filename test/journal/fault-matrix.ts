@@ -6,6 +6,7 @@ import { SEED } from '../support/seed.js';
 import { type FaultCode, type FaultDepth, FaultyFileSystem } from './faults.js';
 import { collect, counterClock, newDirectory, SEGMENT_BYTES_MIN } from './harness.js';
 import { MemoryDisk } from './memory-disk.js';
+import { readSides, straySides } from './side-content.js';
 
 /**
  * Something that a journal does, once for each call that it makes of the disk, and that call fails. Everyone who waits is
@@ -198,6 +199,7 @@ class Attempt {
     const journal = await openOn(this.scenario, this.dir, disk.fs);
     const { last } = journal;
     await this.check(journal, after);
+    expect(straySides(journal, disk.list(this.dir).keys()), this.where()).toEqual([]);
     // What it showed is on the disk, whatever the memory of the machine held of it before.
     const left = disk.fork();
     await journal.close();
@@ -222,6 +224,7 @@ class Attempt {
     for (const { sequence, payload } of records) {
       expect(payload.equals(payloadOf(sequence, payload.length)), `${where}: record ${sequence}`).toBe(true);
     }
+    await readSides(journal);
     const cursor = journal.cursors()[0];
     if (cursor === undefined) return;
     expect(cursor.position, where).toBeLessThanOrEqual(last);

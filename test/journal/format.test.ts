@@ -50,6 +50,16 @@ import {
   segmentName,
 } from '../../src/journal/format/format.js';
 import { INDEX_STRIDE_BYTES } from '../../src/journal/format/segment.js';
+import {
+  decodeSide,
+  encodeSideHeader,
+  SIDE,
+  SIDE_CONTENT_BYTES_MAX,
+  SIDE_HEADER_BYTES,
+  SIDE_MAGIC,
+  SIDE_VERSION,
+  segmentOfSide,
+} from '../../src/journal/format/side-format.js';
 import { RECOVERY_TABLE, type RecoveryRow } from '../../src/journal/recovery/table.js';
 import { decodeTruncation, encodeTruncation } from '../../src/journal/recovery/truncation.js';
 import { KEY_BYTES_MAX, PAYLOAD_BYTES_MAX } from '../../src/options.js';
@@ -112,6 +122,7 @@ describe('the document and the code agree on', () => {
     ['Index place', PLACE, PLACE_BYTES],
     ['Footer trailer', FOOTER, FOOTER_BYTES],
     ['Cursor slot', CURSOR, CURSOR_SLOT_BYTES],
+    ['Side header', SIDE, SIDE_HEADER_BYTES],
   ])('%s', (heading, layout, bytes) => {
     const fields = fieldsOf(heading);
     expect(Object.fromEntries(fields.map(({ field, offset }) => [field, offset]))).toEqual(layout);
@@ -123,6 +134,7 @@ describe('the document and the code agree on', () => {
     ['Group header', GROUP_MAGIC, undefined],
     ['Footer trailer', FOOTER_MAGIC, undefined],
     ['Cursor slot', CURSOR_MAGIC, CURSOR_VERSION],
+    ['Side header', SIDE_MAGIC, SIDE_VERSION],
   ])('magic and version of %s', (heading, magic, version) => {
     const meanings = new Map(fieldsOf(heading).map(({ field, meaning }) => [field, meaning]));
     expect(meanings.get('magic')).toBe(`\`${magicText(magic)}\``);
@@ -135,6 +147,7 @@ describe('the document and the code agree on', () => {
     ['Record', RECORD.headerChecksum],
     ['Footer trailer', FOOTER.checksum],
     ['Cursor slot', CURSOR.checksum],
+    ['Side header', SIDE.checksum],
   ])('what the checksum of %s covers', (heading, offset) => {
     const last = fieldsOf(heading).at(-1);
     expect(last?.offset).toBe(offset);
@@ -175,6 +188,9 @@ describe('the document and the code agree on', () => {
     }
     const meanings = new Map(fieldsOf('Record').map(({ field, meaning }) => [field, meaning]));
     expect(meanings.get('payloadLength')).toBe(`at most ${PAYLOAD_BYTES_MAX}`);
+    expect(fieldsOf('Side header').find(({ field }) => field === 'length')?.meaning).toContain(
+      `at most ${SIDE_CONTENT_BYTES_MAX}`,
+    );
     expect(meanings.get('keyLength')).toContain(`at most ${KEY_BYTES_MAX}; ${NO_KEY} when there is no key`);
   });
 
@@ -278,6 +294,29 @@ describe('what is written comes back, and no bit of it may change:', () => {
   });
 });
 
+test('a side file is that of one segment, and no bit of it may change', () => {
+  const segment = { seed: 2n ** 63n + 3n, first: 2 ** 40, last: 2 ** 40 + 9, chain: 2n ** 63n + 1n };
+  const content = Buffer.from('what is known');
+  const bytes = Buffer.concat([encodeSideHeader(segment, content), content]);
+  expect(decodeSide(bytes, segment)).toEqual(content);
+  for (const damaged of flipped(bytes)) expect(decodeSide(damaged, segment)).toBeUndefined();
+  for (let end = 0; end < bytes.length; end++) expect(decodeSide(bytes.subarray(0, end), segment)).toBeUndefined();
+  for (const other of [{ seed: 1n }, { first: 2 ** 40 - 1 }, { last: 2 ** 40 + 8 }, { chain: 1n }]) {
+    expect(decodeSide(bytes, { ...segment, ...other })).toBeUndefined();
+  }
+  const ofContent = checksum64(content, segment.seed);
+  const checksum = checksum64(bytes.subarray(0, SIDE.checksum), ofContent);
+  expect(bytes.readBigUInt64LE(SIDE.checksum)).toBe(checksum);
+});
+
+test('names of side files', () => {
+  expect(segmentOfSide('0000000000001234.log.idx')).toBe('0000000000001234.log');
+  expect(segmentOfSide('0000000000001234.log.idx.tmp')).toBe('0000000000001234.log');
+  for (const other of ['0000000000001234.log', '0000000000001234.log.idx.old', '1.log.idx', 'lock', '']) {
+    expect(firstOfName(segmentOfSide(other) ?? '')).toBeUndefined();
+  }
+});
+
 test('segment names', () => {
   expect(segmentName(0x1234)).toBe('0000000000001234.log');
   expect(firstOfName('0000000000001234.log')).toBe(0x1234);
@@ -286,6 +325,7 @@ test('segment names', () => {
     'ffffffffffffffff.log',
     '0000000000001234.log.64.tail',
     '0000000000001234.log.repair',
+    '0000000000001234.log.idx',
     '000000000000ABCD.log',
     '1.spare',
     'lock',

@@ -63,6 +63,7 @@ test('every name that a journal gives to a file is in the document, and the othe
 
   const { journal, dir } = await newJournal({ fs, historyBytes: 0 });
   for (let index = 0; index < 3; index++) await journal.append(Buffer.alloc(40_000));
+  expect(await journal.writeSide(1, Buffer.from('side'))).toBe(true);
   await journal.cursor('peer').advance(2);
   await journal.truncateAfter(2);
   await journal.append(Buffer.alloc(100));

@@ -5,14 +5,13 @@ import { chainArgument, integer, type JournalOptions, volumeArgument } from '../
 import { Disk, type DiskFile } from '../disk/disk.js';
 import { copyFile } from '../disk/tails.js';
 import { INITIAL_CHAIN, type SegmentHeader } from '../format/format.js';
-import { sidePath } from '../format/side-format.js';
 import { DirectoryLock } from '../lock/lock.js';
 import { resumeReset } from '../recovery/reset.js';
 import { refuseOtherVolume } from '../recovery/restore.js';
 import { type FoundSegment, type Survey, survey } from '../recovery/survey.js';
 import { resumeTruncate } from '../recovery/truncate.js';
 import { CURSOR_DIRECTORY, readCursors, type StoredCursor } from '../retention/cursors.js';
-import { removeSide } from '../side/remove.js';
+import { removeSides } from '../side/remove.js';
 import type { SegmentEnd } from '../write/segment-builder.js';
 import { randomSalt } from '../write/writer.js';
 import { PieceRepair, type Proof, type Unproved } from './piece.js';
@@ -228,7 +227,7 @@ class Repair {
   }
 
   /** Puts a new segment in its place; returns where the old one was kept. */
-  private async install({ path, found }: Piece, aside: string): Promise<string[]> {
+  private async install({ path, first, found }: Piece, aside: string): Promise<string[]> {
     const { disk, dir } = this;
     const kept: string[] = [];
     if (found !== undefined) {
@@ -240,7 +239,7 @@ class Repair {
       }
       kept.push(`${path}${KEPT}`);
     }
-    await removeSide(disk, sidePath(path));
+    await removeSides(disk, dir, this.found.names, (each) => each === first);
     await disk.rename(aside, path);
     await disk.syncDirectory(dir);
     return kept;

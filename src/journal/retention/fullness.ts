@@ -17,8 +17,8 @@ export interface FullnessLimits {
 /**
  * Whether the next record may come in: there is room in memory, the cursors do not hold back more than the queue may
  * take, and the disk keeps its reserve. What happens when not is each cursor's own choice; the strictest one that holds
- * something back wins, once those that would rather be left behind are. What stays for `keepFrom` alone goes before
- * anybody waits for the disk for longer than that takes: whoever is to move it on may stand behind the append.
+ * something back wins, once those that would rather be left behind are. What stays for `keepFrom` alone is let
+ * go of before anything else is done about a short disk: what would move it on may stand in line behind the append.
  */
 export class Fullness {
   private relieving: Promise<void> | undefined;
