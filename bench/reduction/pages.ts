@@ -62,9 +62,9 @@ export function addContent(writer: RecordWriter, key: string, path: string): voi
 
 function limitsOf(content: string, writes: string, pageBytes: number): Limit[] {
   return [
-    { name: 'the pages, zstd -3 --long=27', bytes: (scratch) => compressed(scratch, writes, ({ payload }) => payload) },
+    { name: 'zstd -3 --long=27', bytes: (scratch) => compressed(scratch, writes, ({ payload }) => payload) },
     {
-      name: 'the pages XOR their former content, zstd -3 --long=27',
+      name: 'XOR, zstd -3 --long=27',
       async bytes(scratch) {
         const pages = await pagesOf(content, pageBytes);
         return compressed(scratch, writes, (record) => sinceBefore(pages, record));

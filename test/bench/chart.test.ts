@@ -14,7 +14,7 @@ const chart: Chart = {
         { name: 'the limit', value: 0, role: 'limit' },
       ],
     },
-    { name: 'another', bars: [{ name: 'ours', value: 123.4, role: 'own' }] },
+    { name: 'another', note: 'of one bar', bars: [{ name: 'ours', value: 123.4, role: 'own' }] },
   ],
 };
 
@@ -30,8 +30,11 @@ test('bars are as long as their figures say, each group to its own scale', () =>
 
 test('everything lies within the picture', () => {
   const svg = barChart(chart);
-  const [height = 0] = numbersOf(svg, 'svg', 'height');
-  for (const element of ['rect', 'text']) expect(Math.max(...numbersOf(svg, element, 'y'))).toBeLessThan(height);
+  const [[width = 0], [height = 0]] = [numbersOf(svg, 'svg', 'width'), numbersOf(svg, 'svg', 'height')];
+  for (const element of ['rect', 'text']) {
+    expect(Math.max(...numbersOf(svg, element, 'y'))).toBeLessThan(height);
+    expect(Math.max(...numbersOf(svg, element, 'x'))).toBeLessThan(width);
+  }
 });
 
 test('names are escaped, and every figure is there with its unit', () => {
@@ -40,7 +43,7 @@ test('names are escaped, and every figure is there with its unit', () => {
     'Sent &amp; counted',
     'a &lt;change&gt;',
     '0.250 MB',
-    '1.00 MB',
+    '1 MB',
     '0 MB',
     '123 MB',
     '10 MB of source',

@@ -164,10 +164,13 @@ test('a result becomes rows, each rival beside what we sent', () => {
   expect(rows.map(([metric]) => metric)).not.toContain('into control');
 });
 
-test('a result becomes lines of the tables, with a dash for what was not compared', () => {
-  const alone = { ...measured, step: 'first copy', mine: { seconds: 1, wireBytes: 3e6 }, rivals: [] };
+test('a result becomes lines of the tables, and a rival of one change alone gets a table of its own', () => {
+  const rsync = { name: 'rsync', limit: false, wireBytes: 4e6 };
+  const alone = { ...measured, step: 'first copy', mine: { seconds: 1, wireBytes: 3e6 }, rivals: [rsync] };
   const lines = markdownTables([measured, alone]).split('\n');
-  expect(lines).toContain('| package, upgraded | 10.0 | **0.500** | 5.00 | 1.00 | 0.250 | 20.0 | 150 |');
-  expect(lines).toContain('| package, first copy | 10.0 | **3.00** | 30.0 | – | – | – | – |');
-  expect(lines).toContain('| package, upgraded | 10.0 → 0.480 | 0.0004 |');
+  expect(lines).toContain('| package, upgraded | 10 | **0.500** | 5 | 1 | 20 | 150 |');
+  expect(lines).toContain('| package, first copy | 10 | **3** | 30 | 4 | – | – |');
+  expect(lines).toContain('| package, upgraded | zstd | 0.250 | 0.500 |');
+  expect(lines).toContain('| package, upgraded | 10 → 0.480 | 0.000400 |');
+  expect(lines).toContain('| package, first copy | – | – |');
 });
