@@ -39,9 +39,11 @@ export async function measureSet(
   { say }: Talk,
 ): Promise<Measured[]> {
   const source = work.at('source');
-  const ours = openOurs(work, source, set);
-  const theirs = await Promise.all(rivals.map(async (rival) => ({ rival, copier: await rival.open(work, source) })));
-  for (const { copier } of [{ copier: await ours }, ...theirs]) await copier.reset();
+  const ours = await openOurs(work, source, set);
+  const theirs: Theirs[] = [];
+  for (const rival of rivals) theirs.push({ ...rival, copier: await rival.open(work, source) });
+  await ours.reset();
+  for (const { copier } of theirs) await copier.reset();
   const found: Measured[] = [];
   let before: Tree = new Map();
   for (const step of set.steps) {
@@ -52,20 +54,30 @@ export async function measureSet(
       const tree = await readTree(source);
       const sizes = { directoryBytes: sizeOf(tree).bytes, sourceBytes: sizeOf(changesBetween(before, tree)).bytes };
       before = tree;
-      const mine = await (await ours).run(step);
-      const runs: RivalRun[] = [];
-      for (const { rival, copier } of theirs) {
-        const { wireBytes, seconds } = await copier.run();
-        runs.push({ name: rival.name, limit: rival.limit ?? false, wireBytes, seconds });
-      }
-      rounds.push({ set: set.name, step: step.name, ...sizes, ...mine, rivals: runs });
+      const mine = await ours.run(step);
+      rounds.push({ set: set.name, step: step.name, ...sizes, ...mine, rivals: await runAll(theirs) });
     }
     const limits = rivals.some(({ limit }) => limit) ? await limitsOf(work, step) : [];
     const sum = together(rounds);
     found.push({ ...sum, rivals: [...sum.rivals, ...limits] });
   }
-  await (await ours).finish();
+  await ours.finish();
   return found;
+}
+
+interface Theirs {
+  name: string;
+  limit?: true;
+  copier: Copier;
+}
+
+async function runAll(theirs: readonly Theirs[]): Promise<RivalRun[]> {
+  const runs: RivalRun[] = [];
+  for (const { name, limit = false, copier } of theirs) {
+    const { wireBytes, seconds } = await copier.run();
+    runs.push({ name, limit, wireBytes, seconds });
+  }
+  return runs;
 }
 
 interface Ours {
@@ -111,7 +123,7 @@ async function limitsOf(work: Workspace, { limits = [] }: Step): Promise<RivalRu
 }
 
 /** The rounds of a step as one: everything is added up, but for the directory and for peaks. */
-function together([first, ...others]: Measured[]): Measured {
+export function together([first, ...others]: Measured[]): Measured {
   if (first === undefined) throw new Error('a step that never happens');
   return others.reduce(both, first);
 }

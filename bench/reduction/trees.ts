@@ -69,8 +69,8 @@ export function edited(): ChangeSet {
 }
 
 /** Content of which nothing can be saved. */
-export function random({ tiny }: Preparation): ChangeSet {
-  const bytes = tiny ? MIB : 64 * MIB;
+export function random(): ChangeSet {
+  const bytes = 64 * MIB;
   return {
     name: 'random data',
     steps: [
@@ -88,7 +88,6 @@ export function random({ tiny }: Preparation): ChangeSet {
 /** A log that gets a tenth longer, ten times. */
 export function growingLog({ tiny }: Preparation): ChangeSet {
   const bytes = tiny ? MIB : 64 * MIB;
-  const times = tiny ? 1 : 10;
   const lines = new LogLines(LOG_SEED);
   const grow = async (dir: string, by: number): Promise<void> => {
     await mkdir(dir, { recursive: true });
@@ -99,7 +98,7 @@ export function growingLog({ tiny }: Preparation): ChangeSet {
     name: 'application log',
     steps: [
       { name: 'first copy', make: (dir) => grow(dir, bytes) },
-      { name: `10 % more, ${times === 1 ? 'once' : `${times} times`}`, times, make: (dir) => grow(dir, bytes / 10) },
+      { name: '10 % more, 10 times', times: 10, make: (dir) => grow(dir, bytes / 10) },
     ],
   };
 }

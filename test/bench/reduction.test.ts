@@ -6,13 +6,14 @@ import { Lots } from '../../bench/kit/lots.js';
 import type { ChangeSet, Preparation } from '../../bench/reduction/change-set.js';
 import { filesIn } from '../../bench/reduction/directories.js';
 import { LogLines } from '../../bench/reduction/log-lines.js';
-import type { Measured } from '../../bench/reduction/measure.js';
+import { type Measured, together } from '../../bench/reduction/measure.js';
 import { postgres } from '../../bench/reduction/postgres.js';
 import { digestOf } from '../../bench/reduction/record-digest.js';
 import { type FiledRecord, RecordWriter, readRecords } from '../../bench/reduction/record-file.js';
 import { rowsOf } from '../../bench/reduction/rows.js';
 import { sqlite } from '../../bench/reduction/sqlite.js';
 import { markdownTables } from '../../bench/reduction/table.js';
+import { growingLog } from '../../bench/reduction/trees.js';
 
 const folders: string[] = [];
 
@@ -87,22 +88,26 @@ async function replayed(set: ChangeSet): Promise<Map<string, Buffer>> {
 test.each([
   ['SQLite', sqlite],
   ['PostgreSQL', postgres],
-])('captured page writes of %s turn the content before into the content after', async (_, make) => {
-  const o = preparation();
-  const set = await make(o);
-  if (set === undefined) {
-    expect(o.said.join('\n')).toContain('left out');
-    return;
-  }
-  const dir = folder();
-  await set.steps.at(-1)?.make(dir);
-  const files = await replayed(set);
-  for (const path of await filesIn(dir)) {
-    // An empty file has no record.
-    const made = files.get(path) ?? Buffer.alloc(0);
-    expect(made.equals(readFileSync(join(dir, path))), path).toBe(true);
-  }
-});
+])(
+  'captured page writes of %s turn the content before into the content after',
+  { timeout: 90_000 },
+  async (_, make) => {
+    const o = preparation();
+    const set = await make(o);
+    if (set === undefined) {
+      expect(o.said.join('\n')).toContain('left out');
+      return;
+    }
+    const dir = folder();
+    await set.steps.at(-1)?.make(dir);
+    const files = await replayed(set);
+    for (const path of await filesIn(dir)) {
+      // An empty file has no record.
+      const made = files.get(path) ?? Buffer.alloc(0);
+      expect(made.equals(readFileSync(join(dir, path))), path).toBe(true);
+    }
+  },
+);
 
 test('the SQLite capture is the same each time', async () => {
   const sets = [await sqlite(preparation()), await sqlite(preparation())];
@@ -120,6 +125,24 @@ test('a log is the same for the same seed, and no line comes twice', () => {
   expect(other).not.toBe(log);
   const lines = (log ?? '').split('\n').filter((line) => !line.startsWith('    at '));
   expect(new Set(lines).size).toBe(lines.length);
+});
+
+test('a growing log keeps what it had and gets a tenth more each time', async () => {
+  const dir = folder();
+  const sizes: number[] = [];
+  let before = Buffer.alloc(0);
+  for (const { times = 1, make } of growingLog(preparation()).steps) {
+    for (let round = 0; round < times; round++) {
+      await make(dir);
+      const now = readFileSync(join(dir, 'service.log'));
+      expect(now.subarray(0, before.length).equals(before)).toBe(true);
+      sizes.push(now.length - before.length);
+      before = now;
+    }
+  }
+  const [first = 0, ...others] = sizes;
+  expect(others.length).toBeGreaterThan(1);
+  for (const more of others) expect(more / first).toBeCloseTo(0.1, 2);
 });
 
 test('lots are the same for the same seed and within their bounds', () => {
@@ -154,10 +177,24 @@ const measured: Measured = {
   ],
 };
 
+test('rounds of a step add up, but for the directory and the peak', () => {
+  const later = {
+    ...measured,
+    directoryBytes: 22e6,
+    mine: { ...measured.mine, usage: { cpuSeconds: 1, peakBytes: 140e6 } },
+  };
+  const sum = together([measured, later, later]);
+  expect(sum).toMatchObject({ directoryBytes: 22e6, sourceBytes: 30e6 });
+  expect(sum.mine).toMatchObject({ seconds: 6, wireBytes: 1_500_000, usage: { cpuSeconds: 2.5, peakBytes: 150e6 } });
+  expect(sum.mine.stages?.compress).toEqual({ bytesIn: 30e6, bytesOut: 1_440_000, milliseconds: 270 });
+  expect(sum.rivals[0]).toEqual({ name: 'rsync', limit: false, wireBytes: 3_000_000, seconds: 3 });
+});
+
 test('a result becomes rows, each rival beside what we sent', () => {
   const rows = rowsOf(measured).map(({ metric, value, rival, ratio }) => [metric, value, rival, ratio]);
   expect(rows).toContainEqual(['on the wire', 0.5, 'rsync', 2]);
   expect(rows).toContainEqual(['on the wire', 0.5, 'zstd', 0.5]);
+  expect(rows.filter(([metric]) => metric === 'time')).toEqual([['time', 2, 'rsync', 0.5]]);
   expect(rows).toContainEqual(['of the source', 5, undefined, undefined]);
   expect(rows).toContainEqual(['throughput per core', 20, undefined, undefined]);
   expect(rows).toContainEqual(['out of control', 0.0004, undefined, undefined]);
