@@ -17,6 +17,9 @@ export interface BenchOptions {
   tiny: boolean;
   /** Where to work in place of the benchmark's own choice of a directory. */
   dir?: string;
+  /** Files to leave a picture of the figures in, as SVG, and a table of them, as Markdown; some benchmarks have none. */
+  chart?: string;
+  table?: string;
   /** For what a reader of the figures has to know. */
   say: (line: string) => void;
 }

@@ -28,7 +28,7 @@ export function formatTable(rows: readonly (BenchRow & { bench: string })[]): st
 }
 
 /** Three significant digits, in full: a reader compares figures, not exponents. */
-function formatFigure(value: number): string {
+export function formatFigure(value: number): string {
   if (Math.abs(value) >= 100 || Number.isInteger(value)) return Math.round(value).toString();
   return value.toPrecision(3);
 }

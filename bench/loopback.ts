@@ -1,10 +1,11 @@
 import { randomFillSync } from 'node:crypto';
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import type { Bench, BenchRow } from './bench.js';
 import { startReceiver, startSender } from './kit/agents.js';
 import { memoryDisk } from './kit/memory-disk.js';
 import { rsyncVersion, startRsync, startRsyncDaemon } from './kit/rsync.js';
 import { median, seconds } from './kit/timing.js';
+import { usageIn } from './kit/usage.js';
 import { Workspace } from './kit/workspace.js';
 
 const MEGABYTE = 1e6;
@@ -43,7 +44,7 @@ async function measure(work: Workspace, count: number): Promise<Rounds> {
   if (daemon !== undefined) Object.assign(rounds, { local: [], daemon: [] });
   for (let round = 0; round < count; round++) {
     rounds.ours.push(await runOurs(work));
-    rounds.peaks.push(...(await takePeaks(work)));
+    rounds.peaks.push(...takePeaks(work));
     if (daemon === undefined) continue;
     rounds.local?.push(await seconds(() => startRsync(work, ['-aW', source, `${work.at('local')}/`])));
     rounds.daemon?.push(await seconds(() => startRsync(work, ['-aW', source, daemon.url()])));
@@ -60,7 +61,7 @@ async function runOurs(work: Workspace): Promise<number> {
     state: ends.receive,
     into: work.at('replica'),
     args: ['--once'],
-    peakMemory: work.at('receive.peak'),
+    usage: work.at('receive.usage'),
   });
   const taken = await seconds(() =>
     startSender(work, {
@@ -68,7 +69,7 @@ async function runOurs(work: Workspace): Promise<number> {
       from: work.at('source'),
       port: receiver.port,
       args: ['--compress', 'none'],
-      peakMemory: work.at('send.peak'),
+      usage: work.at('send.usage'),
     }),
   );
   await receiver.program.succeeded();
@@ -77,13 +78,11 @@ async function runOurs(work: Workspace): Promise<number> {
 }
 
 /** None where the system does not tell. */
-async function takePeaks(work: Workspace): Promise<Rounds['peaks']> {
-  const peaks: Rounds['peaks'] = [];
-  for (const name of ['send', 'receive']) {
-    const bytes = Number(await readFile(work.at(`${name}.peak`), 'utf8').catch(() => Number.NaN));
-    if (bytes > 0) peaks.push({ name, bytes });
-  }
-  return peaks;
+function takePeaks(work: Workspace): Rounds['peaks'] {
+  return ['send', 'receive'].flatMap((name) => {
+    const bytes = usageIn(work.at(`${name}.usage`))?.peakBytes;
+    return bytes === undefined ? [] : [{ name, bytes }];
+  });
 }
 
 async function makeFile(work: Workspace, megabytes: number): Promise<void> {

@@ -6,6 +6,8 @@ const OPTIONS = {
   json: { type: 'boolean' },
   tiny: { type: 'boolean' },
   dir: { type: 'string' },
+  chart: { type: 'string' },
+  table: { type: 'string' },
   help: { type: 'boolean' },
 } as const;
 
@@ -15,7 +17,7 @@ export interface Output {
   error(line: string): void;
 }
 
-/** `npm run bench -- [name …] [--json] [--tiny] [--dir DIR]`: 0 done, 1 a benchmark failed, 2 not understood. */
+/** `npm run bench -- [name …] [--json] [--tiny] [--dir DIR] [--chart FILE] [--table FILE]`: 0 done, 1 a benchmark failed, 2 not understood. */
 export async function runBenches(args: string[], { out, error }: Output): Promise<number> {
   let parsed: ReturnType<typeof parse>;
   try {
@@ -53,20 +55,25 @@ interface Parsed {
 
 function parse(args: string[]): Parsed {
   const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
-  const { json = false, tiny = false, dir, help = false } = values;
+  const { json = false, tiny = false, dir, chart, table, help = false } = values;
   const named = positionals.flatMap((name) => {
     const benches = BENCHES.filter((one) => one.name === name || one.name.startsWith(`${name}-`));
     if (benches.length === 0) throw new Error(`no benchmark is named ${JSON.stringify(name)}`);
     return benches;
   });
-  const options = { tiny, ...(dir === undefined ? {} : { dir }) };
+  const options = {
+    tiny,
+    ...(dir === undefined ? {} : { dir }),
+    ...(chart === undefined ? {} : { chart }),
+    ...(table === undefined ? {} : { table }),
+  };
   return { benches: named.length > 0 ? named : BENCHES, options, json, help };
 }
 
 function usage(): string {
   const names = BENCHES.map(({ name, describe }) => `  ${name.padEnd(14)} ${describe}`);
   return [
-    'npm run bench -- [name …] [--json] [--tiny] [--dir DIR]',
+    'npm run bench -- [name …] [--json] [--tiny] [--dir DIR] [--chart FILE] [--table FILE]',
     '',
     ...names,
     '',
@@ -74,6 +81,8 @@ function usage(): string {
     '',
     '--json  the last line of standard output is the rows as a JSON array',
     '--dir   where to work, such as a directory on the disk in question',
+    '--chart a file for what reduction sent and what the others did, as a picture (SVG)',
+    '--table a file for its figures, as tables (Markdown)',
     '--tiny  the smallest run, to see that everything works; its figures mean nothing',
   ].join('\n');
 }

@@ -7,15 +7,15 @@ import type { Workspace } from './workspace.js';
 /** `longhaul receive` and `longhaul send` as processes of their own, as a user would run them. */
 
 const COMMAND = join(BUILT, 'src', 'cli', 'main.js');
-const PEAK_MEMORY = pathToFileURL(join(BUILT, 'bench', 'kit', 'peak-memory.js')).href;
+const LEAVE_USAGE = pathToFileURL(join(BUILT, 'bench', 'kit', 'leave-usage.js')).href;
 const LISTENING = /^listening on (\S+):(\d+)$/;
 
 export interface AgentOptions {
   state: string;
   /** More arguments. */
   args?: string[];
-  /** A file for the process to leave the peak of its memory in. */
-  peakMemory?: string;
+  /** A file for the process to leave in what it has used of the machine; see `usageIn`. */
+  usage?: string;
   stderr?: ProgramOptions['stderr'];
 }
 
@@ -40,11 +40,11 @@ function start(
   work: Workspace,
   name: string,
   own: string[],
-  { state, args = [], peakMemory, stderr }: AgentOptions,
+  { state, args = [], usage, stderr }: AgentOptions,
 ): Program {
-  const hook = peakMemory === undefined ? [] : ['--import', PEAK_MEMORY];
+  const hook = usage === undefined ? [] : ['--import', LEAVE_USAGE];
   return work.run(`longhaul ${name}`, process.execPath, [...hook, COMMAND, name, '--state', state, ...own, ...args], {
     ...(stderr === undefined ? {} : { stderr }),
-    ...(peakMemory === undefined ? {} : { env: { LONGHAUL_BENCH_PEAK_MEMORY: peakMemory } }),
+    ...(usage === undefined ? {} : { env: { LONGHAUL_BENCH_USAGE: usage } }),
   });
 }

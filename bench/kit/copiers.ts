@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
+import type { StageCounts } from '../../src/index.js';
 import { startReceiver, startSender } from './agents.js';
 import type { Program } from './program.js';
 import { startRsync, startRsyncDaemon } from './rsync.js';
+import { type Usage, usageIn } from './usage.js';
 import type { Workspace } from './workspace.js';
 
 /** Programs that bring a replica of one directory up to date, and what a run of them costs. */
@@ -11,8 +12,10 @@ export interface CopyRun {
   seconds: number;
   /** Both ways. */
   wireBytes: number;
-  /** Resident, of the end that sends; undefined where nobody tells. */
-  peakBytes?: number;
+  /** Of the process that sends; undefined where nobody tells. */
+  usage?: Usage;
+  /** What each stage took in and gave out; undefined for those who have none. */
+  stages?: StageCounts;
 }
 
 export interface Copier {
@@ -24,7 +27,7 @@ export interface Copier {
 /** `longhaul send --once`. Both ends are compared in every run; the receiver keeps running between two of them. */
 export async function longhaulCopier(work: Workspace, source: string): Promise<Copier> {
   const dirs = ['send', 'receive', 'replica'].map((name) => work.at(name));
-  const peakMemory = work.at('peak');
+  const usage = work.at('usage');
   let receiver: Awaited<ReturnType<typeof startReceiver>> | undefined;
   return {
     async reset() {
@@ -33,17 +36,26 @@ export async function longhaulCopier(work: Workspace, source: string): Promise<C
       receiver = await startReceiver(work, { state: work.at('receive'), into: work.at('replica') });
     },
     async run() {
-      const o = { state: work.at('send'), from: source, port: receiver?.port ?? 0, args: ['--json'], peakMemory };
-      const run = await timed(
-        () => startSender(work, o),
-        (program) => {
-          const summary = JSON.parse(program.output.trimEnd().split('\n').at(-1) ?? '') as Record<string, number>;
-          return (summary.wireBytesSent ?? 0) + (summary.wireBytesReceived ?? 0);
-        },
-      );
-      return { ...run, ...peakIn(peakMemory) };
+      const o = { state: work.at('send'), from: source, port: receiver?.port ?? 0, args: ['--json'], usage };
+      const program = startSender(work, o);
+      const seconds = await timed(program);
+      const summary = JSON.parse(program.output.trimEnd().split('\n').at(-1) ?? '') as Summary;
+      const used = usageIn(usage);
+      return {
+        seconds,
+        wireBytes: summary.wireBytesSent + summary.wireBytesReceived,
+        stages: summary.stages,
+        ...(used === undefined ? {} : { usage: used }),
+      };
     },
   };
+}
+
+/** The parts of the command's summary that are used here. */
+interface Summary {
+  wireBytesSent: number;
+  wireBytesReceived: number;
+  stages: StageCounts;
 }
 
 /** rsync, by its own daemon. */
@@ -57,31 +69,22 @@ export async function rsyncCopier(work: Workspace, source: string, options: read
     },
     async run() {
       const args = [...options, '--stats', `${source}/`, daemon.url()];
-      return timed(
-        () => startRsync(work, args),
-        ({ output }) => counted(output, 'sent') + counted(output, 'received'),
-      );
+      const program = startRsync(work, args);
+      const seconds = await timed(program);
+      return { seconds, wireBytes: counted(program.output, 'sent') + counted(program.output, 'received') };
     },
   };
 }
 
-async function timed(start: () => Program, wireBytes: (program: Program) => number): Promise<CopyRun> {
+/** Seconds from now until it has ended as it should. */
+export async function timed(program: Program): Promise<number> {
   const begun = performance.now();
-  const program = start();
   await program.succeeded();
-  return { seconds: (performance.now() - begun) / 1000, wireBytes: wireBytes(program) };
+  return (performance.now() - begun) / 1000;
 }
 
 function counted(stats: string, direction: string): number {
   const digits = new RegExp(`Total bytes ${direction}: ([\\d,.]+)`).exec(stats)?.[1];
   if (digits === undefined) throw new Error(`rsync --stats does not tell the bytes ${direction}`);
   return Number(digits.replace(/\D/g, ''));
-}
-
-function peakIn(file: string): { peakBytes?: number } {
-  try {
-    return { peakBytes: Number(readFileSync(file, 'utf8')) };
-  } catch {
-    return {};
-  }
 }

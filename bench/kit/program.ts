@@ -14,6 +14,12 @@ export interface ProgramOptions {
   group?: boolean;
   /** Added to our own environment. */
   env?: Record<string, string>;
+  /** Where it works (default: where we do). */
+  cwd?: string;
+  /** The user and the group it runs as (default: ours). */
+  user?: { uid: number; gid: number };
+  /** Takes lines on its standard input, see `write`; otherwise it gets none. */
+  input?: boolean;
 }
 
 export class ProgramError extends Error {}
@@ -33,14 +39,16 @@ export class Program {
     name: string,
     command: string,
     args: readonly string[],
-    { stderr = 'pipe', group = false, env = {} }: ProgramOptions = {},
+    { stderr = 'pipe', group = false, env = {}, cwd, user, input = false }: ProgramOptions = {},
   ) {
     this.#name = name;
     this.#group = group;
     this.#child = spawn(command, args, {
-      stdio: ['ignore', 'pipe', stderr],
+      stdio: [input ? 'pipe' : 'ignore', 'pipe', stderr],
       detached: group,
       env: { ...process.env, ...env },
+      ...(cwd === undefined ? {} : { cwd }),
+      ...user,
     });
     this.pid = this.#child.pid ?? 0;
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -49,6 +57,8 @@ export class Program {
     this.#child.stdout?.on('data', (data: Buffer) => {
       this.#output = `${this.#output}${data}`.slice(-OUTPUT_CHARACTERS_KEPT);
     });
+    // Writing to one that has just ended is no failure of ours: `ended` tells what it was.
+    this.#child.stdin?.on('error', () => {});
     this.ended = new Promise((resolve, reject) => {
       this.#child.once('error', reject);
       this.#child.once('close', (code, signal) => resolve(code ?? signal ?? 'SIGKILL'));
@@ -73,6 +83,11 @@ export class Program {
       throw this.#failure(how);
     });
     return Promise.race([found, ended]);
+  }
+
+  /** Hands it a line. One that has ended takes none; whoever waits for its answer is told. */
+  write(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
   }
 
   /** Resolves when the program has ended as it should. */

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { BUILT } from '../kit/built.js';
+import { CACHE as BENCH_CACHE } from '../kit/cache.js';
 
 /** Releases of packages, fetched once with npm and kept beside what is built. */
 
-const CACHE = join(BUILT, '..', 'build', 'bench', 'packages');
+const CACHE = join(BENCH_CACHE, 'packages');
 
 /** The directory of a release, such as `typescript@5.4.5`; undefined where npm cannot fetch it. */
 export function releaseOf(name: string): string | undefined {

@@ -1,48 +1,65 @@
-import type { Bench, BenchRow } from '../bench.js';
-import { type CopyRun, longhaulCopier, rsyncCopier } from '../kit/copiers.js';
-import { rsyncVersion } from '../kit/rsync.js';
-import { readTree, sizeOf } from '../kit/tree.js';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Bench, BenchOptions } from '../bench.js';
+import { cached } from '../kit/cache.js';
+import { barChart } from '../kit/chart.js';
 import { Workspace } from '../kit/workspace.js';
+import type { Preparation } from './change-set.js';
 import { changeSets } from './change-sets.js';
-
-const RIVAL = 'rsync -az --delete';
+import { chartOf } from './drawing.js';
+import { type Measured, measureSet } from './measure.js';
+import { rivalsHere } from './rivals.js';
+import { rowsOf } from './rows.js';
+import { markdownTables } from './table.js';
 
 /** How few bytes a change needs. */
 export const reduction: Bench = {
   name: 'reduction',
-  describe: 'bytes on the wire for real changes of a directory, compared with rsync -az',
-  async run({ tiny, say, dir }) {
-    const rivals = rsyncVersion() !== undefined;
-    if (!rivals) say('rsync is not installed, so there is nothing to compare with');
-    const rows: BenchRow[] = [];
-    for (const { name, steps } of changeSets(tiny, say)) {
+  describe: 'bytes on the wire for real changes of directories and databases, compared with others',
+  async run(o) {
+    // It would be a pity to learn at the end that there is no such directory.
+    for (const file of [o.chart, o.table]) if (file !== undefined) await mkdir(dirname(file), { recursive: true });
+    const results = await measure(o);
+    if (o.chart !== undefined) await writeFile(o.chart, barChart(chartOf(results)));
+    if (o.table !== undefined) await writeFile(o.table, markdownTables(results));
+    return results.flatMap(rowsOf);
+  },
+};
+
+async function measure({ tiny, say, dir }: BenchOptions): Promise<Measured[]> {
+  const scratch = await Workspace.open('bench', dir);
+  try {
+    const rivals = rivalsHere(say);
+    const results: Measured[] = [];
+    for (const set of await changeSets(preparation(scratch, tiny, say))) {
       const work = await Workspace.open('bench', dir);
       try {
-        const source = work.at('source');
-        const ours = await longhaulCopier(work, source);
-        const theirs = rivals ? await rsyncCopier(work, source, ['-az', '--delete']) : undefined;
-        await ours.reset();
-        for (const step of steps) {
-          say(`${name}: ${step.name}`);
-          await step.make(source);
-          const { bytes } = sizeOf(await readTree(source));
-          rows.push(...compared(`${name}, ${step.name}`, bytes, await ours.run(), await theirs?.run()));
-        }
+        results.push(...(await measureSet(work, set, rivals, { say })));
       } finally {
         await work.close();
       }
     }
-    return rows;
-  },
-};
+    return results;
+  } finally {
+    await scratch.close();
+  }
+}
 
-function compared(name: string, bytes: number, mine: CopyRun, theirs: CopyRun | undefined): BenchRow[] {
-  const versus = (of: (run: CopyRun) => number) =>
-    theirs === undefined ? {} : { rival: RIVAL, ratio: of(theirs) / of(mine) };
-  return [
-    { name, metric: 'directory', value: bytes / 1e6, unit: 'MB' },
-    { name, metric: 'on the wire', value: mine.wireBytes / 1e6, unit: 'MB', ...versus(({ wireBytes }) => wireBytes) },
-    { name, metric: 'time', value: mine.seconds, unit: 's', ...versus(({ seconds }) => seconds) },
-    ...(mine.peakBytes === undefined ? [] : [{ name, metric: 'peak memory', value: mine.peakBytes / 1e6, unit: 'MB' }]),
-  ];
+/** What a tiny run prepares is not worth keeping. */
+function preparation(work: Workspace, tiny: boolean, say: (line: string) => void): Preparation {
+  const scratch = async (name: string): Promise<string> => {
+    await mkdir(work.at(name));
+    return work.at(name);
+  };
+  return {
+    tiny,
+    say,
+    scratch,
+    async prepared(name, make) {
+      if (!tiny) return cached(name, make);
+      const dir = await scratch(name);
+      await make(dir);
+      return dir;
+    },
+  };
 }
