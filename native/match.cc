@@ -8,15 +8,14 @@ namespace longhaul {
 namespace {
 
 // Chosen on page writes of PostgreSQL and SQLite; src/engine/portable-match.ts has the same.
-constexpr size_t kWindow = 8;         // bytes that are looked up at once
-constexpr size_t kNearMin = 6;        // worth an instruction where the content was expected
-constexpr size_t kHomeMin = kWindow;  // the same at the very place that it has in the target
-constexpr size_t kFarMin = 12;        // anywhere else
-constexpr size_t kSettled = 128;      // so long a match leaves no doubt that its alignment is the right one
-constexpr size_t kPatience = 4;       // bytes that differ before a settled alignment is doubted
-constexpr size_t kSkipLog = 6;        // after so many bytes without a match (a power of two) every second is tried, …
-constexpr size_t kSkipMax = 31;       // odd: goes through all remainders of the index's step
-constexpr size_t kStepMin = 8;        // every so many bytes of the base are in the index, or twice as many, …
+constexpr size_t kWindow = 8;     // bytes that are looked up at once
+constexpr size_t kNearMin = 5;    // worth an instruction where the content was expected
+constexpr size_t kFarMin = 12;    // worth one anywhere else
+constexpr size_t kSettled = 128;  // so long a match leaves no doubt that its alignment is the right one
+constexpr size_t kPatience = 4;   // bytes that differ before a settled alignment is doubted
+constexpr size_t kSkipLog = 6;    // after so many bytes without a match (a power of two) every second is tried, …
+constexpr size_t kSkipMax = 31;   // odd: goes through all remainders of the index's step
+constexpr size_t kStepMin = 8;    // every so many bytes of the base are in the index, or twice as many, …
 constexpr size_t kEntriesMax = 1 << 18;
 
 constexpr size_t kWord = sizeof(uint64_t);
@@ -125,7 +124,7 @@ class Matcher {
     Match best = {};
     const int64_t expected = static_cast<int64_t>(at) - ahead_;
     if (expected >= 0) take_longer(best, at, static_cast<size_t>(expected), kNearMin);
-    if (ahead_ != 0) take_longer(best, at, at, kHomeMin);
+    if (ahead_ != 0) take_longer(best, at, at, kFarMin);
     const bool doubtful = !settled_ || at - literal_ >= kPatience;
     if (doubtful && best.length < kSettled && at + kWindow <= target_.length && base_.length >= kWindow) {
       if (!index_.built()) index_.build(base_);

@@ -3,8 +3,7 @@
 import { MATCH_FIELDS } from './content-layout.js';
 
 const WINDOW_BYTES = 8;
-const NEAR_MIN = 6;
-const HOME_MIN = WINDOW_BYTES;
+const NEAR_MIN = 5;
 const FAR_MIN = 12;
 const SETTLED = 128;
 const PATIENCE = 4;
@@ -69,7 +68,7 @@ class Matcher {
   #lookAround(at: number): void {
     this.length = 0;
     if (at >= this.#ahead) this.#takeLonger(at, at - this.#ahead, NEAR_MIN);
-    if (this.#ahead !== 0) this.#takeLonger(at, at, HOME_MIN);
+    if (this.#ahead !== 0) this.#takeLonger(at, at, FAR_MIN);
     const doubtful = !this.#settled || at - this.#literal >= PATIENCE;
     if (!doubtful || this.length >= SETTLED) return;
     if (at + WINDOW_BYTES > this.#target.byteLength || this.#base.byteLength < WINDOW_BYTES) return;
