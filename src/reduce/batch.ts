@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter } from '../engine/bytes.js';
 import { ProtocolError } from '../errors.js';
 import type { JournalRecord, PayloadRange } from '../journal/journal.js';
 import { KEY_BYTES_MAX, MIB, PAYLOAD_BYTES_MAX } from '../options.js';
-import { type Copy, CopyColumns, type CopyReader, readCopies } from './copies.js';
+import { ContentReader, ContentWriter, type Copy, unzigzag, zigzag } from './content.js';
 
 /**
  * A batch: consecutive records, before compression. What is alike lies together, column by column, as it compresses best;
@@ -60,12 +60,13 @@ const FLAG = {
   absoluteOffset: 16,
   absoluteTime: 32,
   newEpoch: 64,
+  /** The distance of the offset is in units of 4096. */
+  wideOffset: 128,
 } as const;
-const FLAGS_ALL = 127;
 /** Twice a distance must be a safe integer too. */
 const DISTANCE_MAX = 2 ** 51;
-/** Shorter literals are put together before they are handed on. */
-const LITERAL_GATHER_BYTES = 4096;
+/** Pages lie at multiples of this. */
+const OFFSET_UNIT = 4096;
 
 /** The parts of a batch, larger literals uncopied. */
 export function encodeBatch(
@@ -83,23 +84,16 @@ export function encodeBatch(
     .u64(last.chain)
     .varint(Math.max(0, last.sequence + 1 - floor));
   const columns = new HeaderColumns(records.length);
-  const instructions = new CopyColumns();
-  const literals = new Gathered();
+  const content = new ContentWriter();
   let before: JournalRecord | undefined;
   for (const [index, record] of records.entries()) {
     const own = copies[index];
     columns.add(record, before, own !== undefined);
-    if (own === undefined) literals.add(record.payload);
-    else instructions.add(own, record.payload, literals);
+    if (own === undefined) content.literal(record.payload);
+    else content.stretches(own, record.payload);
     before = record;
   }
-  return [
-    head.take(),
-    ...columns.take(),
-    encodeBases(bases, first.sequence),
-    ...instructions.take(),
-    ...literals.take(),
-  ];
+  return [head.take(), ...columns.take(), encodeBases(bases, first.sequence), ...content.take()];
 }
 
 /** The headers of records, column by column. */
@@ -156,8 +150,9 @@ class HeaderColumns {
       this.#offsets.varint(offset);
       return FLAG.absoluteOffset;
     }
-    this.#offsets.varint(zigzag(distance));
-    return 0;
+    const wide = distance !== 0 && distance % OFFSET_UNIT === 0;
+    this.#offsets.varint(zigzag(wide ? distance / OFFSET_UNIT : distance));
+    return wide ? FLAG.wideOffset : 0;
   }
 }
 
@@ -182,9 +177,7 @@ export interface ReadBatch {
   chain: bigint;
   floor: number;
   bases: PayloadRange[];
-  copies: CopyReader;
-  /** What is not copied, in order. */
-  literals: ByteReader;
+  content: ContentReader;
   payloadBytes: number;
 }
 
@@ -202,8 +195,7 @@ export function readBatch(bytes: Buffer): ReadBatch {
     throw new ProtocolError(`a batch of ${payloadBytes} bytes of payload`, `at most ${BATCH_PAYLOAD_BYTES_MAX}`);
   }
   const bases = readBases(reader, first);
-  const copies = readCopies(reader);
-  return { headers, chain, floor: first + count - behind, bases, copies, literals: reader, payloadBytes };
+  return { headers, chain, floor: first + count - behind, bases, content: new ContentReader(reader), payloadBytes };
 }
 
 function readHeaders(reader: ByteReader, first: number, count: number): RecordHeader[] {
@@ -213,7 +205,6 @@ function readHeaders(reader: ByteReader, first: number, count: number): RecordHe
   let time = 0;
   const headers = Array.from({ length: count }, (_, index): RecordHeader => {
     const flag = flags[index] as number;
-    if (flag > FLAGS_ALL) throw new ProtocolError(`record flags ${flag}`, 'only known flags');
     if ((flag & FLAG.newEpoch) !== 0) epoch = reader.varint();
     const kind = kinds[index] as number;
     const references = (flag & FLAG.references) !== 0;
@@ -230,8 +221,9 @@ function readHeaders(reader: ByteReader, first: number, count: number): RecordHe
   let end = 0;
   for (const [index, header] of headers.entries()) {
     if (has(flags, index, FLAG.offset)) {
+      const unit = has(flags, index, FLAG.wideOffset) ? OFFSET_UNIT : 1;
       const absolute = has(flags, index, FLAG.absoluteOffset);
-      header.offset = absolute ? reader.varint() : distanced(end, reader.varint(), 'offset');
+      header.offset = absolute ? reader.varint() : distanced(end, reader.varint(), 'offset', unit);
     }
     end = endOfHeader(header);
   }
@@ -269,41 +261,8 @@ function readBases(reader: ByteReader, first: number): PayloadRange[] {
   return bases;
 }
 
-/** Literals in order: small ones put together, large ones as they are. */
-export class Gathered {
-  readonly #parts: Uint8Array[] = [];
-  #small = new ByteWriter(LITERAL_GATHER_BYTES);
-
-  add(bytes: Uint8Array): void {
-    if (bytes.byteLength < LITERAL_GATHER_BYTES) {
-      this.#small.raw(bytes);
-    } else {
-      this.#flush();
-      this.#parts.push(bytes);
-    }
-  }
-
-  take(): Uint8Array[] {
-    this.#flush();
-    return this.#parts;
-  }
-
-  #flush(): void {
-    if (this.#small.length > 0) this.#parts.push(this.#small.take());
-  }
-}
-
-/** Small numbers of either sign as small numbers. */
-export function zigzag(value: number): number {
-  return value < 0 ? -2 * value - 1 : 2 * value;
-}
-
-export function unzigzag(value: number): number {
-  return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-}
-
-function distanced(from: number, coded: number, what: string): number {
-  const value = from + unzigzag(coded);
+function distanced(from: number, coded: number, what: string, unit = 1): number {
+  const value = from + unzigzag(coded) * unit;
   if (value < 0 || !Number.isSafeInteger(value)) throw new ProtocolError(`${what} ${value}`, 'a safe integer from 0');
   return value;
 }

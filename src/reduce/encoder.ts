@@ -13,12 +13,16 @@ import type { Stages } from './stages.js';
 /** Batches below this are sent as they are: the codec's own header would eat the gain. */
 const LZ4_BYTES_MIN = 64;
 
-/** Says when a frame of zstd begins, and with what; undefined when records go on in the one there is. */
+/** Says when a frame of zstd begins, and with what. */
 export interface FrameStarts {
-  /** `bytes` are what of the records goes into the frame. */
-  next(records: readonly JournalRecord[], bytes: number): Promise<Prefix | undefined>;
+  /** What the frame begins with that these records are the first of; undefined when they go on in the one there is. */
+  next(records: readonly JournalRecord[]): Promise<Prefix | undefined>;
+  /** So many bytes have gone into the frame. */
+  streamed(bytes: number): void;
   /** Whether there is something that these records are likely to resemble, whatever they look like by themselves. */
   resemble(outlines: readonly Outline[]): boolean;
+  /** Whether what a record replaces is in reach of the frame. */
+  reaches(outline: Outline): boolean;
 }
 
 /** What the content of records is looked for in. */
@@ -43,7 +47,21 @@ export interface EncoderOptions {
   literalThrough?: number;
 }
 
-/** Turns records into frame bodies; one for each generation, in order, its totals in `stages`. */
+/** A batch that still has to go through its codec. */
+export interface Prepared {
+  parts: Uint8Array[];
+  batchBytes: number;
+  payloadBytes: number;
+  /** Whether it is worth its time. */
+  compress: boolean;
+  /** What a frame begins with. */
+  prefix: Prefix | undefined;
+}
+
+/**
+ * Turns records into frame bodies; one for each generation, in order, its totals in `stages`. Both halves of the work go
+ * on at a time: while one batch is compressed, the next may be prepared.
+ */
 export class Encoder {
   readonly #options: EncoderOptions;
   readonly #starts: FrameStarts;
@@ -53,29 +71,46 @@ export class Encoder {
 
   constructor(options: EncoderOptions) {
     this.#options = options;
-    this.#starts = options.starts ?? oneFrame();
+    const starts = options.starts ?? oneFrame();
+    this.#starts = starts;
     const { known, plan } = options;
-    this.#finder = known === undefined || plan.codec === 'none' ? undefined : new Finder(known.journal, known.history);
+    this.#finder =
+      known === undefined || plan.codec === 'none'
+        ? undefined
+        : new Finder(known.journal, known.history, (outline) => starts.reaches(outline));
   }
 
   async encode(records: readonly JournalRecord[]): Promise<Uint8Array[]> {
-    const { stages, known, floor } = this.#options;
-    const payloadBytes = records.reduce((sum, { payload }) => sum + payload.byteLength, 0);
-    const last = records[records.length - 1]?.sequence ?? 0;
-    const oldest = floor?.() ?? last + 1;
+    return this.finish(await this.prepare(records));
+  }
+
+  /** Looks for what the peer has of a batch. Batches are prepared one after another. */
+  async prepare(records: readonly JournalRecord[]): Promise<Prepared> {
+    const { stages, known, floor, plan } = this.#options;
+    const payloads = records.map(({ payload }) => payload);
+    const payloadBytes = total(payloads);
+    const oldest = floor?.() ?? (records[records.length - 1]?.sequence ?? 0) + 1;
     known?.history.release(oldest);
     const begun = performance.now();
     const outlines = this.#finder === undefined ? [] : records.map((record) => known?.outliner.of(record) as Outline);
     const outlined = performance.now() - begun;
+    const compress = plan.codec !== 'none' && (looksCompressible(payloads) || this.#starts.resemble(outlines));
+    const prefix = compress && plan.codec === 'zstd' ? await this.#starts.next(records) : undefined;
     const { references, literalBytes } = await this.#refer(records, outlines, payloadBytes, outlined);
     const parts = encodeBatch(records, oldest, references);
     const batchBytes = total(parts);
     stages.add('batch', literalBytes, batchBytes);
-    const compressing = performance.now();
-    const body = await this.#compress(records, outlines, parts, batchBytes, payloadBytes);
-    stages.add('compress', batchBytes, total(body), performance.now() - compressing);
+    if (compress) this.#starts.streamed(batchBytes);
     for (const outline of outlines) known?.history.note(outline);
     known?.onOutlines?.(outlines);
+    return { parts, batchBytes, payloadBytes, compress, prefix };
+  }
+
+  /** Compresses a batch. Batches are finished in the order in which they were prepared. */
+  async finish(prepared: Prepared): Promise<Uint8Array[]> {
+    const begun = performance.now();
+    const body = await this.#compress(prepared);
+    this.#options.stages.add('compress', prepared.batchBytes, total(body), performance.now() - begun);
     return body;
   }
 
@@ -106,16 +141,9 @@ export class Encoder {
     return { references, literalBytes: uncopied - bytes.matched };
   }
 
-  async #compress(
-    records: readonly JournalRecord[],
-    outlines: readonly Outline[],
-    parts: Uint8Array[],
-    batchBytes: number,
-    payloadBytes: number,
-  ): Promise<Uint8Array[]> {
+  async #compress({ parts, batchBytes, payloadBytes, compress, prefix }: Prepared): Promise<Uint8Array[]> {
     const { plan } = this.#options;
-    if (plan.codec === 'zstd' && (looksCompressible(parts) || this.#starts.resemble(outlines))) {
-      const prefix = await this.#starts.next(records, batchBytes);
+    if (plan.codec === 'zstd' && compress) {
       if (prefix === undefined && this.#zstd !== undefined) {
         return [bodyHeader(CODEC_ZSTD, batchBytes, payloadBytes), await this.#zstd.compress(parts)];
       }
@@ -123,7 +151,7 @@ export class Encoder {
       const first = await (await this.#begin(plan, content)).compress(parts);
       return [bodyHeader(CODEC_ZSTD_FIRST, batchBytes, payloadBytes), encodeRanges(ranges), first];
     }
-    if (plan.codec === 'lz4' && batchBytes >= LZ4_BYTES_MIN && (plan.always || looksCompressible(parts))) {
+    if (plan.codec === 'lz4' && batchBytes >= LZ4_BYTES_MIN && (plan.always || compress)) {
       const block = await lz4Compress(Buffer.concat(parts, batchBytes));
       if (block.byteLength < batchBytes) return [bodyHeader(CODEC_LZ4, batchBytes, payloadBytes), block];
     }
@@ -141,7 +169,7 @@ export class Encoder {
 
 /** A single frame that refers to nothing but itself. */
 function oneFrame(): FrameStarts {
-  return { next: async () => undefined, resemble: () => false };
+  return { next: async () => undefined, streamed: () => {}, resemble: () => false, reaches: () => false };
 }
 
 function total(parts: readonly Uint8Array[]): number {

@@ -3,7 +3,7 @@ import { LonghaulError } from '../errors.js';
 import type { Journal, JournalRecord, PayloadRange } from '../journal/journal.js';
 import type { References } from './batch.js';
 import { CHUNK_BYTES_MIN } from './chunking.js';
-import type { Copy } from './copies.js';
+import type { Copy } from './content.js';
 import type { Found, History } from './history.js';
 import type { Outline } from './outline.js';
 
@@ -16,9 +16,16 @@ import type { Outline } from './outline.js';
 /** A shorter stretch is not compared: what it takes to say where its base lies is about what it saves. */
 const GAP_BYTES_MIN = 64;
 /** Up to here a record is compared as a whole: the change of a page is smaller than the chunks it breaks. */
-const PAGE_BYTES_MAX = Number(process.env.PAGE ?? 64) * 1024;
+const PAGE_BYTES_MAX = 64 * 1024;
 /** A gap is compared with at most so much, beside what it replaces. */
 const GAP_MARGIN_BYTES = 4096;
+
+/**
+ * Beyond a page, what is found in a base breaks up what the codec would find in its window: short matches are left to it,
+ * and all but the longest when what the record replaces is in the window.
+ */
+const MATCH_MIN = 64;
+const MATCH_MIN_IN_REACH = 4096;
 
 /** A stretch of a record that is compared with its base. */
 interface Gap {
@@ -30,6 +37,8 @@ interface Gap {
 interface Plan {
   found: readonly Found[];
   gaps: readonly Gap[];
+  /** Shorter matches are left to the codec. */
+  matchMin: number;
 }
 
 export interface FoundBytes {
@@ -45,6 +54,8 @@ export class Finder {
   constructor(
     private readonly journal: Pick<Journal, 'readRanges'>,
     private readonly history: History,
+    /** Whether what a record replaces is in reach of the codec. */
+    private readonly isInReach: (outline: Outline) => boolean,
   ) {}
 
   async find(
@@ -73,8 +84,7 @@ export class Finder {
         takeFound(start);
         const base = bases[gap++];
         const { payload } = records[index] as JournalRecord;
-        const min = payload.byteLength > PAGE_BYTES_MAX ? Number(process.env.MINM ?? 0) : 0;
-        const matches = base === undefined ? [] : matchesOf(base, payload.subarray(start, end)).filter((m) => m.length >= min);
+        const matches = base === undefined ? [] : matchesOf(base, payload.subarray(start, end), plan.matchMin);
         if (matches.length === 0) continue;
         const from = ranges.reduce((at, range) => Math.min(at, space.add(range)), Number.POSITIVE_INFINITY);
         for (const match of matches) {
@@ -92,15 +102,16 @@ export class Finder {
   #plan(outline: Outline): Plan | undefined {
     const { bytes } = outline;
     if (bytes < Math.min(CHUNK_BYTES_MIN, GAP_BYTES_MIN)) return undefined;
-    const found = process.env.NOCOPY ? [] : this.history.copies(outline);
+    const found = this.history.copies(outline);
     const copied = found.reduce((sum, { range }) => sum + range.length, 0);
-    if (copied === bytes) return { found, gaps: [] };
+    if (copied === bytes) return { found, gaps: [], matchMin: 0 };
     if (bytes <= PAGE_BYTES_MAX) {
       const bases = this.history.bases(outline, 0, bytes);
-      if (2 * lengthOf(bases) >= bytes) return { found: [], gaps: [{ start: 0, end: bytes, bases }] };
+      if (2 * lengthOf(bases) >= bytes) return { found: [], gaps: [{ start: 0, end: bytes, bases }], matchMin: 0 };
     }
-    const gaps = process.env.NOGAP ? [] : gapsOf(found, bytes).flatMap((gap) => this.#withBase(outline, gap));
-    return found.length + gaps.length === 0 ? undefined : { found, gaps };
+    const gaps = gapsOf(found, bytes).flatMap((gap) => this.#withBase(outline, gap));
+    if (found.length + gaps.length === 0) return undefined;
+    return { found, gaps, matchMin: this.isInReach(outline) ? MATCH_MIN_IN_REACH : MATCH_MIN };
   }
 
   #withBase(outline: Outline, { start, end, before, after }: Between): Gap[] {

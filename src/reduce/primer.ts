@@ -67,7 +67,7 @@ export class Primer {
   private readonly prefixBytesMax: number;
   private started = false;
   /** What has gone into the stream since it was last looked for a better prefix. */
-  private streamed = 0;
+  private sinceLook = 0;
   /** What the frame can refer to without anything being done: its prefix, and the records from a number on. */
   private prefix: readonly PrefixRange[] = [];
   private reachFrom = 0;
@@ -79,13 +79,12 @@ export class Primer {
   }
 
   /** What the frame begins with that these records are the first of; undefined when they go on in the one there is. */
-  async next(records: readonly JournalRecord[], bytes: number): Promise<Prefix | undefined> {
+  async next(records: readonly JournalRecord[]): Promise<Prefix | undefined> {
     const first = records[0]?.sequence ?? 0;
     const isFirst = !this.started;
     this.started = true;
-    this.streamed += bytes;
-    if (!isFirst && this.streamed <= this.window * STREAM_PART) return undefined;
-    this.streamed = bytes;
+    if (!isFirst && this.sinceLook < this.window * STREAM_PART) return undefined;
+    this.sinceLook = 0;
     const prefix = await this.look(records, isFirst);
     if (prefix === undefined) {
       // The window has moved on: the prefix is at its end, and so is what was sent before the look before this.
@@ -97,6 +96,16 @@ export class Primer {
     }
     this.lastLook = first;
     return prefix;
+  }
+
+  streamed(bytes: number): void {
+    this.sinceLook += bytes;
+  }
+
+  /** Whether what a record replaces is in reach of the frame. */
+  reaches({ key, offset = 0 }: Outline): boolean {
+    const former = key === undefined ? undefined : this.former(key, offset);
+    return former !== undefined && this.isInReach(former);
   }
 
   /** Whether one of their keys held something before that a prefix can bring. */
@@ -123,7 +132,7 @@ export class Primer {
   private async choose(records: readonly JournalRecord[], isFirst: boolean): Promise<Prefix | undefined> {
     const coming = await this.lookAhead(records);
     const former = await this.formerContent(coming);
-    const gain = former.reduce((sum, run) => sum + (this.reaches(run) ? 0 : run.bytes), 0);
+    const gain = former.reduce((sum, run) => sum + (this.isInReach(run) ? 0 : run.bytes), 0);
     if (!isFirst && gain < this.window * STREAM_PART * WORTHWHILE_PART) return undefined;
     const { journal, history, held } = this.o;
     const room = this.prefixBytesMax - former.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -133,7 +142,7 @@ export class Primer {
   }
 
   /** Whether the frame there is can refer to a content. */
-  private reaches({ from, to }: PrefixRange): boolean {
+  private isInReach({ from, to }: PrefixRange): boolean {
     return from >= this.reachFrom || this.prefix.some((range) => range.from <= from && to <= range.to);
   }
 

@@ -6,7 +6,7 @@ import type { BatchRecord, ReadBatch } from './batch.js';
 
 /** `known` has the bytes of each base that lies before the batch; the others are found in it. */
 export function restoreRecords(batch: ReadBatch, known: readonly (Buffer | undefined)[]): BatchRecord[] {
-  const { headers, copies, literals } = batch;
+  const { headers, content } = batch;
   const first = headers[0]?.sequence ?? 0;
   const records: BatchRecord[] = [];
   const bases = new BaseMemory(batch.bases, known, (range) => ownBase(records, first, range));
@@ -14,19 +14,18 @@ export function restoreRecords(batch: ReadBatch, known: readonly (Buffer | undef
     let payload: Buffer;
     if (references) {
       const parts = new Parts(payloadLength);
-      copies.parts(
+      content.stretches(
         payloadLength,
-        (bytes) => parts.add(literals.raw(bytes)),
+        (literals) => parts.add(literals),
         (from, bytes) => bases.read(from, bytes, parts),
       );
       payload = parts.take();
     } else {
-      payload = literals.raw(payloadLength);
+      payload = content.literal(payloadLength);
     }
     records.push({ ...header, payload });
   }
-  copies.end();
-  literals.end();
+  content.end();
   return records;
 }
 

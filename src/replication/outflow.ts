@@ -5,7 +5,7 @@ import { ProtocolError } from '../errors.js';
 import type { Journal, JournalRecord } from '../journal/journal.js';
 import { BATCH_BYTES, BATCH_RECORDS_MAX } from '../reduce/batch.js';
 import type { CodecPlan } from '../reduce/compression.js';
-import { Encoder } from '../reduce/encoder.js';
+import { Encoder, type Prepared } from '../reduce/encoder.js';
 import type { History } from '../reduce/history.js';
 import type { Indexer } from '../reduce/indexer.js';
 import type { Outliner } from '../reduce/outline.js';
@@ -113,8 +113,8 @@ export class Outflow {
     const readSignal = AbortSignal.any([signal, reading.signal]);
     const batches = journal.readBatches(from, { follow: true, signal: readSignal, ...limits });
     try {
-      for await (const records of prefetched(batches, () => reading.abort())) {
-        const body = await encoder.encode(records);
+      for await (const { records, prepared } of prefetched(prepare(encoder, batches), () => reading.abort())) {
+        const body = await encoder.finish(prepared);
         if (signal.aborted) return;
         this.#sent = Math.max(this.#sent, records[records.length - 1]?.sequence ?? 0);
         onSent(records);
@@ -153,4 +153,12 @@ export class Outflow {
     this.#floor = Math.max(this.#floor, journal.first, Math.min(reached, this.#sent + 1));
     return this.#floor;
   }
+}
+
+/** While one batch is compressed and sent, the next one is read, and looked for in what the peer has. */
+async function* prepare(
+  encoder: Encoder,
+  batches: AsyncIterable<JournalRecord[]>,
+): AsyncGenerator<{ records: JournalRecord[]; prepared: Prepared }, void, undefined> {
+  for await (const records of batches) yield { records, prepared: await encoder.prepare(records) };
 }

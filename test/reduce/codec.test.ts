@@ -139,13 +139,11 @@ describe('a body from a peer that means harm', () => {
       return rest(writer.varint(1).varint(length));
     }, payloadBytes);
   const REFERENCES = 8 + 32 + 64;
-  /** Bases of one range, then the three columns of copies. */
-  const copied = (base: [distance: number, start: number, length: number], columns: number[][]) =>
-    one(REFERENCES, 10, (writer) => {
-      writer.varint(1).varint(base[0]).varint(base[1]).varint(base[2]);
-      for (const column of columns) writer.bytes(Buffer.from(column));
-      return writer;
-    });
+  /** Bases of one range, then the content of a payload of ten bytes. */
+  const copied = (base: [distance: number, start: number, length: number], content: number[]) =>
+    one(REFERENCES, 10, (writer) =>
+      writer.varint(1).varint(base[0]).varint(base[1]).varint(base[2]).raw(Buffer.from(content)),
+    );
   const prefix = (bytes: number): Buffer => {
     const head = Buffer.alloc(4);
     head.writeUInt32LE(bytes);
@@ -188,10 +186,9 @@ describe('a body from a peer that means harm', () => {
             .u64(0),
         ),
     ],
-    ['unknown flags', () => one(128, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0))],
     ['a payload too large', () => one(96, PAYLOAD_BYTES_MAX + 1, (writer) => writer)],
-    ['a payload that is not there', () => one(96, 9, (writer) => writer.varint(0).varint(0).varint(0).varint(0))],
-    ['less payload than it says', () => one(96, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0), 1)],
+    ['a payload that is not there', () => one(96, 9, (writer) => writer.varint(0))],
+    ['less payload than it says', () => one(96, 0, (writer) => writer.varint(0), 1)],
     [
       'a key too long',
       () =>
@@ -202,21 +199,22 @@ describe('a body from a peer that means harm', () => {
             .raw(Buffer.alloc(KEY_BYTES_MAX + 1)),
         ),
     ],
-    ['a key like that of no record', () => one(97 + 4, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0))],
-    ['a time before all time', () => one(64, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0))],
-    ['something behind it', () => one(96, 0, (writer) => writer.varint(0).varint(0).varint(0).varint(0).u8(9))],
+    ['a key like that of no record', () => one(97 + 4, 0, (writer) => writer.varint(0))],
+    ['a time before all time', () => one(64, 0, (writer) => writer.varint(0))],
+    ['an offset before 0', () => one(96 + 2, 0, (writer) => writer.varint(1).varint(0))],
+    ['something behind it', () => one(96, 0, (writer) => writer.varint(0).u8(9))],
     ['more bases than one may have', () => one(96, 0, (writer) => writer.varint(BASES_MAX + 1))],
-    ['a base in record 0', () => copied([1, 0, 10], [[0], [10], [0]])],
-    ['a base of nothing', () => copied([0, 0, 0], [[0], [10], [0]])],
-    ['a base larger than records are', () => copied([0, PAYLOAD_BYTES_MAX, 1], [[0], [10], [0]])],
-    ['a base in the record itself', () => copied([0, 0, 10], [[0], [10], [0]])],
-    ['a base in a record to come', () => copied([2, 0, 10], [[0], [10], [0]])],
-    ['a copy from before the bases', () => copied([0, 0, 10], [[0], [10], [1]])],
-    ['a copy from behind the bases', () => copied([0, 0, 10], [[0], [10], [2]])],
-    ['a copy of nothing', () => copied([0, 0, 10], [[0], [0], [0]])],
-    ['a copy of more than the payload', () => copied([0, 0, 10], [[0], [11], [0]])],
-    ['literals that are not there', () => copied([0, 0, 10], [[10], [], []])],
-    ['columns with something left', () => copied([0, 0, 10], [[0], [10, 1], [0]])],
+    ['a base in record 0', () => copied([1, 0, 10], [0, 0])],
+    ['a base of nothing', () => copied([0, 0, 0], [0, 0])],
+    ['a base larger than records are', () => copied([0, PAYLOAD_BYTES_MAX, 1], [0, 0])],
+    ['a base in the record itself', () => copied([0, 0, 10], [0, 0])],
+    ['a base in a record to come', () => copied([2, 0, 10], [0, 0])],
+    ['a copy from before the bases', () => copied([0, 0, 10], [1, 0, 1])],
+    ['a copy from behind the bases', () => copied([0, 0, 10], [1, 0, 2])],
+    ['a copy of more than the payload', () => copied([0, 0, 10], [0, 11])],
+    ['more literals than the payload', () => copied([0, 0, 10], [22])],
+    ['literals that are not there', () => copied([0, 0, 10], [20, 1, 2])],
+    ['a distance without a copy', () => copied([0, 0, 10], [21, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])],
   ])('%s is refused', async (_, make) => {
     await expect(decode(await make())).rejects.toBeInstanceOf(ProtocolError);
   });
