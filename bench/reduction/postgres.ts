@@ -14,6 +14,7 @@ import { RecordWriter } from './record-file.js';
  */
 
 const PAGE_BYTES = 8192;
+/** Also names the capture in the cache: whatever changes the workload changes it too. */
 const SEED = 20261121;
 const MIB = 1024 * 1024;
 const PROGRAMS = ['postgres', 'initdb', 'pgbench', 'psql'];
@@ -38,7 +39,7 @@ export async function postgres(o: Preparation): Promise<ChangeSet | undefined> {
     o.say(`PostgreSQL is left out: ${why}`);
     return undefined;
   }
-  const dir = await o.prepared('postgres', (into) => capture(captureIn(into), o.tiny ? TINY : FULL, user));
+  const dir = await o.prepared(`postgres-${SEED}`, (into) => capture(captureIn(into), o.tiny ? TINY : FULL, user));
   return pageSet('PostgreSQL', captureIn(dir), PAGE_BYTES);
 }
 

@@ -10,6 +10,7 @@ import { Shop, type ShopSize } from './shop.js';
 /** A SQLite database under mixed transactions. Its write-ahead log is the list of its page writes, in order. */
 
 const NAME = 'shop.db';
+/** Also names the capture in the cache: whatever changes the workload changes it too. */
 const SEED = 20261121;
 const PAGE_BYTES = 4096;
 const TRANSACTIONS_A_ROUND = 200;
@@ -29,7 +30,7 @@ export async function sqlite(o: Preparation): Promise<ChangeSet | undefined> {
     o.say(`there is no SQLite, so its page writes are left out (${INSTALL} installs one, Node has one from 22.5 on)`);
     return undefined;
   }
-  const dir = await o.prepared('sqlite', async (into) => capture(open, captureIn(into), o.tiny ? TINY : FULL));
+  const dir = await o.prepared(`sqlite-${SEED}`, async (into) => capture(open, captureIn(into), o.tiny ? TINY : FULL));
   return pageSet('SQLite', captureIn(dir), PAGE_BYTES);
 }
 

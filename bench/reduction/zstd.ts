@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { stat, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Copier, timed } from '../kit/copiers.js';
 import { readTree } from '../kit/tree.js';
@@ -35,6 +35,7 @@ export async function patchCopier(work: Workspace, source: string): Promise<Copi
       const from = archives > 0 ? [`--patch-from=${old}`] : [];
       const args = ['-q', '-f', '-3', `--long=${windowLog}`, ...from, '-o', patch, now];
       const seconds = await timed(work.run('zstd', 'zstd', args));
+      if (archives > 0) await rm(old);
       archives++;
       return { seconds, wireBytes: (await stat(patch)).size };
     },
