@@ -20,6 +20,10 @@ export interface BenchOptions {
   /** Files to leave a picture of the figures in, as SVG, and a table of them, as Markdown; some benchmarks have none. */
   chart?: string;
   table?: string;
+  /** Part of the names of the change sets that are wanted. */
+  only?: string;
+  /** Leaves out what it is compared with. */
+  alone?: boolean;
   /** For what a reader of the figures has to know. */
   say: (line: string) => void;
 }

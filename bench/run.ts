@@ -8,6 +8,8 @@ const OPTIONS = {
   dir: { type: 'string' },
   chart: { type: 'string' },
   table: { type: 'string' },
+  only: { type: 'string' },
+  alone: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
 
@@ -17,7 +19,7 @@ export interface Output {
   error(line: string): void;
 }
 
-/** `npm run bench -- [name …] [--json] [--tiny] [--dir DIR] [--chart FILE] [--table FILE]`: 0 done, 1 a benchmark failed, 2 not understood. */
+/** `npm run bench -- [name …] [--json] [--tiny] [--dir DIR] [--chart FILE] [--table FILE] [--only WORD] [--alone]`: 0 done, 1 a benchmark failed, 2 not understood. */
 export async function runBenches(args: string[], { out, error }: Output): Promise<number> {
   let parsed: ReturnType<typeof parse>;
   try {
@@ -55,7 +57,7 @@ interface Parsed {
 
 function parse(args: string[]): Parsed {
   const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
-  const { json = false, tiny = false, dir, chart, table, help = false } = values;
+  const { json = false, tiny = false, alone = false, dir, chart, table, only, help = false } = values;
   const named = positionals.flatMap((name) => {
     const benches = BENCHES.filter((one) => one.name === name || one.name.startsWith(`${name}-`));
     if (benches.length === 0) throw new Error(`no benchmark is named ${JSON.stringify(name)}`);
@@ -63,6 +65,8 @@ function parse(args: string[]): Parsed {
   });
   const options = {
     tiny,
+    alone,
+    ...(only === undefined ? {} : { only }),
     ...(dir === undefined ? {} : { dir }),
     ...(chart === undefined ? {} : { chart }),
     ...(table === undefined ? {} : { table }),
@@ -73,7 +77,7 @@ function parse(args: string[]): Parsed {
 function usage(): string {
   const names = BENCHES.map(({ name, describe }) => `  ${name.padEnd(14)} ${describe}`);
   return [
-    'npm run bench -- [name …] [--json] [--tiny] [--dir DIR] [--chart FILE] [--table FILE]',
+    'npm run bench -- [name …] [--json] [--tiny] [--dir DIR] [--chart FILE] [--table FILE] [--only WORD] [--alone]',
     '',
     ...names,
     '',
@@ -83,6 +87,8 @@ function usage(): string {
     '--dir   where to work, such as a directory on the disk in question',
     '--chart a file for what reduction sent and what the others did, as a picture (SVG)',
     '--table a file for its figures, as tables (Markdown)',
+    '--only  of reduction the change sets with this word in their name',
+    '--alone of reduction without what it is compared with',
     '--tiny  the smallest run, to see that everything works; its figures mean nothing',
   ].join('\n');
 }

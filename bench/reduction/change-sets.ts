@@ -3,15 +3,31 @@ import { postgres } from './postgres.js';
 import { sqlite } from './sqlite.js';
 import { edited, growingLog, moved, random, secondPass, typescript, upgrade } from './trees.js';
 
-/** Every set that can be made here; those that cannot are left out, with a word. */
-export async function changeSets(o: Preparation): Promise<ChangeSet[]> {
-  const directories = [moved(o), await secondPass(o)];
-  if (!o.tiny) directories.unshift(typescript(), upgrade(), edited());
-  if (directories.includes(undefined)) {
-    o.say('releases of packages cannot be fetched, so the changes made of them are left out');
+type Made = ChangeSet | undefined | Promise<ChangeSet | undefined>;
+
+/** By a word of their names; a tiny run goes through every kind, and tests go through the making of the others. */
+const SETS: readonly { word: string; tiny?: true; packages?: true; make: (o: Preparation) => Made }[] = [
+  { word: 'typescript', packages: true, make: typescript },
+  { word: 'packages', packages: true, make: upgrade },
+  { word: 'edited package', packages: true, make: edited },
+  { word: 'moved files', tiny: true, packages: true, make: moved },
+  { word: 'full pass', tiny: true, packages: true, make: secondPass },
+  { word: 'sqlite', tiny: true, make: sqlite },
+  { word: 'postgresql', make: postgres },
+  { word: 'application log', make: growingLog },
+  { word: 'random data', make: random },
+];
+
+/** Every set whose word has `only` in it and that can be made here; those that cannot are left out, with a word. */
+export async function changeSets(o: Preparation, only: string): Promise<ChangeSet[]> {
+  const sets: ChangeSet[] = [];
+  let unfetched = false;
+  for (const { word, tiny, packages, make } of SETS) {
+    if ((o.tiny && tiny === undefined) || !word.includes(only.toLowerCase())) continue;
+    const set = await make(o);
+    if (set !== undefined) sets.push(set);
+    else unfetched ||= packages === true;
   }
-  const sets = [...directories, await sqlite(o)];
-  // A tiny run has gone through every kind by now; tests go through the making of the others.
-  if (!o.tiny) sets.push(await postgres(o), growingLog(o), random());
-  return sets.filter((set) => set !== undefined);
+  if (unfetched) o.say('releases of packages cannot be fetched, so the changes made of them are left out');
+  return sets;
 }

@@ -26,12 +26,12 @@ export const reduction: Bench = {
   },
 };
 
-async function measure({ tiny, say, dir }: BenchOptions): Promise<Measured[]> {
+async function measure({ tiny, say, dir, only = '', alone = false }: BenchOptions): Promise<Measured[]> {
   const scratch = await Workspace.open('bench', dir);
   try {
-    const rivals = rivalsHere(say);
+    const rivals = alone ? [] : rivalsHere(say);
     const results: Measured[] = [];
-    for (const set of await changeSets(preparation(scratch, tiny, say))) {
+    for (const set of await changeSets(preparation(scratch, tiny, say), only)) {
       const work = await Workspace.open('bench', dir);
       try {
         results.push(...(await measureSet(work, set, rivals, { say })));
