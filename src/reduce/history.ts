@@ -1,5 +1,6 @@
 import type { PayloadRange } from '../journal/journal.js';
 import { BlockMap } from './block-map.js';
+import { headEnd } from './chunking.js';
 import { Gone } from './gone.js';
 import { KeyHistory } from './key-history.js';
 import type { Outline } from './outline.js';
@@ -78,7 +79,7 @@ export class History {
 
   /** Learns of a record; one that is known already is passed over. */
   note(outline: Outline): void {
-    const { sequence, ends, tags } = outline;
+    const { sequence, ends, tags, headTag } = outline;
     if (sequence <= this.#through) return;
     this.#through = sequence;
     this.keys.note(outline);
@@ -86,8 +87,9 @@ export class History {
     let start = 0;
     for (let chunk = 0; chunk < ends.length; chunk++) {
       this.#chunks.add(tags[2 * chunk] as number, tags[2 * chunk + 1] as number, { sequence, offset: start, note: 0 });
-      start = ends[chunk] as number;
+      if (chunk < ends.length - 1) start = ends[chunk] as number;
     }
+    if (headTag !== undefined) this.#chunks.add(...headTag, { sequence, offset: start, note: 0 });
   }
 
   /** Passes over records up to this one, which nothing is to be found in; `content` as in KeyHistory. */
@@ -98,7 +100,7 @@ export class History {
   }
 
   /** The chunks of a record that older ones hold, neighbours made one, in order. */
-  copies({ sequence, ends, tags }: Outline): Found[] {
+  copies({ sequence, bytes, offset = 0, ends, tags, headTag }: Outline): Found[] {
     const found: Found[] = [];
     const entry: FollowedEntry = noEntry();
     let run: Found | undefined;
@@ -109,17 +111,22 @@ export class History {
       if (run !== undefined && this.#goesOn(run.range, low, high, entry)) {
         run.range.length += end - start;
       } else {
-        const position = this.#chunks.findEntry(low, high, entry);
-        run = position === undefined || !this.isUsable(position.sequence, sequence) ? undefined : copyOf(position);
-        if (run !== undefined) {
-          run.start = start;
-          run.range.length = end - start;
-          found.push(run);
-        }
+        run = this.#usable(this.#chunks.findEntry(low, high, entry), sequence, start, end - start);
+        if (run !== undefined) found.push(run);
       }
-      start = end;
+      if (chunk < ends.length - 1) start = end;
+    }
+    const end = headEnd(bytes, offset, start);
+    if (run === undefined && headTag !== undefined && end !== undefined) {
+      const head = this.#usable(this.#chunks.find(...headTag), sequence, start, end - start);
+      if (head !== undefined) found.push(head);
     }
     return found;
+  }
+
+  #usable(position: Position | undefined, before: number, start: number, length: number): Found | undefined {
+    if (position === undefined || !this.isUsable(position.sequence, before)) return undefined;
+    return { start, range: { sequence: position.sequence, offset: position.offset, length } };
   }
 
   /** Whether the chunk that was noted behind a run is this one. */
@@ -143,8 +150,4 @@ export class History {
   isUsable(sequence: number, from: number, to = sequence): boolean {
     return sequence >= this.#floor && to < from && (this.#gone.isEmpty || !this.#gone.has(sequence, to));
   }
-}
-
-function copyOf({ sequence, offset }: Position): Found {
-  return { start: 0, range: { sequence, offset, length: 0 } };
 }

@@ -16,14 +16,15 @@ import type { Outline } from './outline.js';
  *   outlines       one after the other (below)
  *
  * Outline: records passed over since the one before (varint), flags u8 (1 a key, 2 an offset, 4 one that was passed over
- * brought content), bytes varint, id of the key u64 and offset varint where flagged, chunks varint, then for each its
- * length varint, then for each its tag u64.
+ * brought content, 8 a tag without trailer), bytes varint, id of the key u64 and offset varint where flagged, chunks
+ * varint, then for each its length varint, then for each its tag u64, then the tag without trailer u64 where flagged.
  */
 
 const VERSION = 1;
 const HAS_KEY = 1;
 const HAS_OFFSET = 2;
 const CONTENT_PASSED = 4;
+const HAS_HEAD = 8;
 const CHUNKS_A_RECORD_MAX = 64 * 1024;
 
 /** Collects the outlines of one segment, in order. */
@@ -41,14 +42,15 @@ export class IndexWriter {
     this.#kept = first - 1;
   }
 
-  add({ sequence, bytes, key, offset, ends, tags }: Outline): void {
+  add({ sequence, bytes, key, offset, ends, tags, headTag }: Outline): void {
     this.through = sequence;
     if (key === undefined && ends.length === 0) {
       this.#contentPassed ||= bytes >= CONTENT_BYTES_MIN;
       return;
     }
     const passed = this.#contentPassed ? CONTENT_PASSED : 0;
-    const flags = (key === undefined ? 0 : HAS_KEY) | (offset === undefined ? 0 : HAS_OFFSET) | passed;
+    const head = headTag === undefined ? 0 : HAS_HEAD;
+    const flags = (key === undefined ? 0 : HAS_KEY) | (offset === undefined ? 0 : HAS_OFFSET) | passed | head;
     const writer = this.#outlines;
     writer
       .varint(sequence - this.#kept - 1)
@@ -63,6 +65,7 @@ export class IndexWriter {
       start = end;
     }
     for (const word of tags) writer.u32(word);
+    for (const word of headTag ?? []) writer.u32(word);
     this.#kept = sequence;
     this.#contentPassed = false;
     this.#count++;
@@ -115,6 +118,7 @@ function readOutlines(
     if ((flags & HAS_OFFSET) !== 0) outline.offset = reader.varint();
     const chunks = reader.varint(CHUNKS_A_RECORD_MAX);
     if (chunks > 0) readChunks(reader, chunks, outline);
+    if ((flags & HAS_HEAD) !== 0) outline.headTag = [reader.u32(), reader.u32()];
     return { outline, contentPassed: (flags & CONTENT_PASSED) !== 0 };
   });
   reader.end();

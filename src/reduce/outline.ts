@@ -1,5 +1,5 @@
 import { Chunker } from '../engine/chunker.js';
-import { CHUNK_BYTES_MIN } from './chunking.js';
+import { CHUNK_BYTES_MIN, headEnd } from './chunking.js';
 import { type KeyId, keyIdOf } from './key-history.js';
 
 /** What is remembered of a record's content, so that later content is found in it. */
@@ -13,6 +13,8 @@ export interface Outline {
   ends: Uint32Array;
   /** The tag of each chunk, low word then high word. */
   tags: Uint32Array;
+  /** The tag of the last chunk without its trailer (`headEnd`). */
+  headTag?: readonly [low: number, high: number];
 }
 
 interface Outlined {
@@ -32,6 +34,7 @@ export class Outliner {
   readonly #chunker: Chunker;
   readonly #cuts: Words = new Uint32Array(CUTS_AT_ONCE);
   readonly #tags = new BigUint64Array(CUTS_AT_ONCE);
+  readonly #range = new Uint32Array(2);
   readonly #tagWords: Words = new Uint32Array(this.#tags.buffer);
   #lastKey: { bytes: Buffer; id: KeyId } | undefined;
 
@@ -46,8 +49,16 @@ export class Outliner {
       bytes: payload.byteLength,
       ...(key === undefined ? {} : { key: this.#keyId(key) }),
       ...(offset === undefined ? {} : { offset }),
-      ...this.#chunks(payload),
+      ...this.#chunks(payload, offset ?? 0),
     };
+  }
+
+  #headTag(payload: Uint8Array, offset: number, start: number): Pick<Outline, 'headTag'> {
+    const end = headEnd(payload.byteLength, offset, start);
+    if (end === undefined) return {};
+    [this.#range[0], this.#range[1]] = [start, end];
+    this.#chunker.digestRanges(payload, this.#range, this.#tags);
+    return { headTag: [this.#tagWords[0] as number, this.#tagWords[1] as number] };
   }
 
   /** Tells outlines that were made with another secret. */
@@ -57,7 +68,7 @@ export class Outliner {
     return mark[0] as bigint;
   }
 
-  #chunks(payload: Uint8Array): Pick<Outline, 'ends' | 'tags'> {
+  #chunks(payload: Uint8Array, offset: number): Pick<Outline, 'ends' | 'tags' | 'headTag'> {
     if (payload.byteLength < CHUNK_BYTES_MIN) return { ends: NO_WORDS, tags: NO_WORDS };
     let [ends, tags]: [Words, Words] = [NO_WORDS, NO_WORDS];
     for (let at = 0; at < payload.byteLength; at = ends[ends.length - 1] as number) {
@@ -65,7 +76,7 @@ export class Outliner {
       ends = joined(ends, this.#cuts.subarray(0, count));
       tags = joined(tags, this.#tagWords.subarray(0, 2 * count));
     }
-    return { ends, tags };
+    return { ends, tags, ...this.#headTag(payload, offset, ends[ends.length - 2] ?? 0) };
   }
 
   /** Records in a row often have one key. */
