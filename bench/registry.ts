@@ -9,6 +9,7 @@ import { journalRandomRead } from './journal/random-reads.js';
 import { journalRead } from './journal/read.js';
 import { journalScrub } from './journal/scrub.js';
 import { loopback } from './loopback.js';
+import { reductionCodec } from './reduction/codec.js';
 import { reduction } from './reduction/reduction.js';
 import { tree } from './tree.js';
 
@@ -28,4 +29,5 @@ export const BENCHES: readonly Bench[] = [
   loopback,
   tree,
   reduction,
+  reductionCodec,
 ];

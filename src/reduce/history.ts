@@ -45,8 +45,9 @@ export class History {
     return this.#chunks.memoryBytes + this.#blocks.memoryBytes + this.keys.memoryBytes;
   }
 
-  get chunks(): number {
-    return this.#chunks.size;
+  /** What the index of chunks takes for each of them, in bytes. */
+  get chunkBytes(): number {
+    return this.#chunks.memoryBytes / Math.max(1, this.#chunks.size);
   }
 
   /** Nothing before `floor` is found from here on; it is as the peer says when a session begins, and rises in it. */

@@ -1,0 +1,160 @@
+import { randomFillSync } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { ownCapability } from '../../src/engine/capability.js';
+import { Journal, type JournalRecord } from '../../src/journal/journal.js';
+import { type CodecPlan, codecPlan } from '../../src/reduce/compression.js';
+import { Decoder } from '../../src/reduce/decoder.js';
+import { Encoder } from '../../src/reduce/encoder.js';
+import { History } from '../../src/reduce/history.js';
+import { Outliner } from '../../src/reduce/outline.js';
+import { PrefixBuilder } from '../../src/reduce/prefix.js';
+import { Primer } from '../../src/reduce/primer.js';
+import { Stages } from '../../src/reduce/stages.js';
+import type { Bench, BenchRow } from '../bench.js';
+import { Workspace } from '../kit/workspace.js';
+import { filesIn } from './directories.js';
+import { releaseOf } from './packages.js';
+
+/** How fast records become frame bodies, and records again: without queue, sockets and log, from one journal. */
+
+const PART_BYTES = 1024 * 1024;
+const RANDOM_BYTES = 64 * 1024 * 1024;
+const MB = 1e6;
+const OUTLINER = new Outliner(Buffer.alloc(32, 7));
+
+interface Keyed {
+  key: string;
+  offset: number;
+  payload: Buffer;
+}
+
+export const reductionCodec: Bench = {
+  name: 'reduction-codec',
+  describe: 'encoding and restoring alone: source bytes a second of elapsed and of processor time',
+  async run({ tiny, say, dir }) {
+    const releases = tiny ? [] : ['typescript@5.4.5', 'typescript@5.5.4'].map((name) => releaseOf(name));
+    const [before, after] = releases[0] === undefined || releases[1] === undefined ? [undefined, undefined] : releases;
+    if (!tiny && before === undefined) say('releases of packages cannot be fetched: a smaller tree stands in for them');
+    const old = await recordsOf(before ?? dirname(createRequire(import.meta.url).resolve('@types/node/package.json')));
+    const changed = after === undefined ? old.map(edited) : await recordsOf(after);
+    const work = await Workspace.open('bench', dir);
+    try {
+      const journal = await Journal.open({ dir: work.at('journal'), historyBytes: 8 * 1024 ** 3 });
+      const rows: BenchRow[] = [];
+      const history = new History();
+      const noise = randomRecords(tiny ? PART_BYTES : RANDOM_BYTES);
+      for (const [name, records] of [
+        ['first copy', old],
+        ['changed tree', changed],
+        ['data already known', changed],
+        ['random data', noise],
+      ] as const) {
+        rows.push(...(await measure(name, journal, history, records)));
+      }
+      await journal.close();
+      return rows;
+    } finally {
+      await work.close();
+    }
+  },
+};
+
+async function measure(
+  name: string,
+  journal: Journal,
+  history: History,
+  records: readonly Keyed[],
+): Promise<BenchRow[]> {
+  const held = journal.last;
+  for (const { key, offset, payload } of records) await journal.assign(payload, { key, offset });
+  await journal.flush();
+  const batches: JournalRecord[][] = [];
+  for await (const batch of journal.readBatches(held + 1)) batches.push(batch);
+  const plan = codecPlan({ codec: 'auto', level: 3 }, ownCapability());
+  const encoder = new Encoder({
+    plan,
+    stages: new Stages(),
+    ...startsOf(plan, journal, history, held),
+    known: { journal, history, outliner: OUTLINER },
+    floor: () => 1,
+  });
+  const bodies: Buffer[] = [];
+  const encoding = await timed(async () => {
+    // As a session does: the next batch is prepared while one is compressed.
+    let prepared = batches[0] === undefined ? undefined : encoder.prepare(batches[0]);
+    for (let index = 0; prepared !== undefined; index++) {
+      const ready = await prepared;
+      const next = batches[index + 1];
+      prepared = next === undefined ? undefined : encoder.prepare(next);
+      bodies.push(Buffer.concat(await encoder.finish(ready)));
+    }
+  });
+  encoder.close();
+  const decoder = new Decoder(new Stages(), {
+    async payloads(ranges, bytesMax) {
+      const builder = new PrefixBuilder(journal, bytesMax);
+      for (const range of ranges) await builder.add(range);
+      return builder.prefix.content;
+    },
+    parts: (ranges) => journal.readRanges(ranges),
+  });
+  let restored = 0;
+  const decoding = await timed(async () => {
+    for (const body of bodies)
+      for (const { payload } of (await decoder.decode(body)).records) restored += payload.byteLength;
+  });
+  decoder.close();
+  const bytes = records.reduce((sum, { payload }) => sum + payload.byteLength, 0);
+  if (restored !== bytes) throw new Error(`${name}: ${restored} of ${bytes} bytes came back`);
+  const wire = bodies.reduce((sum, body) => sum + body.byteLength, 0);
+  return [
+    { name, metric: 'source', value: bytes / MB, unit: 'MB' },
+    { name, metric: 'bodies', value: wire / MB, unit: 'MB' },
+    { name, metric: 'encode', value: bytes / MB / encoding.seconds, unit: 'MB/s' },
+    { name, metric: 'encode, per core', value: bytes / MB / encoding.cpuSeconds, unit: 'MB/s' },
+    { name, metric: 'restore', value: bytes / MB / decoding.seconds, unit: 'MB/s' },
+    { name, metric: 'restore, per core', value: bytes / MB / decoding.cpuSeconds, unit: 'MB/s' },
+    { name, metric: 'index a chunk', value: history.chunkBytes, unit: 'bytes' },
+  ];
+}
+
+function startsOf(plan: CodecPlan, journal: Journal, history: History, held: number): { starts?: Primer } {
+  if (plan.codec !== 'zstd') return {};
+  const { windowLog, level } = plan;
+  return { starts: new Primer({ journal, history, windowLog, level, held: () => held }) };
+}
+
+async function timed(work: () => Promise<void>): Promise<{ seconds: number; cpuSeconds: number }> {
+  const [begun, cpu] = [performance.now(), process.cpuUsage()];
+  await work();
+  const { user, system } = process.cpuUsage(cpu);
+  return { seconds: (performance.now() - begun) / 1000, cpuSeconds: (user + system) / 1e6 };
+}
+
+async function recordsOf(dir: string): Promise<Keyed[]> {
+  const records: Keyed[] = [];
+  for (const path of await filesIn(dir)) {
+    const content = await readFile(join(dir, path));
+    for (let offset = 0; offset === 0 || offset < content.byteLength; offset += PART_BYTES) {
+      records.push({ key: path, offset, payload: content.subarray(offset, offset + PART_BYTES) });
+    }
+  }
+  return records;
+}
+
+/** A little of it changed. */
+function edited({ payload, ...rest }: Keyed, index: number): Keyed {
+  const changed = Buffer.from(payload);
+  for (let at = index % 5000; at < changed.byteLength; at += 5000) changed[at] = (changed[at] ?? 0) ^ 0x15;
+  return { ...rest, payload: changed };
+}
+
+function randomRecords(bytes: number): Keyed[] {
+  return Array.from({ length: bytes / PART_BYTES }, (_, at) => ({
+    key: 'noise',
+    offset: at * PART_BYTES,
+    payload: randomFillSync(Buffer.alloc(PART_BYTES)),
+  }));
+}
