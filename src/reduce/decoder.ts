@@ -9,8 +9,13 @@ import { decodeRanges, type PrefixRange } from './prefix.js';
 import { restoreRecords } from './restore.js';
 import type { Stages } from './stages.js';
 
-/** Beginning a frame is work for both ends: so much of a window goes through one before the next begins, at least. */
-const FRAME_PART_MIN = 1 / 16;
+/**
+ * Beginning a frame is work: it takes credit for its prefix, and so much of a window for itself. There is credit for two
+ * windows, and each byte of a batch brings some.
+ */
+const FRAME_COST_PART = 1 / 64;
+const CREDIT_WINDOWS = 2;
+const CREDIT_A_BYTE = 16;
 
 /** The stream refers to records that this end no longer holds or cannot read. The sender is told, and does without. */
 export class HistoryLost extends Error {
@@ -47,13 +52,14 @@ export class Decoder {
   readonly #history: HistorySource;
   #zstd: ZstdDecoder | undefined;
   #closed = false;
-  /** Bytes of batches since a frame began. */
-  #sinceFrame = Number.POSITIVE_INFINITY;
+  /** For the beginning of frames, in bytes of prefixes. */
+  #credit: number;
 
   constructor(stages: Stages, history: HistorySource = NO_HISTORY, capability: Capability = ownCapability()) {
     this.#stages = stages;
     this.#history = history;
     this.capability = capability;
+    this.#credit = this.#creditMax;
   }
 
   /** What a body takes once it is decoded, as it says itself. */
@@ -71,7 +77,7 @@ export class Decoder {
     if (batchBytes > BATCH_BYTES_MAX)
       throw new ProtocolError(`a batch of ${batchBytes} bytes`, `at most ${BATCH_BYTES_MAX}`);
     const bytes = await this.#decode(codec, body.subarray(BODY_HEADER_BYTES), batchBytes);
-    this.#sinceFrame += batchBytes;
+    this.#credit = Math.min(this.#creditMax, this.#credit + CREDIT_A_BYTE * batchBytes);
     const batch = readBatch(bytes);
     if (batch.payloadBytes !== body.readUInt32LE(5))
       throw new ProtocolError(`${batch.payloadBytes} bytes of payload`, `${body.readUInt32LE(5)}, as its body says`);
@@ -84,7 +90,7 @@ export class Decoder {
   reset(): void {
     this.#zstd?.close();
     this.#zstd = undefined;
-    this.#sinceFrame = Number.POSITIVE_INFINITY;
+    this.#credit = this.#creditMax;
   }
 
   /** Frees the memory of the codec; what is under way fails. */
@@ -122,19 +128,22 @@ export class Decoder {
   async #begin(bytes: Buffer): Promise<Buffer> {
     const { ranges, rest } = decodeRanges(bytes);
     const { windowLogMax } = this.capability;
-    const least = 2 ** windowLogMax * FRAME_PART_MIN;
-    if (this.#sinceFrame < least) {
-      throw new ProtocolError(
-        `a frame after ${this.#sinceFrame} bytes of batches`,
-        `at least ${least} in the one before`,
-      );
-    }
-    this.#sinceFrame = 0;
     this.#zstd?.close();
     this.#zstd = undefined;
+    this.#spend(2 ** windowLogMax * FRAME_COST_PART);
     const prefix = ranges.length === 0 ? [] : await this.#history.payloads(ranges, 2 ** windowLogMax);
+    this.#spend(prefix.length);
     this.#zstd = await ZstdDecoder.open({ windowLogMax, prefix });
     return rest;
+  }
+
+  #spend(bytes: number): void {
+    this.#credit -= bytes;
+    if (this.#credit < 0) throw new ProtocolError('a frame so soon after another', 'more batches in the one before');
+  }
+
+  get #creditMax(): number {
+    return CREDIT_WINDOWS * 2 ** this.capability.windowLogMax;
   }
 
   async #decompress(bytes: Buffer, batchBytes: number): Promise<Buffer> {

@@ -4,7 +4,7 @@ import type { Journal, JournalRecord } from '../journal/journal.js';
 import { encodeBatch, NO_REFERENCES, type References } from './batch.js';
 import { bodyHeader, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST } from './body.js';
 import type { CodecPlan, ZstdPlan } from './compression.js';
-import { Finder } from './finder.js';
+import { Finder, type Plans } from './finder.js';
 import type { History } from './history.js';
 import type { Outline, Outliner } from './outline.js';
 import { encodeRanges, NO_PREFIX, type Prefix } from './prefix.js';
@@ -15,8 +15,11 @@ const LZ4_BYTES_MIN = 64;
 
 /** Says when a frame of zstd begins, and with what. */
 export interface FrameStarts {
-  /** What the frame begins with that these records are the first of; undefined when they go on in the one there is. */
-  next(records: readonly JournalRecord[]): Promise<Prefix | undefined>;
+  /**
+   * What the frame begins with that these records are the first of; undefined when they go on in the one there is. So many
+   * bytes of them are not copied.
+   */
+  next(records: readonly JournalRecord[], uncopied: number): Promise<Prefix | undefined>;
   /** So many bytes have gone into the frame. */
   streamed(bytes: number): void;
   /** Whether there is something that these records are likely to resemble, whatever they look like by themselves. */
@@ -89,14 +92,17 @@ export class Encoder {
     const { stages, known, floor, plan } = this.#options;
     const payloads = records.map(({ payload }) => payload);
     const payloadBytes = total(payloads);
-    const oldest = floor?.() ?? (records[records.length - 1]?.sequence ?? 0) + 1;
+    const last = records[records.length - 1]?.sequence ?? 0;
+    const oldest = floor?.() ?? last + 1;
     known?.history.release(oldest);
     const begun = performance.now();
     const outlines = this.#finder === undefined ? [] : records.map((record) => known?.outliner.of(record) as Outline);
-    const outlined = performance.now() - begun;
+    const plans = this.#plans(outlines, last);
+    const planned = performance.now() - begun;
+    const uncopied = plans === undefined ? payloadBytes : payloadBytes - plans.copied;
     const compress = plan.codec !== 'none' && (looksCompressible(payloads) || this.#starts.resemble(outlines));
-    const prefix = compress && plan.codec === 'zstd' ? await this.#starts.next(records) : undefined;
-    const { references, literalBytes } = await this.#refer(records, outlines, payloadBytes, outlined);
+    const prefix = compress && plan.codec === 'zstd' ? await this.#starts.next(records, uncopied) : undefined;
+    const { references, literalBytes } = await this.#refer(records, plans, payloadBytes, planned);
     const parts = encodeBatch(records, oldest, references);
     const batchBytes = total(parts);
     stages.add('batch', literalBytes, batchBytes);
@@ -125,20 +131,26 @@ export class Encoder {
     return this.#zstd?.memoryBytes ?? 0;
   }
 
+  #plans(outlines: readonly Outline[], last: number): Plans | undefined {
+    const { literalThrough = 0 } = this.#options;
+    return last <= literalThrough ? undefined : this.#finder?.plan(outlines);
+  }
+
   async #refer(
     records: readonly JournalRecord[],
-    outlines: readonly Outline[],
+    plans: Plans | undefined,
     payloadBytes: number,
-    outlined: number,
+    planned: number,
   ): Promise<{ references: References; literalBytes: number }> {
-    const { stages, literalThrough = 0 } = this.#options;
-    const finder = (records[0]?.sequence ?? 0) <= literalThrough ? undefined : this.#finder;
-    if (finder === undefined) return { references: NO_REFERENCES, literalBytes: payloadBytes };
-    const { references, bytes } = await finder.find(records, outlines);
-    const uncopied = payloadBytes - bytes.copied;
-    stages.add('copy', payloadBytes, uncopied, outlined);
-    stages.add('delta', uncopied, uncopied - bytes.matched, bytes.matching);
-    return { references, literalBytes: uncopied - bytes.matched };
+    const { stages } = this.#options;
+    if (plans === undefined || this.#finder === undefined)
+      return { references: NO_REFERENCES, literalBytes: payloadBytes };
+    const begun = performance.now();
+    const { references, copied, matched } = await this.#finder.find(records, plans);
+    const uncopied = payloadBytes - copied;
+    stages.add('copy', payloadBytes, uncopied, planned);
+    stages.add('delta', uncopied, uncopied - matched, performance.now() - begun);
+    return { references, literalBytes: uncopied - matched };
   }
 
   async #compress({ parts, batchBytes, payloadBytes, compress, prefix }: Prepared): Promise<Uint8Array[]> {

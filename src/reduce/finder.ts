@@ -1,8 +1,7 @@
-import { matchesOf } from '../engine/matches.js';
+import { type Match, matchesOf } from '../engine/matches.js';
 import { LonghaulError } from '../errors.js';
 import type { Journal, JournalRecord, PayloadRange } from '../journal/journal.js';
 import type { References } from './batch.js';
-import { CHUNK_BYTES_MIN } from './chunking.js';
 import type { Copy } from './content.js';
 import type { Found, History } from './history.js';
 import type { Outline } from './outline.js';
@@ -36,18 +35,23 @@ interface Gap {
 
 interface Plan {
   found: readonly Found[];
+  /** What lies between the chunks that were found. */
   gaps: readonly Gap[];
-  /** Shorter matches are left to the codec. */
-  matchMin: number;
+  outline: Outline;
 }
 
-export interface FoundBytes {
-  /** Of payloads, in chunks that history holds. */
+/** What is to be done with each record of a batch; undefined for what is sent as it is. */
+export interface Plans {
+  records: readonly (Plan | undefined)[];
+  /** Bytes in chunks that history holds. */
   copied: number;
-  /** And beside them in bases. */
+}
+
+export interface FoundReferences {
+  references: References;
+  /** Bytes that are in chunks that history holds, and beside them in bases. */
+  copied: number;
   matched: number;
-  /** Time in milliseconds that the comparing took. */
-  matching: number;
 }
 
 export class Finder {
@@ -58,68 +62,63 @@ export class Finder {
     private readonly isInReach: (outline: Outline) => boolean,
   ) {}
 
-  async find(
-    records: readonly JournalRecord[],
-    outlines: readonly Outline[],
-  ): Promise<{ references: References; bytes: FoundBytes }> {
-    const plans = outlines.map((outline) => this.#plan(outline));
-    const bytes = { copied: 0, matched: 0, matching: 0 };
-    const gaps = plans.flatMap((plan) => plan?.gaps ?? []);
-    const begun = performance.now();
+  /** Looks for chunks. */
+  plan(outlines: readonly Outline[]): Plans {
+    const records = outlines.map((outline) => this.#plan(outline));
+    const copied = records.reduce((sum, plan) => sum + (plan === undefined ? 0 : copiedBytes(plan)), 0);
+    return { records, copied };
+  }
+
+  /** Compares what lies between them. */
+  async find(records: readonly JournalRecord[], plans: Plans): Promise<FoundReferences> {
+    const gaps = plans.records.flatMap((plan) => plan?.gaps ?? []);
     const bases = gaps.length === 0 ? [] : await this.#read(gaps);
     const space = new BaseSpace();
-    let gap = 0;
-    const copies = plans.map((plan, index) => {
+    let matched = 0;
+    let next = 0;
+    const copies = plans.records.map((plan, index) => {
       if (plan === undefined) return undefined;
-      const parts: Copy[] = [];
-      let found = 0;
-      const takeFound = (before: number) => {
-        for (let next = plan.found[found]; next !== undefined && next.start < before; next = plan.found[++found]) {
-          const { length } = next.range;
-          parts.push({ start: next.start, from: space.add(next.range), length });
-          bytes.copied += length;
-        }
-      };
-      for (const { start, end, bases: ranges } of plan.gaps) {
-        takeFound(start);
-        const base = bases[gap++];
-        const { payload } = records[index] as JournalRecord;
-        const matches = base === undefined ? [] : matchesOf(base, payload.subarray(start, end), plan.matchMin);
-        if (matches.length === 0) continue;
-        const from = ranges.reduce((at, range) => Math.min(at, space.add(range)), Number.POSITIVE_INFINITY);
-        for (const match of matches) {
-          parts.push({ start: start + match.start, from: from + match.from, length: match.length });
-          bytes.matched += match.length;
-        }
+      const { payload } = records[index] as JournalRecord;
+      const row = new Row(space);
+      for (const gap of plan.gaps) {
+        const base = bases[next++];
+        if (base === undefined) continue;
+        const matches = matchesOf(base, payload.subarray(gap.start, gap.end), this.#matchMin(plan.outline));
+        for (const match of matches) matched += match.length;
+        row.takeUpTo(gap.start, plan.found);
+        row.match(gap, matches);
       }
-      takeFound(Number.POSITIVE_INFINITY);
-      return parts.length === 0 ? undefined : parts;
+      row.takeUpTo(Number.POSITIVE_INFINITY, plan.found);
+      return row.copies.length === 0 ? undefined : row.copies;
     });
-    bytes.matching = performance.now() - begun;
-    return { references: { bases: space.ranges, copies }, bytes };
+    return { references: { bases: space.ranges, copies }, copied: plans.copied, matched };
   }
 
   #plan(outline: Outline): Plan | undefined {
     const { bytes } = outline;
-    if (bytes < Math.min(CHUNK_BYTES_MIN, GAP_BYTES_MIN)) return undefined;
+    if (bytes < GAP_BYTES_MIN) return undefined;
     const found = this.history.copies(outline);
     const copied = found.reduce((sum, { range }) => sum + range.length, 0);
-    if (copied === bytes) return { found, gaps: [], matchMin: 0 };
+    if (copied === bytes) return { outline, found, gaps: [] };
     if (bytes <= PAGE_BYTES_MAX) {
       const bases = this.history.bases(outline, 0, bytes);
-      if (2 * lengthOf(bases) >= bytes) return { found: [], gaps: [{ start: 0, end: bytes, bases }], matchMin: 0 };
+      if (2 * lengthOf(bases) >= bytes) return { outline, found: [], gaps: [{ start: 0, end: bytes, bases }] };
     }
     const gaps = gapsOf(found, bytes).flatMap((gap) => this.#withBase(outline, gap));
-    if (found.length + gaps.length === 0) return undefined;
-    return { found, gaps, matchMin: this.isInReach(outline) ? MATCH_MIN_IN_REACH : MATCH_MIN };
+    return found.length + gaps.length === 0 ? undefined : { outline, found, gaps };
+  }
+
+  #matchMin(outline: Outline): number {
+    if (outline.bytes <= PAGE_BYTES_MAX) return 0;
+    return this.isInReach(outline) ? MATCH_MIN_IN_REACH : MATCH_MIN;
   }
 
   #withBase(outline: Outline, { start, end, before, after }: Between): Gap[] {
     if (end - start < GAP_BYTES_MIN) return [];
-    const inPlace = this.history.bases(outline, start, end - start);
-    if (inPlace.length > 0) return [{ start, end, bases: inPlace }];
     const between = baseBetween(before, after, end - start);
-    return between === undefined ? [] : [{ start, end, bases: [between] }];
+    if (between !== undefined) return [{ start, end, bases: [between] }];
+    const inPlace = this.history.bases(outline, start, end - start);
+    return inPlace.length === 0 ? [] : [{ start, end, bases: inPlace }];
   }
 
   /** The bases of each gap, end to end; undefined when they cannot be read. */
@@ -140,16 +139,40 @@ export class Finder {
   }
 }
 
+/** The copies of one record, in order. */
+class Row {
+  readonly copies: Copy[] = [];
+  #taken = 0;
+
+  constructor(private readonly space: BaseSpace) {}
+
+  /** Takes the chunks that were found before a place. */
+  takeUpTo(before: number, found: readonly Found[]): void {
+    for (let next = found[this.#taken]; next !== undefined && next.start < before; next = found[++this.#taken]) {
+      const { start, range } = next;
+      this.copies.push({ start, from: this.space.add([range]), length: range.length });
+    }
+  }
+
+  match({ start, bases }: Gap, matches: readonly Match[]): void {
+    if (matches.length === 0) return;
+    const from = this.space.add(bases);
+    for (const match of matches) {
+      this.copies.push({ start: start + match.start, from: from + match.from, length: match.length });
+    }
+  }
+}
+
 /** The bases of a batch, laid end to end in the order of their use. */
 class BaseSpace {
   readonly ranges: PayloadRange[] = [];
   #bytes = 0;
 
-  /** Where a base lies. */
-  add(range: PayloadRange): number {
+  /** Adds bases that belong together; returns where they start. */
+  add(ranges: readonly PayloadRange[]): number {
     const at = this.#bytes;
-    this.ranges.push(range);
-    this.#bytes += range.length;
+    this.ranges.push(...ranges);
+    this.#bytes += lengthOf(ranges);
     return at;
   }
 }
@@ -189,4 +212,9 @@ function baseBetween(before: Found | undefined, after: Found | undefined, bytes:
 
 function lengthOf(ranges: readonly PayloadRange[]): number {
   return ranges.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** A page is compared as a whole, whatever chunks of it were found. */
+function copiedBytes({ found }: Plan): number {
+  return found.reduce((sum, { range }) => sum + range.length, 0);
 }

@@ -37,6 +37,8 @@ const LATER_NEWEST_PART = 1 / 4;
 const STREAM_PART = 3 / 8;
 /** Another frame is begun when the former content of what comes, as far as this one cannot reach it, is at least that. */
 const WORTHWHILE_PART = 1 / 8;
+/** Less than this goes through a frame without a prefix, which takes both ends some tenths of a second. */
+const PRIME_BYTES_MIN = 32 * 1024;
 /** From this level on prefixes are small: what is done to find the best matches is done to all of the prefix first. */
 const SLOW_LEVEL = 10;
 const SLOW_PREFIX_PART = 1 / 8;
@@ -66,6 +68,10 @@ export class Primer {
   private readonly window: number;
   private readonly prefixBytesMax: number;
   private started = false;
+  /** A frame has begun with a prefix. */
+  private primed = false;
+  /** What has gone into frames before that. */
+  private unprimed = 0;
   /** What has gone into the stream since it was last looked for a better prefix. */
   private sinceLook = 0;
   /** What the frame can refer to without anything being done: its prefix, and the records from a number on. */
@@ -79,13 +85,17 @@ export class Primer {
   }
 
   /** What the frame begins with that these records are the first of; undefined when they go on in the one there is. */
-  async next(records: readonly JournalRecord[]): Promise<Prefix | undefined> {
-    const first = records[0]?.sequence ?? 0;
+  async next(records: readonly JournalRecord[], uncopied: number): Promise<Prefix | undefined> {
     const isFirst = !this.started;
     this.started = true;
-    if (!isFirst && this.sinceLook < this.window * STREAM_PART) return undefined;
+    this.unprimed += uncopied;
+    // What is copied needs no prefix, and a little that is not is not worth one.
+    if (!this.primed && this.unprimed < PRIME_BYTES_MIN) return isFirst ? NO_PREFIX : undefined;
+    if (this.primed && this.sinceLook < this.window * STREAM_PART) return undefined;
     this.sinceLook = 0;
-    const prefix = await this.look(records, isFirst);
+    const first = records[0]?.sequence ?? 0;
+    const prefix = await this.look(records, !this.primed);
+    this.primed = true;
     if (prefix === undefined) {
       // The window has moved on: the prefix is at its end, and so is what was sent before the look before this.
       this.prefix = [];
