@@ -3,12 +3,24 @@ import { expect, test } from 'vitest';
 import {
   encodeAck,
   encodeHello,
+  encodeMiss,
   encodeRefusal,
   encodeStart,
   encodeWelcome,
   FrameType,
+  LOST_RANGES_MAX,
 } from '../../src/channel/messages.js';
 import { VERDICTS } from '../../src/channel/verdict.js';
+import type { JournalRecord } from '../../src/index.js';
+import { MIB } from '../../src/options.js';
+import {
+  BASE_BYTES_MAX,
+  BASES_MAX,
+  BATCH_BYTES_MAX,
+  BATCH_PAYLOAD_BYTES_MAX,
+  BATCH_RECORDS_MAX,
+  encodeBatch,
+} from '../../src/reduce/batch.js';
 import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST } from '../../src/reduce/body.js';
 import { OperationKind } from '../../src/volume/operation.js';
 import { tables } from './tables.js';
@@ -94,10 +106,78 @@ test.each(Object.entries(LEAST))('the offsets of %s', (heading, body) => {
   expect(Number.parseInt(last?.offset ?? '', 10) + 1).toBe(body.byteLength);
 });
 
+test('the offsets of MISS', () => {
+  // What comes last is not there when nothing is said to be lost.
+  const { offset = '' } = table('MISS').at(-1) ?? {};
+  expect(Number.parseInt(offset, 10)).toBe(encodeMiss({ generation: 0, next: 1, lost: [] }).byteLength);
+});
+
 test('codecs and the head of a batch', () => {
-  const [codec, , batch] = table('BATCH');
+  const [codec, , , batch] = table('BATCH');
   expect(codec?.meaning).toBe(
     `${CODEC_NONE} as it is, ${CODEC_LZ4} LZ4, ${CODEC_ZSTD} zstd, ${CODEC_ZSTD_FIRST} zstd, the first of a frame`,
   );
   expect(Number(batch?.offset)).toBe(BODY_HEADER_BYTES);
+});
+
+function recordOf(fields: Partial<JournalRecord>): JournalRecord {
+  return { sequence: 1, epoch: 0, kind: 0, timestamp: 0, payload: Buffer.alloc(0), checksum: 0n, chain: 0n, ...fields };
+}
+
+const batchOf = (...records: JournalRecord[]): Buffer => Buffer.concat(encodeBatch(records, 1));
+const columns = table('The batch');
+const offsetOf = (name: string): number =>
+  Number.parseInt(columns.find(({ column }) => column === name)?.offset ?? '', 10);
+
+test('the columns of a batch', () => {
+  // Of a single record without key, offset, base or content, its epoch that of the first record without one.
+  const body = batchOf(recordOf({ kind: 77, timestamp: 5, chain: 0x1234n }));
+  expect(body.readBigUInt64LE(offsetOf('chain'))).toBe(0x1234n);
+  expect(body.readUInt8(offsetOf('behind'))).toBe(1);
+  expect(body.readUInt8(offsetOf('kinds'))).toBe(77);
+  expect(
+    columns
+      .map(({ column }) => column)
+      .slice(0, 8)
+      .join(' '),
+  ).toBe('first count chain behind flags kinds epochs times');
+});
+
+/** What a record's flags are behind another one, as their names in the table. */
+const SETS: [string, Partial<JournalRecord>, Partial<JournalRecord>][] = [
+  ['', {}, {}],
+  ['newEpoch', {}, { epoch: 1 }],
+  ['absoluteTime', {}, { timestamp: 2 ** 52 }],
+  ['key', { key: Buffer.from('a') }, { key: Buffer.from('b') }],
+  ['key sameKey', { key: Buffer.from('a') }, { key: Buffer.from('a') }],
+  ['offset', {}, { offset: 7 }],
+  ['offset wideOffset', {}, { offset: 8192 }],
+  ['offset absoluteOffset', {}, { offset: 2 ** 52 }],
+];
+
+test.each(SETS)('the flags of a record: %s', (names, before, record) => {
+  const [, flags] = batchOf(recordOf(before), recordOf({ ...record, sequence: 2 })).subarray(offsetOf('flags'));
+  expect(flags).toBe(flagsOf(names));
+});
+
+test('the flag of a record with references', () => {
+  const record = recordOf({ payload: Buffer.from('abc'), sequence: 2 });
+  const references = { bases: [{ sequence: 1, offset: 0, length: 3 }], copies: [[{ start: 0, from: 0, length: 3 }]] };
+  const flags = Buffer.concat(encodeBatch([record], 1, references))[offsetOf('flags')];
+  expect(flags).toBe(flagsOf('references newEpoch absoluteTime'));
+});
+
+function flagsOf(names: string): number {
+  const flags = table('The batch', 1);
+  const wanted = names.split(' ').filter((name) => name !== '');
+  return wanted.reduce((sum, wantedName) => sum + Number(flags.find(({ name }) => name === wantedName)?.flag), 0);
+}
+
+test('the bounds of a batch', () => {
+  expect(doc).toContain(`1 to ${BATCH_RECORDS_MAX} (\`BATCH_RECORDS_MAX\`)`);
+  expect(doc).toContain(`at most ${BASES_MAX} (\`BASES_MAX\`)`);
+  expect(doc).toContain(`${BASE_BYTES_MAX / MIB} MiB in all at most (\`BASE_BYTES_MAX\`)`);
+  expect(doc).toContain(`at most ${BATCH_PAYLOAD_BYTES_MAX / MIB} MiB (\`BATCH_PAYLOAD_BYTES_MAX\`)`);
+  expect(doc).toContain(`at most ${Math.floor(BATCH_BYTES_MAX / MIB)} MiB and a little (\`BATCH_BYTES_MAX\`)`);
+  expect(doc).toContain(`at most ${LOST_RANGES_MAX} (\`LOST_RANGES_MAX\`)`);
 });
