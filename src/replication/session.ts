@@ -39,10 +39,21 @@ import type { ReceiveLog } from './receive-log.js';
 /** Records taken off the wire that are not durable yet; beyond this the socket is left unread. */
 const UNLOGGED_BYTES_MAX = 16 * 1024 * 1024;
 
+/** What a session needs of its connection, and what others that have the session do with it. */
+export type SessionConnection = Pick<
+  Connection,
+  'send' | 'sendControl' | 'established' | 'end' | 'destroy' | 'roundTripMs'
+>;
+
+type SessionLog = Pick<
+  ReceiveLog,
+  'begin' | 'append' | 'holdHistory' | 'logged' | 'applied' | 'chain' | 'volume' | 'historyBytes' | 'holdsContent'
+>;
+
 export interface SessionHost {
   readonly node: string;
   readonly adopt: boolean;
-  readonly log: ReceiveLog;
+  readonly log: SessionLog;
   readonly decoder: Decoder;
   /** Makes this the receiver's one session; refuses when another node has it. */
   claim(session: Session, node: string): Promise<void>;
@@ -63,7 +74,7 @@ type State = 'new' | 'greeted' | 'streaming';
 export class Session {
   node: string | undefined;
 
-  readonly connection: Connection;
+  readonly connection: SessionConnection;
   readonly #host: SessionHost;
   #state: State = 'new';
   #hello: Hello | undefined;
@@ -78,7 +89,7 @@ export class Session {
   /** Records of history that a batch of this generation was lost for; no further one of it is taken then. */
   #lost: PrefixRange[] | undefined;
 
-  constructor(connection: Connection, host: SessionHost) {
+  constructor(connection: SessionConnection, host: SessionHost) {
     this.connection = connection;
     this.#host = host;
   }
