@@ -1,13 +1,29 @@
-import type { Run } from './run.js';
+import type { Random } from '../../../fuzz/random.js';
+import type { MemoryJournal } from './memory-journal.js';
 
 /** What happens to a run, and how many batches there are between two of a kind, about. */
+
+/** A run, as far as something happens to it. */
+export interface Stricken {
+  readonly random: Random;
+  readonly sender: MemoryJournal;
+  readonly receiver: MemoryJournal;
+  /** What the sender knows to be logged. */
+  readonly acked: number;
+  /** Ends the session; then something may happen before the next one. */
+  cut(then?: (run: Stricken) => void | Promise<void>): void;
+  restartSender(): Promise<void>;
+  restartReceiver(meanwhile?: () => void): Promise<void>;
+  copyReceiver(): void;
+  restoreReceiver(): Promise<void>;
+}
 
 export interface Happening {
   name: string;
   every: number;
   /** It takes something away from the peers' histories: not in a calm run. */
   isFault: boolean;
-  happen: (run: Run) => void;
+  happen: (run: Stricken) => void;
 }
 
 /** Faults are put among so many of the newest records, or anywhere. */
@@ -58,7 +74,7 @@ export const HAPPENINGS: readonly Happening[] = [
   },
 ];
 
-function spoil(run: Run, how: 'unreadable' | 'flipped'): void {
+function spoil(run: Stricken, how: 'unreadable' | 'flipped'): void {
   const { receiver } = run;
   if (receiver.last < receiver.first) return;
   const from = place(run, receiver.first, receiver.last);
@@ -66,12 +82,12 @@ function spoil(run: Run, how: 'unreadable' | 'flipped'): void {
 }
 
 /** A record of the sender that no session will start from. */
-function passed({ sender, random, acked }: Run): number {
+function passed({ sender, random, acked }: Stricken): number {
   const near = random.chance(1 / 2) ? Math.max(sender.first, acked - NEAR_RECORDS) : sender.first;
   return random.between(near, Math.max(near, acked));
 }
 
-function place({ random }: Run, first: number, last: number): number {
+function place({ random }: Stricken, first: number, last: number): number {
   const near = random.chance(1 / 2) ? Math.max(first, last - NEAR_RECORDS) : first;
   return random.between(near, last);
 }

@@ -2,7 +2,7 @@ import { Random } from '../../../fuzz/random.js';
 import { FrameType } from '../../../src/channel/messages.js';
 import { ConnectionLostError } from '../../../src/errors.js';
 import type { CodecPlan } from '../../../src/reduce/compression.js';
-import { HAPPENINGS } from './events.js';
+import { HAPPENINGS, type Stricken } from './events.js';
 import { MemoryJournal } from './memory-journal.js';
 import type { MemorySegments } from './memory-segments.js';
 import { ReceivingEnd } from './receiving-end.js';
@@ -46,7 +46,7 @@ const BATCHES_A_LEAD = 500;
 /** Nothing was logged for so long, though nothing is in the way. */
 const STUCK_MS = 60_000;
 
-export class Run {
+export class Run implements Stricken {
   readonly tally = new Tally();
   readonly random: Random;
   readonly sender: MemoryJournal;
@@ -103,7 +103,6 @@ export class Run {
     this.#hold();
   }
 
-  /** What the sender knows to be logged. */
   get acked(): number {
     return this.#sending.acked;
   }
@@ -123,8 +122,7 @@ export class Run {
     return this.tally;
   }
 
-  /** Ends the session; then something may happen before the next one. */
-  cut(then: (run: Run) => void | Promise<void> = () => {}): void {
+  cut(then: (run: Stricken) => void | Promise<void> = () => {}): void {
     this.#between.push(() => then(this));
     this.#wire?.cut(new ConnectionLostError('the other end', 'it was cut'));
   }
