@@ -24,8 +24,8 @@ export interface Reduction {
 }
 
 export interface OutflowOptions {
-  journal: Journal;
-  connection: Connection;
+  journal: Pick<Journal, 'readBatches' | 'readRanges' | 'reachingBack' | 'first'>;
+  connection: Pick<Connection, 'generation' | 'send'>;
   reduction: Reduction;
   plan: CodecPlan;
   /** What the peer holds; it is the link's, and outlives the session. */

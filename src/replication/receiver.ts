@@ -292,7 +292,7 @@ export class Receiver {
     });
     this.#traffic.attach(connection);
     this.#connected.add(session);
-    void connection.closed.then((problem) => this.#onClosed(session, decoder, problem));
+    void connection.closed.then((problem) => this.#onClosed(session, connection, decoder, problem));
   }
 
   /** One sender at a time; a new connection of the same one takes the place of its old, half-dead one. */
@@ -324,8 +324,8 @@ export class Receiver {
     this.#finished.clear();
   }
 
-  #onClosed(session: Session, decoder: Decoder, problem: LonghaulError | undefined): void {
-    this.#traffic.detach(session.connection);
+  #onClosed(session: Session, connection: Connection, decoder: Decoder, problem: LonghaulError | undefined): void {
+    this.#traffic.detach(connection);
     this.#connected.delete(session);
     this.#leaving.add(session);
     void session.idle().then(() => {

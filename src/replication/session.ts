@@ -39,10 +39,21 @@ import type { ReceiveLog } from './receive-log.js';
 /** Records taken off the wire that are not durable yet; beyond this the socket is left unread. */
 const UNLOGGED_BYTES_MAX = 16 * 1024 * 1024;
 
+/** What a session needs of its connection, and what others that have the session do with it. */
+export type SessionConnection = Pick<
+  Connection,
+  'send' | 'sendControl' | 'established' | 'end' | 'destroy' | 'roundTripMs'
+>;
+
+type SessionLog = Pick<
+  ReceiveLog,
+  'begin' | 'append' | 'holdHistory' | 'logged' | 'applied' | 'chain' | 'volume' | 'historyBytes' | 'holdsContent'
+>;
+
 export interface SessionHost {
   readonly node: string;
   readonly adopt: boolean;
-  readonly log: ReceiveLog;
+  readonly log: SessionLog;
   readonly decoder: Decoder;
   /** Makes this the receiver's one session; refuses when another node has it. */
   claim(session: Session, node: string): Promise<void>;
@@ -63,7 +74,7 @@ type State = 'new' | 'greeted' | 'streaming';
 export class Session {
   node: string | undefined;
 
-  readonly connection: Connection;
+  readonly connection: SessionConnection;
   readonly #host: SessionHost;
   #state: State = 'new';
   #hello: Hello | undefined;
@@ -78,7 +89,7 @@ export class Session {
   /** Records of history that a batch of this generation was lost for; no further one of it is taken then. */
   #lost: PrefixRange[] | undefined;
 
-  constructor(connection: Connection, host: SessionHost) {
+  constructor(connection: SessionConnection, host: SessionHost) {
     this.connection = connection;
     this.#host = host;
   }
@@ -200,19 +211,25 @@ export class Session {
     try {
       batch = await this.#host.decoder.decode(body);
     } catch (error) {
-      done();
-      if (error instanceof HistoryLost) return this.#miss(error.ranges);
-      throw error;
+      return this.#onUndecoded(error, done);
     }
     const payloadBytes = batch.records.reduce((sum, record) => sum + record.payload.byteLength, 0);
-    const logged = this.#host.log.append(batch).finally(done);
-    logged.then(
+    const logged = this.#host.log.append(batch).then(
       () => {
         this.#host.onBatch(batch.records.length, payloadBytes);
         this.acknowledge();
       },
       (error: unknown) => this.#onUnlogged(batch, error),
     );
+    void logged.finally(done);
+  }
+
+  async #onUndecoded(error: unknown, done: () => void): Promise<void> {
+    if (error instanceof HistoryLost) this.#miss(error.ranges);
+    done();
+    // What it refers to may be in a batch before it that is lost itself: then it is asked for together with that.
+    await this.idle();
+    if (this.#lost === undefined) throw error;
   }
 
   /** Whether batches of a generation are taken; the first one of the next ends the wait for it. */
@@ -228,12 +245,12 @@ export class Session {
   }
 
   #onUnlogged(batch: RestoredBatch, error: unknown): void {
-    // Behind a batch that was lost the next ones do not follow.
-    if (this.#lost !== undefined) return;
     if (error instanceof ChainMismatchError && batch.bases.length > 0) {
       this.#miss(merged(batch.bases.map(({ sequence }) => ({ from: sequence, to: sequence }))));
       return;
     }
+    // Behind a batch that was lost the next ones do not follow.
+    if (this.#lost !== undefined) return;
     const failure = error instanceof LonghaulError ? error : new StorageError('receiving', 'the receive log', error);
     if (failure instanceof DiskFullError || failure instanceof JournalBrokenError) this.#host.onFailure(failure);
     this.refuse(failure);
@@ -242,6 +259,11 @@ export class Session {
 
   /** Asks for what is not logged, in a new generation, once everything that was restored is logged. */
   #miss(ranges: readonly PrefixRange[]): void {
+    if (this.#lost !== undefined) {
+      // A batch before the one that was found lost is lost as well.
+      this.#lost = merged([...this.#lost, ...ranges]);
+      return;
+    }
     this.#host.onMiss();
     this.#lost = [...ranges];
     void this.idle().then(() => {
