@@ -27,10 +27,14 @@ export async function syncDirectory(path: string | Buffer): Promise<void> {
 }
 
 /** Writes a file beside its place, syncs it, renames it over the old one and syncs the directory. */
-export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+export async function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  { mode }: { mode?: number } = {},
+): Promise<void> {
   const aside = `${path}.new`;
   try {
-    const handle = await open(aside, 'w');
+    const handle = await open(aside, 'w', mode);
     try {
       await handle.writeFile(content);
       await handle.sync();

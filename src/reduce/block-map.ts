@@ -1,7 +1,8 @@
 import type { PayloadRange } from '../journal/journal.js';
 import type { KeyId } from './key-history.js';
 import type { Outline } from './outline.js';
-import { type Position, PositionTable } from './position-table.js';
+import { PositionIndex } from './position-index.js';
+import type { Position } from './position-table.js';
 
 /** Where history holds what was last written to each block of each key: what a write in the same place resembles. */
 
@@ -13,10 +14,10 @@ const UNITS = BLOCK_BYTES / UNIT_BYTES;
 const UINT32_RANGE = 2 ** 32;
 
 export class BlockMap {
-  readonly #table: PositionTable;
+  readonly #table: PositionIndex;
 
   constructor(blocksMax: number) {
-    this.#table = new PositionTable(blocksMax);
+    this.#table = new PositionIndex(blocksMax);
   }
 
   get memoryBytes(): number {
@@ -52,10 +53,11 @@ export class BlockMap {
       const [low, high] = tagOf(words, block);
       const position = this.#table.find(low, high);
       if (position === undefined || !usable(position.sequence)) continue;
-      const length = covers(position) * UNIT_BYTES;
+      const part = partOf(position, offset - block * BLOCK_BYTES, end - block * BLOCK_BYTES);
+      if (part === undefined) continue;
       const last = found[found.length - 1];
-      if (last?.sequence === position.sequence && last.offset + last.length === position.offset) last.length += length;
-      else found.push({ sequence: position.sequence, offset: position.offset, length });
+      if (last?.sequence === part.sequence && last.offset + last.length === part.offset) last.length += part.length;
+      else found.push(part);
     }
     return found;
   }
@@ -64,9 +66,22 @@ export class BlockMap {
     this.#table.dropBefore(sequence);
   }
 
+  dropFrom(sequence: number): void {
+    this.#table.dropFrom(sequence);
+  }
+
   clear(): void {
     this.#table.clear();
   }
+}
+
+/** What a record has of a block between two places in it, in whole units. */
+function partOf({ sequence, offset, note }: Position, start: number, end: number): PayloadRange | undefined {
+  const [first, last] = [note >>> 4, (note & 15) + 1];
+  const from = Math.max(first, Math.floor(Math.max(0, start) / UNIT_BYTES));
+  const to = Math.min(last, Math.ceil(Math.min(BLOCK_BYTES, end) / UNIT_BYTES));
+  if (to <= from) return undefined;
+  return { sequence, offset: offset + (from - first) * UNIT_BYTES, length: (to - from) * UNIT_BYTES };
 }
 
 /** In units. */

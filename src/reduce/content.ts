@@ -24,6 +24,11 @@ export interface Copy {
   length: number;
 }
 
+/** A payload is made of at most so many copies: reading them one by one takes the receiver its time. */
+export function copiesMax(payloadBytes: number): number {
+  return 8 + Math.floor(payloadBytes / 8);
+}
+
 /** Shorter stretches are put together before they are handed on. */
 const GATHER_BYTES = 4096;
 
@@ -85,6 +90,7 @@ export class ContentReader {
   /** Calls back for each part of the next record, in order: literals, and stretches of the bases. */
   stretches(payloadBytes: number, literal: (bytes: Buffer) => void, copy: (from: number, bytes: number) => void): void {
     const { reader } = this;
+    let copies = copiesMax(payloadBytes);
     for (let left = payloadBytes; left > 0; ) {
       const head = reader.varint();
       const literals = Math.floor(head / 2);
@@ -100,6 +106,7 @@ export class ContentReader {
       }
       const from = this.#expected + distance;
       if (from < 0) throw new ProtocolError(`a copy from ${from}`, 'a part of a base');
+      if (copies-- === 0) throw new ProtocolError('copies without end', `at most ${copiesMax(payloadBytes)}`);
       copy(from, length);
       this.#expected = from + length;
       left -= length;

@@ -46,8 +46,8 @@ export interface EncoderOptions {
   known?: Known;
   /** The oldest record that may be referred to from here on; asked before each batch. Default: none may be. */
   floor?: () => number;
-  /** Records up to this one are sent without references. */
-  literalThrough?: number;
+  /** The first batch is sent without references. */
+  literalFirst?: boolean;
 }
 
 /** A batch that still has to go through its codec. */
@@ -71,9 +71,12 @@ export class Encoder {
   readonly #finder: Finder | undefined;
   #zstd: ZstdEncoder | undefined;
   #closed = false;
+  /** The next batch is sent without references. */
+  #literal: boolean;
 
   constructor(options: EncoderOptions) {
     this.#options = options;
+    this.#literal = options.literalFirst ?? false;
     const starts = options.starts ?? oneFrame();
     this.#starts = starts;
     const { known, plan } = options;
@@ -90,6 +93,8 @@ export class Encoder {
   /** Looks for what the peer has of a batch. Batches are prepared one after another. */
   async prepare(records: readonly JournalRecord[]): Promise<Prepared> {
     const { stages, known, floor, plan } = this.#options;
+    const literal = this.#literal;
+    this.#literal = false;
     const payloads = records.map(({ payload }) => payload);
     const payloadBytes = total(payloads);
     const last = records[records.length - 1]?.sequence ?? 0;
@@ -97,11 +102,12 @@ export class Encoder {
     known?.history.release(oldest);
     const begun = performance.now();
     const outlines = this.#finder === undefined ? [] : records.map((record) => known?.outliner.of(record) as Outline);
-    const plans = this.#plans(outlines, last);
+    const plans = literal ? undefined : this.#finder?.plan(outlines);
     const planned = performance.now() - begun;
     const uncopied = plans === undefined ? payloadBytes : payloadBytes - plans.copied;
     const compress = plan.codec !== 'none' && (looksCompressible(payloads) || this.#starts.resemble(outlines));
-    const prefix = compress && plan.codec === 'zstd' ? await this.#starts.next(records, uncopied) : undefined;
+    const primed = compress && plan.codec === 'zstd' && !literal;
+    const prefix = primed ? await this.#starts.next(records, uncopied) : undefined;
     const { references, literalBytes } = await this.#refer(records, plans, payloadBytes, planned);
     const parts = encodeBatch(records, oldest, references);
     const batchBytes = total(parts);
@@ -129,11 +135,6 @@ export class Encoder {
   /** Of the codec, in bytes. */
   get memoryBytes(): number {
     return this.#zstd?.memoryBytes ?? 0;
-  }
-
-  #plans(outlines: readonly Outline[], last: number): Plans | undefined {
-    const { literalThrough = 0 } = this.#options;
-    return last <= literalThrough ? undefined : this.#finder?.plan(outlines);
   }
 
   async #refer(

@@ -1,8 +1,8 @@
 import { type Match, matchesOf } from '../engine/matches.js';
 import { LonghaulError } from '../errors.js';
 import type { Journal, JournalRecord, PayloadRange } from '../journal/journal.js';
-import type { References } from './batch.js';
-import type { Copy } from './content.js';
+import { BASE_BYTES_MAX, BASES_MAX, BATCH_PAYLOAD_BYTES_MAX, type References } from './batch.js';
+import { type Copy, copiesMax } from './content.js';
 import type { Found, History } from './history.js';
 import type { Outline } from './outline.js';
 
@@ -84,9 +84,8 @@ export class Finder {
         const base = bases[next++];
         if (base === undefined) continue;
         const matches = matchesOf(base, payload.subarray(gap.start, gap.end), this.#matchMin(plan.outline));
-        for (const match of matches) matched += match.length;
         row.takeUpTo(gap.start, plan.found);
-        row.match(gap, matches);
+        matched += row.match(gap, matches);
       }
       row.takeUpTo(Number.POSITIVE_INFINITY, plan.found);
       return row.copies.length === 0 ? undefined : row.copies;
@@ -154,12 +153,16 @@ class Row {
     }
   }
 
-  match({ start, bases }: Gap, matches: readonly Match[]): void {
-    if (matches.length === 0) return;
+  /** Takes what a gap has in common with its bases, within the bounds of a batch; returns how many bytes that are. */
+  match({ start, end, bases }: Gap, matches: readonly Match[]): number {
+    if (matches.length === 0 || matches.length > copiesMax(end - start) || !this.space.hasRoom(bases)) return 0;
     const from = this.space.add(bases);
+    let bytes = 0;
     for (const match of matches) {
       this.copies.push({ start: start + match.start, from: from + match.from, length: match.length });
+      bytes += match.length;
     }
+    return bytes;
   }
 }
 
@@ -167,6 +170,12 @@ class Row {
 class BaseSpace {
   readonly ranges: PayloadRange[] = [];
   #bytes = 0;
+
+  /** What chunks need is left aside: they are never longer than the payloads of the batch. */
+  hasRoom(ranges: readonly PayloadRange[]): boolean {
+    const bytes = this.#bytes + lengthOf(ranges);
+    return bytes <= BASE_BYTES_MAX - BATCH_PAYLOAD_BYTES_MAX && this.ranges.length + ranges.length <= BASES_MAX / 2;
+  }
 
   /** Adds bases that belong together; returns where they start. */
   add(ranges: readonly PayloadRange[]): number {

@@ -4,7 +4,8 @@ import { headEnd } from './chunking.js';
 import { Gone } from './gone.js';
 import { KeyHistory } from './key-history.js';
 import type { Outline } from './outline.js';
-import { type FollowedEntry, noEntry, type Position, PositionTable } from './position-table.js';
+import { PositionIndex } from './position-index.js';
+import type { Position } from './position-table.js';
 import type { PrefixRange } from './prefix.js';
 
 /**
@@ -26,7 +27,7 @@ export interface Found {
 export class History {
   readonly keys = new KeyHistory();
   readonly #gone = new Gone();
-  readonly #chunks = new PositionTable(CHUNKS_MAX);
+  readonly #chunks = new PositionIndex(CHUNKS_MAX);
   readonly #blocks = new BlockMap(BLOCKS_MAX);
   #through = 0;
   #floor = 1;
@@ -56,6 +57,15 @@ export class History {
     this.#floor = floor;
     this.#chunks.dropBefore(floor);
     this.#blocks.dropBefore(floor);
+  }
+
+  /** Forgets the records from this one on, which are about to be told again. */
+  rewind(from: number): void {
+    if (from > this.#through) return;
+    this.#through = from - 1;
+    this.#chunks.dropFrom(from);
+    this.#blocks.dropFrom(from);
+    this.keys.dropFrom(from);
   }
 
   /** The peer cannot read these records. */
@@ -103,16 +113,16 @@ export class History {
   /** The chunks of a record that older ones hold, neighbours made one, in order. */
   copies({ sequence, bytes, offset = 0, ends, tags, headTag }: Outline): Found[] {
     const found: Found[] = [];
-    const entry: FollowedEntry = noEntry();
     let run: Found | undefined;
     let start = 0;
     for (let chunk = 0; chunk < ends.length; chunk++) {
       const end = ends[chunk] as number;
       const [low, high] = [tags[2 * chunk] as number, tags[2 * chunk + 1] as number];
-      if (run !== undefined && this.#goesOn(run.range, low, high, entry)) {
-        run.range.length += end - start;
+      const copy = this.#usable(this.#chunks.find(low, high), sequence, start, end - start);
+      if (run !== undefined && copy !== undefined && goesOn(run.range, copy.range)) {
+        run.range.length += copy.range.length;
       } else {
-        run = this.#usable(this.#chunks.findEntry(low, high, entry), sequence, start, end - start);
+        run = copy;
         if (run !== undefined) found.push(run);
       }
       if (chunk < ends.length - 1) start = end;
@@ -128,11 +138,6 @@ export class History {
   #usable(position: Position | undefined, before: number, start: number, length: number): Found | undefined {
     if (position === undefined || !this.isUsable(position.sequence, before)) return undefined;
     return { start, range: { sequence: position.sequence, offset: position.offset, length } };
-  }
-
-  /** Whether the chunk that was noted behind a run is this one. */
-  #goesOn({ sequence, offset, length }: PayloadRange, low: number, high: number, entry: FollowedEntry): boolean {
-    return this.#chunks.following(low, high, sequence, offset + length, entry) !== undefined;
   }
 
   /** What was last written where a record goes. */
@@ -151,4 +156,8 @@ export class History {
   isUsable(sequence: number, from: number, to = sequence): boolean {
     return sequence >= this.#floor && to < from && (this.#gone.isEmpty || !this.#gone.has(sequence, to));
   }
+}
+
+function goesOn(run: PayloadRange, next: PayloadRange): boolean {
+  return next.sequence === run.sequence && next.offset === run.offset + run.length;
 }

@@ -71,6 +71,11 @@ export class IndexWriter {
     this.#count++;
   }
 
+  /** So far. */
+  get bytes(): number {
+    return this.#outlines.length;
+  }
+
   take(mark: bigint): Buffer {
     const outlines = this.#outlines.take();
     const head = new ByteWriter(64).u8(VERSION).u64(mark).varint(this.first).varint(this.through).varint(this.#count);

@@ -12,6 +12,9 @@ import type { Outline, Outliner } from './outline.js';
 /** Without an index of theirs, so much of the newest segments is read again. */
 const SCAN_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 
+/** A segment whose index would be larger has none, and is read again after a start. */
+const INDEX_BYTES_MAX = 48 * 1024 * 1024;
+
 type IndexedJournal = Pick<
   Journal,
   'readBatches' | 'sealedSegments' | 'readSide' | 'writeSide' | 'reachingBack' | 'first' | 'last'
@@ -46,15 +49,18 @@ export class Indexer {
   /** Takes the outlines of records that follow each other, of whichever peer is ahead. */
   note(outlines: readonly Outline[]): void {
     let end = this.#sealedAt();
+    let starts: Set<number> | undefined;
     for (const outline of outlines) {
       const { sequence } = outline;
       if (this.#open !== undefined && sequence <= this.#open.through) continue;
       if (sequence - 1 === end) this.#write();
       if (sequence - 1 !== this.#open?.through) {
-        this.#open = this.#startsSegment(sequence) ? new IndexWriter(sequence) : undefined;
+        starts ??= this.#segmentStarts();
+        this.#open = starts.has(sequence) ? new IndexWriter(sequence) : undefined;
         end = this.#sealedAt();
       }
       this.#open?.add(outline);
+      if (this.#open !== undefined && this.#open.bytes > INDEX_BYTES_MAX) this.#open = undefined;
     }
     if (this.#open?.through === end) this.#write();
   }
@@ -72,10 +78,11 @@ export class Indexer {
       : this.journal.sealedSegments().find((sealed) => sealed.first === first)?.last;
   }
 
-  #startsSegment(sequence: number): boolean {
+  /** The first records of all segments, the open one included. */
+  #segmentStarts(): Set<number> {
     const sealed = this.journal.sealedSegments();
     const open = (sealed[sealed.length - 1]?.last ?? this.journal.first - 1) + 1;
-    return sequence === open || sealed.some(({ first }) => first === sequence);
+    return new Set([...sealed.map(({ first }) => first), open]);
   }
 
   /** In the background: an index that is not written is missed at the next start, and made again. */

@@ -81,6 +81,20 @@ export class KeyHistory {
     return complete.find((run) => run !== undefined && isUsable(run));
   }
 
+  /** Forgets the records from this one on. What a key held before is known again if it was complete. */
+  dropFrom(sequence: number): void {
+    this.through = Math.min(this.through, sequence - 1);
+    this.newest = -1;
+    for (const keys of [this.young, this.old]) {
+      for (const [key, held] of keys) {
+        if (held.now.to < sequence) continue;
+        const { before } = held;
+        if (before === undefined || before.to >= sequence) keys.delete(key);
+        else keys.set(key, { now: before, before: undefined });
+      }
+    }
+  }
+
   /** About what the entries take. */
   get memoryBytes(): number {
     return (this.young.size + this.old.size) * KEY_BYTES;

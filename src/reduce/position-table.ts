@@ -13,7 +13,7 @@ export interface Position {
 const ENTRY_WORDS = 4;
 const OFFSET_BITS = 24;
 const OFFSET_MASK = 2 ** OFFSET_BITS - 1;
-const CAPACITY_MIN = 1024;
+const CAPACITY_MIN = 64;
 /** With slots for a quarter more than there are entries, and growth by an eighth, an entry takes 24 bytes at most. */
 const SLOTS_PER_ENTRY = 1.25;
 const GROWTH = 1.125;
@@ -23,7 +23,7 @@ const UINT32_RANGE = 2 ** 32;
 /**
  * Entries lie in a ring in the order in which they came, which is that of their records, so that what has left history is
  * let go from its end; a table of slots with open addressing finds the newest entry of a tag. At most 24 bytes an entry
- * beyond the first 1,024.
+ * beyond the first 64.
  */
 export class PositionTable {
   readonly #entriesMax: number;
@@ -72,25 +72,18 @@ export class PositionTable {
     return index === NONE ? undefined : this.#position(index);
   }
 
-  /** The place that was noted right behind one of the same record, if it has this tag and lies where that one ends. */
-  following(low: number, high: number, sequence: number, offset: number, from: FollowedEntry): Position | undefined {
-    const behind = from.index === NONE ? NONE : this.#next(from.index);
-    if (behind === NONE || !this.#has(behind, low, high)) return undefined;
-    const position = this.#position(behind);
-    if (position.sequence !== sequence || position.offset !== offset) return undefined;
-    from.index = behind;
-    return position;
-  }
-
-  /** Like `find`, and remembers in `found` which entry it was, for `following`. */
-  findEntry(low: number, high: number, found: FollowedEntry): Position | undefined {
-    found.index = this.#slots[this.#slotOf(low, high)] as number;
-    return found.index === NONE ? undefined : this.#position(found.index);
-  }
-
   /** Lets go of what lies in records before this one. */
   dropBefore(sequence: number): void {
     while (this.#count > 0 && this.#sequenceAt(this.#oldest) < sequence) this.#dropOldest();
+  }
+
+  /** Forgets what lies in records from this one on: older places of the same tags are found again. */
+  dropFrom(sequence: number): void {
+    const before = this.#count;
+    while (this.#count > 0 && this.#sequenceAt(this.#place(this.#count - 1)) >= sequence) this.#count--;
+    if (this.#count === before) return;
+    this.#newestSequence = this.#count === 0 ? 0 : this.#sequenceAt(this.#place(this.#count - 1));
+    this.#fillSlots();
   }
 
   clear(): void {
@@ -114,10 +107,16 @@ export class PositionTable {
     this.#capacity = capacity;
     this.#oldest = 0;
     this.#slots = slotsFor(capacity);
-    // In order, so that the newest of a tag has the last word.
-    for (let index = 0; index < this.#count; index++) {
+    this.#fillSlots();
+  }
+
+  /** In order, so that the newest of a tag has the last word. */
+  #fillSlots(): void {
+    this.#slots.fill(NONE);
+    for (let order = 0; order < this.#count; order++) {
+      const index = this.#place(order);
       const at = index * ENTRY_WORDS;
-      this.#slots[this.#slotOf(entries[at] as number, entries[at + 1] as number)] = index;
+      this.#slots[this.#slotOf(this.#entries[at] as number, this.#entries[at + 1] as number)] = index;
     }
   }
 
@@ -135,7 +134,7 @@ export class PositionTable {
     let hole = vacant;
     for (let slot = this.#nextSlot(hole); slots[slot] !== NONE; slot = this.#nextSlot(slot)) {
       const at = (slots[slot] as number) * ENTRY_WORDS;
-      const home = this.#homeOf(this.#entries[at] as number, this.#entries[at + 1] as number);
+      const home = this.#homeOf(this.#entries[at] as number);
       const distance = (slot - home + slots.length) % slots.length;
       if (distance < (slot - hole + slots.length) % slots.length) continue;
       slots[hole] = slots[slot] as number;
@@ -147,7 +146,7 @@ export class PositionTable {
   /** Where the newest entry of a tag stands, or a free slot for it. */
   #slotOf(low: number, high: number): number {
     const slots = this.#slots;
-    let slot = this.#homeOf(low, high);
+    let slot = this.#homeOf(low);
     for (let index = slots[slot] as number; index !== NONE; index = slots[slot] as number) {
       if (this.#has(index, low, high)) break;
       slot = this.#nextSlot(slot);
@@ -155,9 +154,9 @@ export class PositionTable {
     return slot;
   }
 
-  #homeOf(low: number, high: number): number {
-    // The tag's bits are as good as random: its upper half as a fraction of the table.
-    return Math.floor((((high ^ low) >>> 0) / UINT32_RANGE) * this.#slots.length);
+  #homeOf(low: number): number {
+    // The tag's bits are as good as random: its lower half as a fraction of the table. The upper half chose the table.
+    return Math.floor((low / UINT32_RANGE) * this.#slots.length);
   }
 
   #nextSlot(slot: number): number {
@@ -175,11 +174,6 @@ export class PositionTable {
     return index >= this.#capacity ? index - this.#capacity : index;
   }
 
-  #next(index: number): number {
-    const order = index - this.#oldest + (index < this.#oldest ? this.#capacity : 0) + 1;
-    return order < this.#count ? this.#place(order) : NONE;
-  }
-
   #position(index: number): Position {
     const packed = this.#entries[index * ENTRY_WORDS + 3] as number;
     return { sequence: this.#sequenceAt(index), offset: packed & OFFSET_MASK, note: packed >>> OFFSET_BITS };
@@ -191,15 +185,6 @@ export class PositionTable {
     const distance = (newest % UINT32_RANGE) - stored;
     return newest - (distance < 0 ? distance + UINT32_RANGE : distance);
   }
-}
-
-/** Which entry a search has ended at; means something until the next entry is added. */
-export interface FollowedEntry {
-  index: number;
-}
-
-export function noEntry(): FollowedEntry {
-  return { index: NONE };
 }
 
 function slotsFor(capacity: number): Uint32Array {

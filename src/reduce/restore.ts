@@ -40,37 +40,59 @@ function ownBase(records: readonly BatchRecord[], first: number, { sequence, off
 
 /** The bases of a batch, laid end to end. Most reads go on where the one before has ended. */
 class BaseMemory {
-  /** The base that was read last, and where it starts. */
-  #index = 0;
-  #start = 0;
+  /** Where each base starts, and where the last one ends. */
+  private readonly starts: Float64Array;
+  /** The base that was read last. */
+  private index = 0;
 
   constructor(
     private readonly ranges: readonly PayloadRange[],
     private readonly known: readonly (Buffer | undefined)[],
     private readonly own: (range: PayloadRange) => Buffer,
-  ) {}
+  ) {
+    this.starts = new Float64Array(ranges.length + 1);
+    for (const [index, { length }] of ranges.entries()) {
+      this.starts[index + 1] = (this.starts[index] as number) + length;
+    }
+  }
 
   read(from: number, bytes: number, into: Parts): void {
-    while (from < this.#start) this.#start -= (this.ranges[--this.#index] as PayloadRange).length;
-    for (let [at, left] = [from, bytes]; left > 0; ) {
-      const range = this.ranges[this.#index];
-      if (range === undefined) throw new ProtocolError(`a copy from ${from} of ${bytes} bytes`, 'a part of the bases');
-      const within = at - this.#start;
-      if (within >= range.length) {
-        this.#start += range.length;
-        this.#index++;
-        continue;
-      }
-      const count = Math.min(left, range.length - within);
-      const base = this.known[this.#index] ?? this.own(range);
-      into.add(base.subarray(within, within + count));
-      at += count;
-      left -= count;
+    const { starts } = this;
+    const end = from + bytes;
+    if (end > (starts[this.ranges.length] as number))
+      throw new ProtocolError(`a copy from ${from} of ${bytes} bytes`, 'a part of the bases');
+    this.seek(from);
+    for (let at = from; at < end; this.index++) {
+      const [start, next] = [starts[this.index] as number, starts[this.index + 1] as number];
+      const to = Math.min(end, next);
+      const base = this.known[this.index] ?? this.own(this.ranges[this.index] as PayloadRange);
+      into.add(base.subarray(at - start, to - start));
+      at = to;
+      if (to < next) break;
     }
+  }
+
+  /** To the base that holds a place, which is there. */
+  private seek(place: number): void {
+    const { starts } = this;
+    const holds = (index: number): boolean =>
+      place >= (starts[index] as number) && place < (starts[index + 1] ?? Number.NEGATIVE_INFINITY);
+    if (holds(this.index)) return;
+    if (holds(this.index + 1)) {
+      this.index++;
+      return;
+    }
+    let [low, high] = [0, this.ranges.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((starts[middle] as number) <= place) low = middle;
+      else high = middle - 1;
+    }
+    this.index = low;
   }
 }
 
-/** A payload from its parts; one that is a single part stays where it is. */
+/** A payload from its parts. */
 class Parts {
   readonly #bytes: number;
   #memory: Buffer | undefined;
@@ -81,7 +103,8 @@ class Parts {
   }
 
   add(part: Buffer): void {
-    if (part.byteLength === this.#bytes) {
+    // A whole payload stays where it is, unless it would keep much more in memory.
+    if (part.byteLength === this.#bytes && 2 * part.byteLength >= part.buffer.byteLength) {
       this.#memory = part;
     } else {
       this.#memory ??= Buffer.allocUnsafe(this.#bytes);

@@ -50,8 +50,8 @@ export class Outflow {
   /** Ends the generation under way. */
   #turn = new AbortController();
   #miss: Miss | undefined;
-  /** A record that was asked for anew goes without references when it is asked for once more. */
-  #literalThrough = 0;
+  /** What was asked for anew goes without references when it is asked for once more. */
+  #literal = false;
   #missedNext = 0;
   #sent = 0;
   #encoder: Encoder | undefined;
@@ -70,6 +70,7 @@ export class Outflow {
   async run(from: number, ended: AbortSignal): Promise<void> {
     const { plan, history, reduction } = this.#o;
     history.release(this.#floor);
+    history.rewind(from);
     if (plan.codec !== 'none') await reduction.indexer.load(history, from - 1, ended);
     for (let next = from; ; ) {
       await this.#generation(next, ended);
@@ -92,8 +93,13 @@ export class Outflow {
 
   #resume({ next, lost }: Miss): number {
     const { history, connection } = this.#o;
+    // What went without any reference cannot be missed.
+    const again = next === this.#missedNext;
+    if (again && this.#literal) {
+      throw new ProtocolError(`a miss of record ${next}, which refers to nothing`, 'that it is logged');
+    }
     history.lose(lost);
-    if (next === this.#missedNext || lost.length === 0) this.#literalThrough = next + BATCH_RECORDS_MAX;
+    this.#literal = again || lost.length === 0;
     this.#missedNext = next;
     this.#miss = undefined;
     connection.generation++;
@@ -101,10 +107,11 @@ export class Outflow {
   }
 
   async #generation(from: number, ended: AbortSignal): Promise<void> {
-    const { journal, connection, onSent } = this.#o;
+    const { journal, connection, history, onSent } = this.#o;
     this.#turn = new AbortController();
     const signal = AbortSignal.any([ended, this.#turn.signal]);
-    const encoder = this.#newEncoder(from, signal);
+    history.rewind(from);
+    const encoder = this.#newEncoder(signal);
     this.#encoder = encoder;
     const stop = () => encoder.close();
     signal.addEventListener('abort', stop, { once: true });
@@ -116,8 +123,8 @@ export class Outflow {
       for await (const { records, prepared } of prefetched(prepare(encoder, batches), () => reading.abort())) {
         const body = await encoder.finish(prepared);
         if (signal.aborted) return;
+        onSent(records.filter(({ sequence }) => sequence > this.#sent));
         this.#sent = Math.max(this.#sent, records[records.length - 1]?.sequence ?? 0);
-        onSent(records);
         await connection.send(FrameType.batch, body);
       }
     } catch (error) {
@@ -129,11 +136,11 @@ export class Outflow {
     }
   }
 
-  #newEncoder(from: number, signal: AbortSignal): Encoder {
+  #newEncoder(signal: AbortSignal): Encoder {
     const { plan, stages, history, journal, reduction, held } = this.#o;
     const { outliner, indexer } = reduction;
     const starts =
-      plan.codec === 'zstd' && from > this.#literalThrough
+      plan.codec === 'zstd'
         ? { starts: new Primer({ journal, history, windowLog: plan.windowLog, level: plan.level, held, signal }) }
         : {};
     return new Encoder({
@@ -142,7 +149,7 @@ export class Outflow {
       ...starts,
       known: { journal, history, outliner, onOutlines: (outlines) => indexer.note(outlines) },
       floor: () => this.#release(),
-      literalThrough: this.#literalThrough,
+      literalFirst: this.#literal,
     });
   }
 

@@ -21,6 +21,11 @@ import type { Consumer } from './consumer.js';
 
 const APPLY_CURSOR = 'apply';
 
+/** History that a sender may have kept, in parts of what the log keeps by itself. */
+const HELD_PART = 2;
+/** So many records are looked at when one of those that a batch is made of is not what it was. */
+const DAMAGE_LOOKS_MAX = 4096;
+
 interface Limits {
   queueBytesMax: number;
   historyBytes: number;
@@ -133,10 +138,31 @@ export class ReceiveLog implements HistorySource {
       await this.journal.appendReplicated(
         records.map((record, index) => (index === last ? { ...record, chain } : record)),
       );
-      this.journal.keepFrom(Math.max(floor, this.journal.first));
+      this.journal.keepFrom(Math.max(floor, this.journal.first, this.#keptAtMost()));
     } finally {
       this.#coming.splice(this.#coming.indexOf(records), 1);
     }
+  }
+
+  /** A sender that releases nothing does not fill the disk. */
+  #keptAtMost(): number {
+    return this.journal.reachingBack(this.logged, HELD_PART * this.historyBytes);
+  }
+
+  /** Which of these records are damaged, as far as reading them again tells. */
+  async damaged(sequences: readonly number[]): Promise<PrefixRange[]> {
+    const found: PrefixRange[] = [];
+    for (const sequence of sequences.slice(0, DAMAGE_LOOKS_MAX)) {
+      if (found.some(({ from, to }) => from <= sequence && sequence <= to)) continue;
+      try {
+        for await (const _ of this.journal.readBatches(sequence, { batchRecordsMax: 1 })) break;
+      } catch (error) {
+        const lost = lostAs(error, [{ from: sequence, to: sequence }]);
+        if (!(lost instanceof HistoryLost)) throw error;
+        found.push(...lost.ranges);
+      }
+    }
+    return merged(found);
   }
 
   /** The payloads of records, end to end, at most `bytesMax` bytes. */
@@ -156,14 +182,28 @@ export class ReceiveLog implements HistorySource {
   async parts(ranges: readonly PayloadRange[]): Promise<Buffer[]> {
     const parts = ranges.map((range) => (range.sequence > this.logged ? this.#comingPart(range) : undefined));
     const logged = ranges.filter((_, index) => parts[index] === undefined);
-    const read = await this.journal.readRanges(logged).catch((error: unknown) => {
-      throw lostAs(
-        error,
-        logged.map(({ sequence }) => ({ from: sequence, to: sequence })),
-      );
+    const read = await this.journal.readRanges(logged).catch(async (error: unknown) => {
+      throw await this.#lostOf(error, logged);
     });
     let next = 0;
     return parts.map((part) => part ?? (read[next++] as Buffer));
+  }
+
+  /** Which records cannot be read, when the first one that could not be says why. */
+  async #lostOf(error: unknown, ranges: readonly PayloadRange[]): Promise<unknown> {
+    const sequences = [...new Set(ranges.map(({ sequence }) => sequence))];
+    const lost = lostAs(
+      error,
+      sequences.map((sequence) => ({ from: sequence, to: sequence })),
+    );
+    if (!(lost instanceof HistoryLost)) return lost;
+    const unreadable: PrefixRange[] = [...lost.ranges];
+    for (const sequence of sequences.slice(0, DAMAGE_LOOKS_MAX)) {
+      await this.journal.readRanges([{ sequence, offset: 0, length: 0 }]).catch(() => {
+        unreadable.push({ from: sequence, to: sequence });
+      });
+    }
+    return new HistoryLost(merged(unreadable), error);
   }
 
   #comingPart({ sequence, offset, length }: PayloadRange): Buffer {

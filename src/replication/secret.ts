@@ -13,6 +13,6 @@ export async function chunkSecret(dir: string): Promise<Buffer> {
   const kept = (await readJson(path).catch(() => undefined))?.secret;
   if (typeof kept === 'string' && /^[0-9a-f]{64}$/.test(kept)) return Buffer.from(kept, 'hex');
   const secret = randomBytes(KEY_BYTES);
-  await replaceFile(path, `${JSON.stringify({ version: 1, secret: secret.toString('hex') })}\n`);
+  await replaceFile(path, `${JSON.stringify({ version: 1, secret: secret.toString('hex') })}\n`, { mode: 0o600 });
   return secret;
 }

@@ -47,7 +47,16 @@ export type SessionConnection = Pick<
 
 type SessionLog = Pick<
   ReceiveLog,
-  'begin' | 'append' | 'holdHistory' | 'logged' | 'applied' | 'chain' | 'volume' | 'historyBytes' | 'holdsContent'
+  | 'begin'
+  | 'append'
+  | 'damaged'
+  | 'holdHistory'
+  | 'logged'
+  | 'applied'
+  | 'chain'
+  | 'volume'
+  | 'historyBytes'
+  | 'holdsContent'
 >;
 
 export interface SessionHost {
@@ -68,6 +77,9 @@ export interface SessionHost {
 
 /** Under load acknowledgements are at least this far apart. */
 const ACK_INTERVAL_MS = 5;
+
+/** What a record takes beside its key and payload. */
+const RECORD_BYTES = 512;
 
 type State = 'new' | 'greeted' | 'streaming';
 
@@ -200,12 +212,13 @@ export class Session {
 
   /** Counted as unlogged from here on, so that whoever takes over waits for a batch still being decoded. */
   async #onBatch({ body, generation }: { body: Buffer; generation: number }): Promise<void> {
-    if (!this.#takes(generation)) return;
+    // What is dropped is not taken faster than the log takes what came before it.
+    if (!this.#takes(generation)) return this.idle();
     const bytes = Math.max(body.byteLength, Decoder.decodedBytes(body));
     while (this.#unlogged > 0 && this.#unloggedBytes + bytes > UNLOGGED_BYTES_MAX) {
       await new Promise<void>((room) => (this.#room = room));
     }
-    if (this.#lost !== undefined) return;
+    if (this.#lost !== undefined) return this.idle();
     const done = this.#atWork(bytes);
     let batch: RestoredBatch;
     try {
@@ -214,6 +227,7 @@ export class Session {
       return this.#onUndecoded(error, done);
     }
     const payloadBytes = batch.records.reduce((sum, record) => sum + record.payload.byteLength, 0);
+    const more = this.#atWork(Math.max(0, heldBytes(batch) - bytes));
     const logged = this.#host.log.append(batch).then(
       () => {
         this.#host.onBatch(batch.records.length, payloadBytes);
@@ -221,7 +235,10 @@ export class Session {
       },
       (error: unknown) => this.#onUnlogged(batch, error),
     );
-    void logged.finally(done);
+    void logged.finally(() => {
+      done();
+      more();
+    });
   }
 
   async #onUndecoded(error: unknown, done: () => void): Promise<void> {
@@ -244,9 +261,11 @@ export class Session {
     return generation === this.#generation && this.#lost === undefined;
   }
 
-  #onUnlogged(batch: RestoredBatch, error: unknown): void {
+  async #onUnlogged(batch: RestoredBatch, error: unknown): Promise<void> {
     if (error instanceof ChainMismatchError && batch.bases.length > 0) {
-      this.#miss(merged(batch.bases.map(({ sequence }) => ({ from: sequence, to: sequence }))));
+      this.#miss([]);
+      const sequences = [...new Set(batch.bases.map(({ sequence }) => sequence))];
+      this.#miss(await this.#host.log.damaged(sequences.filter((sequence) => sequence <= this.#host.log.logged)));
       return;
     }
     // Behind a batch that was lost the next ones do not follow.
@@ -302,4 +321,9 @@ export class Session {
     }
     await this.connection.send(FrameType.reply, encodeReply({ id, status: 'end', body: Buffer.alloc(0) }));
   }
+}
+
+/** About what the records of a batch take in memory. */
+function heldBytes({ records }: RestoredBatch): number {
+  return records.reduce((sum, { payload, key }) => sum + payload.byteLength + (key?.byteLength ?? 0) + RECORD_BYTES, 0);
 }

@@ -146,15 +146,16 @@ export class SegmentList {
   reachingBack(through: number, bytes: number): number {
     let lowest = through + 1;
     let end: number | undefined;
-    for (const segment of [...this.segments].reverse()) {
+    for (let place = this.segments.length - 1; place >= 0; place--) {
+      const segment = this.segments[place] as Segment;
       if (segment.first > through) continue;
       // The end of the record, or what lies at most a stride behind it.
       end ??= segment.address + (segment.index.find(({ sequence }) => sequence > through)?.offset ?? segment.bytes);
-      for (const { sequence, offset } of [...segment.index].reverse()) {
-        if (sequence > through) continue;
-        if (end - (segment.address + offset) > bytes) return lowest;
-        lowest = sequence;
-      }
+      const farthest = end - bytes - segment.address;
+      const found = segment.index.find(({ sequence, offset }) => offset >= farthest && sequence <= through);
+      if (found === undefined) return lowest;
+      lowest = found.sequence;
+      if (found !== segment.index[0]) return lowest;
     }
     return lowest;
   }
