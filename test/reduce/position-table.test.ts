@@ -62,22 +62,27 @@ const steps = fc.array(
 describe('a table of positions', () => {
   test('does what a plain list would, also where its slots wrap around', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 40 }), fc.constantFrom(1, 2 ** 32 - 20), steps, (entriesMax, base, list) => {
-        const [table, model] = [new PositionTable(entriesMax), new Model(entriesMax)];
-        let sequence = base;
-        for (const step of list) {
-          if ('drop' in step) {
-            table.dropBefore(sequence - step.drop);
-            model.dropBefore(sequence - step.drop);
-          } else {
-            sequence += step.ahead;
-            const position = { sequence, offset: step.offset, note: step.note };
-            table.add(...wordsOf(step.add), position);
-            model.add(step.add, position);
+      fc.property(
+        fc.integer({ min: 1, max: 40 }),
+        fc.constantFrom(1, 2 ** 32 - 20),
+        steps,
+        (entriesMax, base, list) => {
+          const [table, model] = [new PositionTable(entriesMax), new Model(entriesMax)];
+          let sequence = base;
+          for (const step of list) {
+            if ('drop' in step) {
+              table.dropBefore(sequence - step.drop);
+              model.dropBefore(sequence - step.drop);
+            } else {
+              sequence += step.ahead;
+              const position = { sequence, offset: step.offset, note: step.note };
+              table.add(...wordsOf(step.add), position);
+              model.add(step.add, position);
+            }
+            compare(table, model);
           }
-          compare(table, model);
-        }
-      }),
+        },
+      ),
       { seed: SEED, numRuns: 300 },
     );
   });

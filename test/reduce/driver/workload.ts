@@ -134,7 +134,9 @@ export class Workload {
     const random = this.#random;
     const key = random.chance(1 / 2) ? { key: random.bytes(random.below(20)) } : {};
     // Some lie where hardly anything can follow.
-    return random.chance(1 / 2) ? key : { ...key, offset: random.chance(1 / 2) ? Number.MAX_SAFE_INTEGER - random.below(2 ** 20) : 4096 };
+    return random.chance(1 / 2)
+      ? key
+      : { ...key, offset: random.chance(1 / 2) ? Number.MAX_SAFE_INTEGER - random.below(2 ** 20) : 4096 };
   }
 
   #writeAll(key: Buffer, content: Buffer): void {
