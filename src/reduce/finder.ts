@@ -1,7 +1,7 @@
 import { matchesOf } from '../engine/matches.js';
 import { LonghaulError } from '../errors.js';
 import type { Journal, JournalRecord, PayloadRange } from '../journal/journal.js';
-import type { References } from './batch.js';
+import { BASE_BYTES_MAX, BASES_MAX, type References } from './batch.js';
 import { CHUNK_BYTES_MIN } from './chunking.js';
 import type { Copy } from './content.js';
 import type { Found, History } from './history.js';
@@ -76,6 +76,7 @@ export class Finder {
       const takeFound = (before: number) => {
         for (let next = plan.found[found]; next !== undefined && next.start < before; next = plan.found[++found]) {
           const { length } = next.range;
+          if (!space.hasRoom([next.range])) continue;
           parts.push({ start: next.start, from: space.add(next.range), length });
           bytes.copied += length;
         }
@@ -85,7 +86,7 @@ export class Finder {
         const base = bases[gap++];
         const { payload } = records[index] as JournalRecord;
         const matches = base === undefined ? [] : matchesOf(base, payload.subarray(start, end), plan.matchMin);
-        if (matches.length === 0) continue;
+        if (matches.length === 0 || !space.hasRoom(ranges)) continue;
         const from = ranges.reduce((at, range) => Math.min(at, space.add(range)), Number.POSITIVE_INFINITY);
         for (const match of matches) {
           parts.push({ start: start + match.start, from: from + match.from, length: match.length });
@@ -144,6 +145,11 @@ export class Finder {
 class BaseSpace {
   readonly ranges: PayloadRange[] = [];
   #bytes = 0;
+
+  /** What a batch may not have more of is sent as it is. */
+  hasRoom(ranges: readonly PayloadRange[]): boolean {
+    return this.ranges.length + ranges.length <= BASES_MAX && this.#bytes + lengthOf(ranges) <= BASE_BYTES_MAX;
+  }
 
   /** Where a base lies. */
   add(range: PayloadRange): number {
