@@ -1,7 +1,7 @@
 import { type Match, matchesOf } from '../engine/matches.js';
 import { LonghaulError } from '../errors.js';
 import type { Journal, JournalRecord, PayloadRange } from '../journal/journal.js';
-import { BASE_BYTES_MAX, BASES_MAX, BATCH_PAYLOAD_BYTES_MAX, type References } from './batch.js';
+import { BASE_BYTES_MAX, BASES_MAX, type References } from './batch.js';
 import { type Copy, copiesMax } from './content.js';
 import type { Found, History } from './history.js';
 import type { Outline } from './outline.js';
@@ -73,7 +73,7 @@ export class Finder {
   async find(records: readonly JournalRecord[], plans: Plans): Promise<FoundReferences> {
     const gaps = plans.records.flatMap((plan) => plan?.gaps ?? []);
     const bases = gaps.length === 0 ? [] : await this.#read(gaps);
-    const space = new BaseSpace();
+    const space = new BaseSpace(plans.copied);
     let matched = 0;
     let next = 0;
     const copies = plans.records.map((plan, index) => {
@@ -171,10 +171,12 @@ class BaseSpace {
   readonly ranges: PayloadRange[] = [];
   #bytes = 0;
 
-  /** What chunks need is left aside: they are never longer than the payloads of the batch. */
+  /** Chunks always have room: together they are no longer than the payloads of the batch. */
+  constructor(private readonly chunkBytes: number) {}
+
   hasRoom(ranges: readonly PayloadRange[]): boolean {
-    const bytes = this.#bytes + lengthOf(ranges);
-    return bytes <= BASE_BYTES_MAX - BATCH_PAYLOAD_BYTES_MAX && this.ranges.length + ranges.length <= BASES_MAX / 2;
+    const bytes = this.chunkBytes + this.#bytes + lengthOf(ranges);
+    return bytes <= BASE_BYTES_MAX && this.ranges.length + ranges.length <= BASES_MAX / 2;
   }
 
   /** Adds bases that belong together; returns where they start. */

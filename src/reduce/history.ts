@@ -46,6 +46,11 @@ export class History {
     return this.#chunks.memoryBytes + this.#blocks.memoryBytes + this.keys.memoryBytes;
   }
 
+  /** How many chunks are known. */
+  get chunks(): number {
+    return this.#chunks.size;
+  }
+
   /** What the index of chunks takes for each of them, in bytes. */
   get chunkBytes(): number {
     return this.#chunks.memoryBytes / Math.max(1, this.#chunks.size);

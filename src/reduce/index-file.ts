@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter } from '../engine/bytes.js';
 import { ProtocolError } from '../errors.js';
+import { PAYLOAD_BYTES_MAX } from '../options.js';
 import type { History } from './history.js';
 import { CONTENT_BYTES_MIN } from './key-history.js';
 import type { Outline } from './outline.js';
@@ -118,7 +119,7 @@ function readOutlines(
   const outlines = Array.from({ length: count }, () => {
     sequence += reader.varint(last - sequence - 1) + 1;
     const flags = reader.u8();
-    const outline: Outline = { sequence, bytes: reader.varint(), ends: EMPTY, tags: EMPTY };
+    const outline: Outline = { sequence, bytes: reader.varint(PAYLOAD_BYTES_MAX), ends: EMPTY, tags: EMPTY };
     if ((flags & HAS_KEY) !== 0) outline.key = reader.u64();
     if ((flags & HAS_OFFSET) !== 0) outline.offset = reader.varint();
     const chunks = reader.varint(CHUNKS_A_RECORD_MAX);

@@ -155,8 +155,8 @@ export class PositionTable {
   }
 
   #homeOf(low: number): number {
-    // The tag's bits are as good as random: its lower half as a fraction of the table. The upper half chose the table.
-    return Math.floor((low / UINT32_RANGE) * this.#slots.length);
+    // A fraction of the table, by the lower half: the upper one may have chosen the table.
+    return Math.floor(((Math.imul(low, 0x9e37_79b1) >>> 0) / UINT32_RANGE) * this.#slots.length);
   }
 
   #nextSlot(slot: number): number {

@@ -133,8 +133,10 @@ export class Workload {
   #maybeKey(): Pick<Piece, 'key' | 'offset'> {
     const random = this.#random;
     const key = random.chance(1 / 2) ? { key: random.bytes(random.below(20)) } : {};
-    // Some lie beyond all objects, and beyond 2^44 blocks.
-    return random.chance(1 / 2) ? key : { ...key, offset: random.chance(1 / 2) ? random.below(2 ** 48) : 4096 };
+    // Some lie where hardly anything can follow.
+    return random.chance(1 / 2)
+      ? key
+      : { ...key, offset: random.chance(1 / 2) ? Number.MAX_SAFE_INTEGER - random.below(2 ** 20) : 4096 };
   }
 
   #writeAll(key: Buffer, content: Buffer): void {
