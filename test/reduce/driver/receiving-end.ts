@@ -65,8 +65,13 @@ export class ReceivingEnd {
       onFailure: (failure) => tally.problem(`the log failed: ${failure.message}`),
     };
     const session = new Session(wire.receiver, host);
-    this.#sessions = [session];
-    void wire.over.then(() => session.idle()).then(() => decoder.close());
+    this.#sessions.push(session);
+    void wire.over
+      .then(() => session.idle())
+      .then(() => {
+        decoder.close();
+        this.#sessions = this.#sessions.filter((one) => one !== session);
+      });
     return session;
   }
 
