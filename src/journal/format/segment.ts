@@ -73,6 +73,15 @@ export class Segment {
 
   /** The nearest known place of a group at or before that of a record. */
   near(sequence: number): Place {
+    return this.places[this.placeOf(sequence)] ?? { sequence: this.first, offset: DATA_START, timestamp: undefined };
+  }
+
+  /** Where the durable groups end that lie between the nearest place at or before that of a record and the next one. */
+  endNear(sequence: number): number {
+    return Math.min(this.places[this.placeOf(sequence) + 1]?.offset ?? this.bytes, this.bytes);
+  }
+
+  private placeOf(sequence: number): number {
     let low = 0;
     let high = this.places.length - 1;
     while (low < high) {
@@ -80,7 +89,7 @@ export class Segment {
       if ((this.places[middle]?.sequence ?? Number.POSITIVE_INFINITY) <= sequence) low = middle;
       else high = middle - 1;
     }
-    return this.places[low] ?? { sequence: this.first, offset: DATA_START, timestamp: undefined };
+    return low;
   }
 }
 
@@ -121,7 +130,7 @@ export class SegmentList {
   }
 
   has(segment: Segment): boolean {
-    return this.segments.includes(segment);
+    return this.startingBy(segment.first) === segment;
   }
 
   /** The one that follows. */
@@ -131,14 +140,7 @@ export class SegmentList {
 
   /** The segment that holds a record, if it lies in the range of one. */
   holding(sequence: number): Segment | undefined {
-    let low = 0;
-    let high = this.segments.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (this.at(middle).first <= sequence) low = middle;
-      else high = middle - 1;
-    }
-    const segment = this.at(low);
+    const segment = this.startingBy(sequence);
     return segment.first <= sequence && sequence <= segment.last ? segment : undefined;
   }
 
@@ -185,6 +187,18 @@ export class SegmentList {
       each.address = address;
       address = nextAddress(each.endAddress);
     }
+  }
+
+  /** The newest one that starts at a record or before it, or else the oldest. */
+  private startingBy(sequence: number): Segment {
+    let low = 0;
+    let high = this.segments.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (this.at(middle).first <= sequence) low = middle;
+      else high = middle - 1;
+    }
+    return this.at(low);
   }
 
   private at(index: number): Segment {

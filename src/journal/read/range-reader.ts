@@ -2,10 +2,13 @@ import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { InvalidArgumentError, SequenceGoneError } from '../../errors.js';
 import type { DiskFile } from '../disk/disk.js';
 import type { Segment } from '../format/segment.js';
-import { RecordTable } from '../scan/record-table.js';
+import type { RecordTable } from '../scan/record-table.js';
 import type { JournalState } from '../state/state.js';
 import { gather, type Stretch } from './gather.js';
-import { damage, openSegment, unlessFreed } from './locate.js';
+import { inTurns } from './in-turns.js';
+import { damage, unlessFreed } from './locate.js';
+import { OpenFiles } from './open-files.js';
+import { SegmentTables } from './segment-tables.js';
 
 /** A stretch of a record's payload. */
 export interface PayloadRange {
@@ -16,28 +19,26 @@ export interface PayloadRange {
   length: number;
 }
 
-/** Tables and files of segments that were read from stay at hand up to these bounds, the latest first. */
-const TABLE_BYTES_MAX = 32 * 1024 * 1024;
-const FILES_MAX = 16;
+/** So many segments are read from at a time, and so many stretches of one are looked through. */
+const SEGMENTS_AT_ONCE = 4;
+const STRETCHES_AT_ONCE = 4;
+
 interface RangeStretch extends Stretch {
   sequence: number;
 }
 
-interface OpenTable {
-  table: RecordTable;
-  file: DiskFile;
-  /** Calls that are using the file. */
-  users: number;
-  extending: Promise<void> | undefined;
-}
-
 /** Reads payloads back in place, many at a time: what a peer's references into history are restored from. */
 export class RangeReader {
-  /** In the order of their last use, the oldest first. */
-  private readonly open = new Map<Segment, OpenTable>();
+  private readonly tables = new SegmentTables();
+  private readonly files: OpenFiles;
   private readonly calls = new Set<Promise<Buffer[]>>();
+  /** What tells whether segments were freed since tables and files were last looked through. */
+  private oldest: Segment | undefined;
+  private generation = 0;
 
-  constructor(private readonly state: JournalState) {}
+  constructor(private readonly state: JournalState) {
+    this.files = new OpenFiles(state);
+  }
 
   /** The bytes of each range, in order; views of larger blocks. */
   async read(ranges: readonly PayloadRange[]): Promise<Buffer[]> {
@@ -57,22 +58,25 @@ export class RangeReader {
   /** Once those that are under way are done; no more may come. */
   async close(): Promise<void> {
     await Promise.allSettled(this.calls);
-    const all = [...this.open.values()];
-    this.open.clear();
-    for (const { file } of all) await file.close();
+    await this.files.close();
   }
 
   private async readNow(ranges: readonly PayloadRange[]): Promise<Buffer[]> {
     const { generation } = this.state;
     const answer = new Array<Buffer>(ranges.length);
-    for (const [segment, indexes] of this.bySegment(ranges)) {
-      try {
-        await this.readFrom(segment, ranges, indexes, answer);
-      } catch (error) {
-        // The journal was cut meanwhile: what stayed is read from where it lies now.
-        if (this.state.generation !== generation) return this.readNow(ranges);
-        throw unlessFreed(this.state, segment, ranges[indexes[0] as number]?.sequence ?? segment.first, error);
-      }
+    await this.forgetFreed();
+    try {
+      await inTurns(this.bySegment(ranges), SEGMENTS_AT_ONCE, async ([segment, indexes]) => {
+        try {
+          await this.readFrom(segment, ranges, indexes, answer);
+        } catch (error) {
+          throw unlessFreed(this.state, segment, ranges[indexes[0] as number]?.sequence ?? segment.first, error);
+        }
+      });
+    } catch (error) {
+      // The journal was cut meanwhile: what stayed is read from where it lies now.
+      if (this.state.generation !== generation) return this.readNow(ranges);
+      throw error;
     }
     return answer;
   }
@@ -100,75 +104,74 @@ export class RangeReader {
     indexes: readonly number[],
     answer: Buffer[],
   ): Promise<void> {
-    const { tail } = this.state;
-    const entry = await this.use(segment, ranges[indexes[0] as number]?.sequence ?? 0);
-    try {
-      if (indexes.some((index) => (ranges[index]?.sequence ?? 0) > entry.table.last)) await this.extend(entry);
-      const wanted: RangeStretch[] = [];
-      for (const index of indexes) {
-        const range = ranges[index] as PayloadRange;
-        const take = (bytes: Buffer) => {
-          answer[index] = bytes;
-        };
-        const start = placeOf(range, index, entry.table);
-        const block = tail.lend(segment.address + start);
-        const at = block === undefined ? 0 : segment.address + start - block.address;
-        if (block === undefined) wanted.push({ start, length: range.length, sequence: range.sequence, take });
-        else take(block.bytes.subarray(at, at + range.length));
-      }
-      const missing = await gather(entry.file, wanted);
-      if (missing !== undefined) throw damage(segment, missing.start, missing.sequence, 'the file ends before it');
-      // The file may serve another segment by now: then what was read means nothing.
-      if (!this.state.segments.has(segment)) {
-        throw new SequenceGoneError(segment.first, this.state.first, this.state.last);
-      }
-    } finally {
-      entry.users--;
-      await this.trim();
+    const first = ranges[indexes[0] as number]?.sequence ?? segment.first;
+    const table = this.tables.of(segment);
+    const tables = indexes.map((index) => table.near(ranges[index]?.sequence ?? 0));
+    const missing = missingFrom(tables, indexes, ranges);
+    if (missing.size > 0) {
+      await this.files.use(segment, first, (file) =>
+        inTurns(missing, STRETCHES_AT_ONCE, ([stretch, last]) => stretch.reach(last, file)),
+      );
+      this.tables.grown(segment);
     }
-  }
-
-  /** The table of a segment, which stays open until `users` is counted down. */
-  private async use(segment: Segment, sequence: number): Promise<OpenTable> {
-    const file = this.open.get(segment)?.file ?? (await openSegment(this.state, segment));
-    if (file === undefined) throw new SequenceGoneError(sequence, this.state.first, this.state.last);
-    // Another call may have opened it meanwhile.
-    const entry = this.open.get(segment) ?? { table: new RecordTable(segment), file, users: 0, extending: undefined };
-    entry.users++;
-    this.open.delete(segment);
-    this.open.set(segment, entry);
-    if (entry.file !== file) await file.close();
-    return entry;
-  }
-
-  /** One walk at a time: calls that come meanwhile share it, and walk on if it was not far enough. */
-  private async extend(entry: OpenTable): Promise<void> {
-    await entry.extending;
-    entry.extending ??= entry.table.extend(entry.file).finally(() => {
-      entry.extending = undefined;
-    });
-    await entry.extending;
-  }
-
-  private async trim(): Promise<void> {
-    let bytes = 0;
-    for (const { table } of this.open.values()) bytes += table.bytes;
-    for (const [segment, entry] of this.open) {
-      const freed = !this.state.segments.has(segment);
-      if (!freed && bytes <= TABLE_BYTES_MAX && this.open.size <= FILES_MAX) continue;
-      if (entry.users > 0 || (!freed && this.open.size === 1)) continue;
-      this.open.delete(segment);
-      bytes -= entry.table.bytes;
-      await entry.file.close();
+    const wanted: RangeStretch[] = [];
+    for (const [at, index] of indexes.entries()) {
+      const range = ranges[index] as PayloadRange;
+      const start = startOf(range, index, tables[at] as RecordTable);
+      const inMemory = this.inMemory(segment, start, range.length);
+      const take = (bytes: Buffer) => {
+        answer[index] = bytes;
+      };
+      if (inMemory === undefined) wanted.push({ start, length: range.length, sequence: range.sequence, take });
+      else take(inMemory);
     }
+    if (wanted.length > 0) await this.files.use(segment, first, (file) => readAll(file, segment, wanted));
+    // The file may serve another segment by now: then what was read means nothing.
+    const { segments, first: oldest, last } = this.state;
+    if (!segments.has(segment)) throw new SequenceGoneError(segment.first, oldest, last);
+  }
+
+  private inMemory(segment: Segment, start: number, length: number): Buffer | undefined {
+    const address = segment.address + start;
+    const block = this.state.tail.lend(address);
+    return block?.bytes.subarray(address - block.address, address - block.address + length);
+  }
+
+  private async forgetFreed(): Promise<void> {
+    const { segments, generation } = this.state;
+    if (segments.oldest === this.oldest && generation === this.generation) return;
+    this.oldest = segments.oldest;
+    this.generation = generation;
+    this.tables.dropFreed(segments);
+    await this.files.closeFreed();
   }
 }
 
-function placeOf({ sequence, offset, length }: PayloadRange, index: number, table: RecordTable): number {
-  const payloadLength = table.lengthOf(sequence);
+/** The tables that do not reach far enough yet, each with the newest record that is wanted of it. */
+function missingFrom(
+  tables: readonly RecordTable[],
+  indexes: readonly number[],
+  ranges: readonly PayloadRange[],
+): Map<RecordTable, number> {
+  const missing = new Map<RecordTable, number>();
+  for (const [at, table] of tables.entries()) {
+    const sequence = ranges[indexes[at] as number]?.sequence ?? 0;
+    if (sequence > table.last) missing.set(table, Math.max(missing.get(table) ?? 0, sequence));
+  }
+  return missing;
+}
+
+async function readAll(file: DiskFile, segment: Segment, wanted: readonly RangeStretch[]): Promise<void> {
+  const missing = await gather(file, wanted);
+  if (missing !== undefined) throw damage(segment, missing.start, missing.sequence, 'the file ends before it');
+}
+
+/** Where a range starts in its segment. */
+function startOf({ sequence, offset, length }: PayloadRange, index: number, table: RecordTable): number {
+  const { start, length: payloadLength } = table.payloadOf(sequence);
   if (offset + length > payloadLength) {
     const what = `bytes ${offset} to ${offset + length} of record ${sequence}`;
     throw new InvalidArgumentError(`ranges[${index}]`, what, `a range within its ${payloadLength} bytes`);
   }
-  return table.startOf(sequence) + offset;
+  return start + offset;
 }

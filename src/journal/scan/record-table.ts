@@ -1,74 +1,122 @@
-import { RECORD, RECORD_HEADER_BYTES } from '../../engine/record-layout.js';
+import { RECORD } from '../../engine/record-layout.js';
 import { JournalDamagedError } from '../../errors.js';
-import type { DiskFile } from '../disk/disk.js';
+import { DATA_START, decodeGroupHeader, GROUP_HEADER_BYTES } from '../format/format.js';
 import { keyLengthAt } from '../format/record.js';
 import type { Segment } from '../format/segment.js';
+import { type Readable, readBlock } from './block.js';
 import { GroupWalk, type WalkPosition } from './group-walk.js';
+import { type PayloadPlace, PayloadPlaces, type RecordPlace } from './payload-places.js';
 import { startOf } from './scan.js';
 
+/** About what a table takes besides its places. */
+const OVERHEAD_BYTES = 512;
+
 /**
- * Where the payload of every record of a segment lies. Made by reading the segment once, everything checked, and made
- * longer when the segment has grown; after that any payload can be read back without looking at a header.
+ * Where the payloads lie of the records of a stretch: what lies between two places of a segment's index. Made by reading
+ * the stretch once, everything checked, and made longer when it has grown; after that any payload of it can be read back
+ * without looking at a header.
  */
 export class RecordTable {
-  private starts = new Uint32Array(1024);
-  private lengths = new Uint32Array(1024);
-  private count = 0;
-  private readonly position: WalkPosition;
+  private readonly places: PayloadPlaces;
+  /** Up to where the table goes. */
+  private position: WalkPosition | undefined;
+  private walking: Promise<JournalDamagedError | undefined> | undefined;
 
-  constructor(private readonly segment: Segment) {
-    this.position = startOf(segment);
+  constructor(
+    private readonly segment: Segment,
+    /** The first record of the stretch. */
+    private readonly first: number,
+    /** Where its group starts. */
+    private readonly offset: number,
+  ) {
+    this.places = new PayloadPlaces(offset);
+    if (offset === DATA_START) this.position = startOf(segment);
   }
 
   get bytes(): number {
-    return this.starts.byteLength + this.lengths.byteLength;
+    return OVERHEAD_BYTES + this.places.bytes;
   }
 
   /** The newest record in the table. */
   get last(): number {
-    return this.segment.first + this.count - 1;
+    return this.first + this.places.count - 1;
+  }
+
+  /** Of a record from `first` to `last`. */
+  payloadOf(sequence: number): PayloadPlace {
+    return this.places.at(sequence - this.first);
+  }
+
+  /**
+   * Sees to it that a record of the stretch is in the table; JournalDamagedError when something bad stands before it. One
+   * walk at a time: calls that come meanwhile share it, and walk on if it was not far enough.
+   */
+  async reach(sequence: number, file: Readable): Promise<void> {
+    await this.walking;
+    if (sequence <= this.last) return;
+    this.walking ??= this.walk(file).finally(() => {
+      this.walking = undefined;
+    });
+    const damage = await this.walking;
+    if (sequence > this.last) throw damage ?? this.damage(this.offset, sequence, 'its stretch ends before it');
   }
 
   /** Reads on to the end of what is durable. */
-  async extend(file: DiskFile): Promise<void> {
-    const { segment, position } = this;
+  private async walk(file: Readable): Promise<JournalDamagedError | undefined> {
+    const { segment, first, last } = this;
+    const position = this.position ?? (await this.begin(file));
+    if (position === undefined) return this.damage(this.offset, first, 'no group header starts here');
+    this.position = position;
+    const records: RecordPlace[] = [];
     const walk = new GroupWalk(file, segment.seed, position, {
       record: (block, at) => {
-        const start = block.fileOffset + at + RECORD_HEADER_BYTES + keyLengthAt(block.view, at);
-        this.add(start, block.view.getUint32(at + RECORD.payloadLength, true));
+        const payloadLength = block.view.getUint32(at + RECORD.payloadLength, true);
+        records.push({ start: block.fileOffset + at, keyLength: keyLengthAt(block.view, at), payloadLength });
       },
     });
-    const ended = await walk.to(segment.bytes);
-    if (ended.reason === 'end') return;
-    // Records of a group that turned out bad are in the table already; they must not be served.
-    this.count = position.last - segment.first + 1;
-    const { offset, last } = position;
-    const bad =
-      ended.reason === 'bad' ? ended.bad : { offset, sequence: last + 1, found: 'no group header starts here' };
-    throw new JournalDamagedError(segment.path, bad.offset, bad.sequence, bad.sequence, bad.found);
+    const ended = await walk.to(segment.endNear(first));
+    // Records of a group that turned out bad were seen too; they must not be served.
+    records.length = position.last - last;
+    this.places.add(records);
+    if (ended.reason === 'end') return undefined;
+    if (ended.reason === 'noGroup')
+      return this.damage(position.offset, position.last + 1, 'no group header starts here');
+    return this.damage(ended.bad.offset, ended.bad.sequence, ended.bad.found);
   }
 
-  startOf(sequence: number): number {
-    return this.starts[sequence - this.segment.first] as number;
+  /** Within a segment the first group says itself what chain comes before it. */
+  private async begin(file: Readable): Promise<WalkPosition | undefined> {
+    const { segment, first, offset } = this;
+    const { bytes } = await readBlock(file, offset, GROUP_HEADER_BYTES);
+    const header = decodeGroupHeader(bytes, 0, segment.seed);
+    return header === undefined ? undefined : { offset, last: first - 1, chain: header.chain, epoch: 0 };
   }
 
-  lengthOf(sequence: number): number {
-    return this.lengths[sequence - this.segment.first] as number;
-  }
-
-  private add(start: number, length: number): void {
-    if (this.count === this.starts.length) {
-      this.starts = doubled(this.starts);
-      this.lengths = doubled(this.lengths);
-    }
-    this.starts[this.count] = start;
-    this.lengths[this.count] = length;
-    this.count++;
+  private damage(offset: number, sequence: number, found: string): JournalDamagedError {
+    return new JournalDamagedError(this.segment.path, offset, sequence, sequence, found);
   }
 }
 
-function doubled(array: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
-  const larger = new Uint32Array(array.length * 2);
-  larger.set(array);
-  return larger;
+/** The tables of the stretches of a segment that were read from. */
+export class SegmentTable {
+  private readonly stretches = new Map<number, RecordTable>();
+
+  constructor(private readonly segment: Segment) {}
+
+  get bytes(): number {
+    let bytes = OVERHEAD_BYTES;
+    for (const table of this.stretches.values()) bytes += table.bytes;
+    return bytes;
+  }
+
+  /** That of the stretch that a record lies in, which need not hold it yet. */
+  near(sequence: number): RecordTable {
+    const { sequence: first, offset } = this.segment.near(sequence);
+    let table = this.stretches.get(first);
+    if (table === undefined) {
+      table = new RecordTable(this.segment, first, offset);
+      this.stretches.set(first, table);
+    }
+    return table;
+  }
 }
