@@ -8,7 +8,7 @@ import { Tally } from './driver/tally.js';
 
 /** A little of what `npm run test:reduction` goes through a million times. */
 
-const BATCHES = rounds(2500);
+const BATCHES = rounds(2000);
 /** Then each of what can happen does so a dozen times. */
 const PACE = 8;
 const SEEDS = [SEED, SEED + 1];
@@ -32,16 +32,18 @@ describe.each(codecs)('what goes through the reduction, with %s,', (codec) => {
     }
     const all = sum(tallies);
     const happened = [...HAPPENINGS.map(({ name }) => name), 'records cut off by an older copy'];
-    const met = ['unreadable', 'flipped', 'gone'].flatMap((what) => [`receiver met ${what}`, `sender met ${what}`]);
+    const met = [
+      'receiver met gone',
+      ...['receiver', 'sender'].flatMap((whose) => [`${whose} met unreadable`, `${whose} met flipped`]),
+    ];
     const sides = ['sender met sidesRead', 'sender met sidesLost', 'sender met sidesDamaged'];
     const used = ['misses', 'bases before their batch', ...(codec === 'zstd' ? ['frames with a prefix'] : [])];
     for (const what of [...happened, ...met, ...sides, ...used]) expect(all.of(what), what).toBeGreaterThan(0);
-    // Copies of whole chunks, and what was found beside them.
-    for (const [stage, part] of [
-      ['copy', 0.999],
-      ['delta', 0.9],
-    ] as const)
-      expect(all.of(`stage ${stage}, bytes out`), stage).toBeLessThan(part * all.of(`stage ${stage}, bytes in`));
+    // Copies of whole chunks, and what was found beside them, in bytes.
+    for (const stage of ['copy', 'delta']) {
+      const spared = all.of(`stage ${stage}, bytes in`) - all.of(`stage ${stage}, bytes out`);
+      expect(spared, stage).toBeGreaterThan(10_000);
+    }
   }, 60_000);
 
   test('is never asked for anew as long as both ends keep what they have promised', async () => {

@@ -27,7 +27,7 @@ export interface Happening {
 }
 
 /** Faults are put among so many of the newest records, or anywhere. */
-const NEAR_RECORDS = 60;
+const NEAR_RECORDS = 40;
 
 export const HAPPENINGS: readonly Happening[] = [
   { name: 'cut', every: 300, isFault: false, happen: (run) => run.cut() },
@@ -36,7 +36,7 @@ export const HAPPENINGS: readonly Happening[] = [
   { name: 'copy taken of the receiver', every: 1500, isFault: false, happen: (run) => run.copyReceiver() },
   {
     name: 'older copy put in its place',
-    every: 3000,
+    every: 1500,
     isFault: false,
     happen: (run) => run.cut((r) => r.restoreReceiver()),
   },
@@ -48,7 +48,7 @@ export const HAPPENINGS: readonly Happening[] = [
   },
   {
     name: 'disk short, history given up within a session',
-    every: 2500,
+    every: 600,
     isFault: true,
     happen: (run) => run.receiver.giveWay(place(run, run.receiver.first, run.receiver.last)),
   },
@@ -62,13 +62,13 @@ export const HAPPENINGS: readonly Happening[] = [
   },
   {
     name: 'records of the sender changed',
-    every: 300,
+    every: 80,
     isFault: true,
     happen: (run) => void run.sender.faults.flipped.add(passed(run)),
   },
   {
     name: 'history of the sender freed',
-    every: 2500,
+    every: 1200,
     isFault: false,
     happen: (run) => run.sender.giveWay(Math.min(passed(run), run.sender.neededFrom)),
   },

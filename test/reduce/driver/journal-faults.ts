@@ -41,7 +41,7 @@ export class JournalFaults {
     if (bytes === undefined) return undefined;
     this.met.sidesRead++;
     if (!random.chance(this.sideFaults)) return bytes;
-    if (random.chance(1 / 3)) {
+    if (random.chance(1 / 2)) {
       this.met.sidesLost++;
       return undefined;
     }

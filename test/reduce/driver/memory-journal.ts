@@ -114,10 +114,11 @@ export class MemoryJournal {
         await before;
         this.#entering--;
       }
+      this.#assertAlive(life);
       const taken = this.#admit(records);
       await before;
       for (let turns = random.below(4); turns > 0; turns--) await turn();
-      if (life !== this.#life) throw new ClosedError('a journal in memory');
+      this.#assertAlive(life);
       for (const record of taken) {
         this.onReplicated(record);
         this.#add(record);
@@ -244,6 +245,11 @@ export class MemoryJournal {
       this.#waiting.add(wake);
       signal?.addEventListener('abort', wake, { once: true });
     });
+  }
+
+  /** What a process had begun ends with it. */
+  #assertAlive(life: number): void {
+    if (life !== this.#life) throw new ClosedError('a journal in memory');
   }
 
   #admit(records: readonly ReplicatedRecord[]): JournalRecord[] {

@@ -38,7 +38,7 @@ const VOLUME = 'cc'.repeat(16);
 const BASE = 2 ** 32 - 5000;
 const CHAIN = 0x1234_5678_9abc_def0n;
 const SEGMENT_BYTES = 48 * 1024;
-const HISTORY_BYTES = [96 * 1024, 512 * 1024, 1024 * 1024];
+const HISTORY_BYTES = [192 * 1024, 512 * 1024, 1024 * 1024];
 const WINDOW_LOG = 17;
 const RECORDS_A_BATCH_MAX = 6;
 const LEADS = [1, 5, 40, 300];
@@ -81,7 +81,7 @@ export class Run implements Stricken {
     });
     this.sender = new MemoryJournal(journal(0x1234));
     this.receiver = new MemoryJournal({ ...journal(0x4321), trusting });
-    this.sender.faults.sideFaults = 1 / 5;
+    this.sender.faults.sideFaults = 1 / 2;
     const { tally } = this;
     const plan: CodecPlan =
       codec === 'zstd' ? { codec, level: 1, windowLog: WINDOW_LOG } : { codec, always: seed % 2 === 0 };

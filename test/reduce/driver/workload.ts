@@ -56,8 +56,8 @@ export class Workload {
     else if (lot < 530) this.#writeAnywhere();
     else if (lot < 570) this.#grow();
     else if (lot < 600) this.#cut();
-    else if (lot < 608) this.#rewrite();
-    else if (lot < 616) this.#copy();
+    else if (lot < 612) this.#rewrite();
+    else if (lot < 624) this.#copy();
     else if (lot < 936) this.#log();
     else if (lot < 976) this.#addNoise();
     else if (lot < 999) this.#pending.push({ ...this.#maybeKey(), payload: Buffer.alloc(0) });
