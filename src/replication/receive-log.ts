@@ -25,6 +25,8 @@ const APPLY_CURSOR = 'apply';
 const HELD_PART = 2;
 /** So many records are looked at when one of those that a batch is made of is not what it was. */
 const DAMAGE_LOOKS_MAX = 4096;
+/** And so many times it is looked behind what cannot be read of a prefix. */
+const LOST_LOOKS_MAX = 64;
 
 interface Limits {
   queueBytesMax: number;
@@ -171,11 +173,35 @@ export class ReceiveLog implements HistorySource {
     for (const range of ranges) {
       if (range.to > this.logged)
         throw new ProtocolError(`a prefix with record ${range.to}`, `records up to ${this.logged}`);
-      await builder.add(range).catch((error: unknown) => {
-        throw lostAs(error, [range]);
+      await builder.add(range).catch(async (error: unknown) => {
+        const lost = lostAs(error, [range]);
+        // All of it at once: each record that is asked for in vain takes a round trip.
+        throw lost instanceof HistoryLost ? new HistoryLost(await this.#unreadable(ranges), error) : lost;
       });
     }
     return builder.prefix.content;
+  }
+
+  /** What of these records cannot be read, as far as a few looks behind what cannot tell. */
+  async #unreadable(ranges: readonly PrefixRange[]): Promise<PrefixRange[]> {
+    const lost: PrefixRange[] = [];
+    for (const { from, to } of ranges) {
+      for (let next = from; next <= to && lost.length < LOST_LOOKS_MAX; ) {
+        try {
+          for await (const records of this.journal.readBatches(next)) {
+            next = (records[records.length - 1]?.sequence ?? to) + 1;
+            if (next > to) break;
+          }
+          break;
+        } catch (error) {
+          const found = lostAs(error, [{ from: next, to }]);
+          if (!(found instanceof HistoryLost)) throw error;
+          lost.push(...found.ranges);
+          next = Math.max(next, ...found.ranges.map((range) => range.to)) + 1;
+        }
+      }
+    }
+    return merged(lost);
   }
 
   /** Parts of payloads, of records that are in the journal or on their way there. */
