@@ -15,8 +15,8 @@ const UINT32_RANGE = 2 ** 32;
 export class BlockMap {
   readonly #table: PositionTable;
 
-  constructor(blocksMax: number) {
-    this.#table = new PositionTable(blocksMax);
+  constructor(blocksMax: number, mayGrow?: (bytes: number) => boolean) {
+    this.#table = new PositionTable(blocksMax, mayGrow);
   }
 
   get memoryBytes(): number {

@@ -4,13 +4,10 @@ import { ZstdDecoder } from '../engine/zstd-decoder.js';
 import { ClosedError, CompressionFailedError, ProtocolError } from '../errors.js';
 import type { PayloadRange } from '../journal/journal.js';
 import { BATCH_BYTES_MAX, BATCH_PAYLOAD_BYTES_MAX, type Batch, type ReadBatch, readBatch } from './batch.js';
-import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST } from './body.js';
+import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST, frameBytesMin } from './body.js';
 import { decodeRanges, type PrefixRange } from './prefix.js';
 import { restoreRecords } from './restore.js';
 import type { Stages } from './stages.js';
-
-/** Beginning a frame is work for both ends: so much of a window goes through one before the next begins, at least. */
-const FRAME_PART_MIN = 1 / 16;
 
 /** The stream refers to records that this end no longer holds or cannot read. The sender is told, and does without. */
 export class HistoryLost extends Error {
@@ -41,8 +38,7 @@ export interface RestoredBatch extends Batch {
  * allocated.
  */
 export class Decoder {
-  /** What the peer may send. */
-  readonly capability: Capability;
+  #capability: Capability;
   readonly #stages: Stages;
   readonly #history: HistorySource;
   #zstd: ZstdDecoder | undefined;
@@ -53,7 +49,17 @@ export class Decoder {
   constructor(stages: Stages, history: HistorySource = NO_HISTORY, capability: Capability = ownCapability()) {
     this.#stages = stages;
     this.#history = history;
-    this.capability = capability;
+    this.#capability = capability;
+  }
+
+  /** What the peer may send. */
+  get capability(): Capability {
+    return this.#capability;
+  }
+
+  /** What the peer may send from here on; before the first batch. */
+  offer(capability: Capability): void {
+    this.#capability = capability;
   }
 
   /** What a body takes once it is decoded, as it says itself. */
@@ -122,7 +128,7 @@ export class Decoder {
   async #begin(bytes: Buffer): Promise<Buffer> {
     const { ranges, rest } = decodeRanges(bytes);
     const { windowLogMax } = this.capability;
-    const least = 2 ** windowLogMax * FRAME_PART_MIN;
+    const least = frameBytesMin(windowLogMax);
     if (this.#sinceFrame < least) {
       throw new ProtocolError(
         `a frame after ${this.#sinceFrame} bytes of batches`,
