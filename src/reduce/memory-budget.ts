@@ -21,14 +21,14 @@ const TABLES_MIB: readonly (readonly [level: number, small: number, large: numbe
   [3, 2, 6],
   [6, 4, 12],
   [9, 11, 19],
-  [12, 11, 49],
-  [15, 17, 81],
-  [LEVEL.max, 18, 114],
+  [12, 22, 49],
+  [15, 34, 81],
+  [LEVEL.max, 35, 114],
 ];
 
 /** What an encoder takes at most, in bytes: its window, its tables, its prefix, and that once more while it is read. */
 export function encoderBytes(level: number, windowLog: number): number {
-  const [, small, large] = TABLES_MIB.find(([most]) => level <= most) ?? [0, 18, 114];
+  const [, small, large] = TABLES_MIB.find(([most]) => level <= most) ?? [0, 35, 114];
   // Levels from 10 on have large tables at windows in between already.
   const tables = windowLog <= WINDOW_LOG_MIN ? small : level > 9 || windowLog > 24 ? large : small + 2;
   return 2 ** windowLog * (1 + 2 * PREFIX_PART) + tables * MIB;

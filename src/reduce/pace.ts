@@ -61,8 +61,8 @@ const DOWN_GAIN = 1.1;
 const UP_LOSS = 0.97;
 const UP_LOSS_WAITING = 0.9;
 /** A step that was no gain is not tried again for this time in which there is a backlog, twice as long each time. */
-const PENALTY_MS = 10_000;
-const PENALTY_MS_MAX = 1_280_000;
+const PENALTY_MS = 3000;
+const PENALTY_MS_MAX = 1_536_000;
 /** What was learned holds for as long as the pace stays within this factor of what it was then. */
 const CHANGED_FACTOR = 4;
 /** What the newest window counts for in the pace that lessons are held against. */
