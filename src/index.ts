@@ -32,7 +32,7 @@ export {
   type ScrubStatus,
   type StoredPosition,
 } from './journal/journal.js';
-export type { AckLevel, Compression } from './options.js';
+export type { AckLevel, Compression, Prefer } from './options.js';
 export { parseDuration, parseRate, parseSize } from './options.js';
 export type { StageCount, StageCounts } from './reduce/stages.js';
 export type { ApplyCallback } from './replication/consumer.js';

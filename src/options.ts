@@ -12,6 +12,8 @@ export const PAYLOAD_BYTES_MAX = 16 * MIB;
 export const KEY_BYTES_MAX = 4096 + 256;
 
 export type AckLevel = 'local' | 'logged' | 'applied';
+/** What counts more: few bytes on the wire, or records that arrive soon. */
+export type Prefer = 'bytes' | 'latency';
 export type Compression = 'auto' | 'none' | 'lz4' | 'zstd' | `zstd:${number}`;
 
 export interface Bounds {

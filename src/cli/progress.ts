@@ -1,3 +1,5 @@
+import type { StageCounts } from '../index.js';
+
 /** A line on standard error that is drawn over and over at a terminal; elsewhere only the lines in between appear. */
 
 const REDRAW_MS = 200;
@@ -16,6 +18,8 @@ export interface ProgressState {
   queueBytes: number;
   /** Source bytes still to go, when known. */
   bytesLeft?: number;
+  /** What each stage made of the bytes, and the time it took. */
+  stages?: StageCounts;
 }
 
 export class Progress {
@@ -54,7 +58,7 @@ export class Progress {
 }
 
 export function progressLine(state: ProgressState, seconds: number): string {
-  const { phase, fraction, wireBytes, sourceBytes, queueBytes, bytesLeft } = state;
+  const { phase, fraction, wireBytes, sourceBytes, queueBytes, bytesLeft, stages } = state;
   const parts = [phase];
   if (fraction !== undefined) parts.push(`${bar(fraction)} ${String(Math.floor(fraction * 100)).padStart(3)} %`);
   parts.push(`${bytes(wireBytes)} sent`, `${bytes(wireBytes / Math.max(seconds, 0.001))}/s`);
@@ -62,7 +66,18 @@ export function progressLine(state: ProgressState, seconds: number): string {
   if (queueBytes > 0) parts.push(`queue ${bytes(queueBytes)}`);
   const pace = sourceBytes / Math.max(seconds, 0.001);
   if (bytesLeft !== undefined && pace > 0) parts.push(`${duration(bytesLeft / pace)} left`);
+  if (stages !== undefined) parts.push(...stageParts(stages));
   return parts.join('  ');
+}
+
+/** What goes into the first stage, then by stage the time and what comes out; last, as a narrow terminal cuts it off. */
+function stageParts(stages: StageCounts): string[] {
+  const all = Object.entries(stages).filter(([, { bytesIn, bytesOut }]) => bytesIn + bytesOut > 0);
+  return all.map(([name, { bytesIn, bytesOut, milliseconds }], index) => {
+    const from = index === 0 && bytesIn > 0 ? `${bytes(bytesIn)} ` : '';
+    const time = milliseconds > 0 ? ` ${(milliseconds / 1000).toFixed(1)} s` : '';
+    return `${from}> ${name}${time} ${bytes(bytesOut)}`;
+  });
 }
 
 function bar(fraction: number): string {

@@ -119,6 +119,7 @@ class ReceiveRun {
       wireBytes: status?.wireBytesReceived ?? 0,
       sourceBytes: status?.payloadBytesReceived ?? 0,
       queueBytes: status?.queueBytes ?? 0,
+      ...(status === undefined ? {} : { stages: status.stages }),
     };
   }
 }

@@ -1,6 +1,7 @@
 import {
   type Compression,
   LonghaulError,
+  type Prefer,
   parseAddress,
   parseDuration,
   parseSize,
@@ -24,6 +25,7 @@ export const sendOptions: OptionTable = {
   to: { value: 'HOST:PORT', required: true, help: 'the receiver; a loopback address' },
   rate: { value: 'RATE', help: 'ceiling of all bytes on the wire, such as 20mbit or 2.5MB (default none)' },
   compress: { value: 'HOW', help: 'auto (default), none, lz4, zstd or zstd:LEVEL' },
+  prefer: { value: 'WHAT', help: 'bytes or latency (default bytes with --once, else latency)' },
   history: { value: 'SIZE', help: 'delivered records kept for a peer that comes back older (default 1gib)' },
   once: { help: 'end when the copy is complete and verified' },
   interval: { value: 'TIME', help: 'how often to look for changes without --once (default 10s)' },
@@ -80,12 +82,14 @@ class SendRun {
   }
 
   async open(): Promise<void> {
-    const { state, from, to, rate, compress, history, adopt } = this.#values;
+    const { state, from, to, rate, compress, history, adopt, once } = this.#values;
+    const prefer = this.#values.prefer ?? (once === true ? 'bytes' : 'latency');
     const { host, port } = parseAddress(String(to));
     this.#sender = await Sender.open({
       dir: String(state),
       peers: [{ name: 'replica', host, port }],
       ...(compress === undefined ? {} : { compress: String(compress) as Compression }),
+      prefer: String(prefer) as Prefer,
       adopt: adopt === true,
       giveUpAfterMs: this.#time('connect-timeout', CONNECT_TIMEOUT_MS),
       ...(rate === undefined ? {} : { rate: String(rate) }),
@@ -139,7 +143,7 @@ class SendRun {
     const status = this.#sender?.status();
     if (status === undefined) return;
     const { sent = 0, moved = 0, removed = 0, touched = 0, filesInSource = 0 } = this.#synced ?? {};
-    const { records, payloadBytesSent, wireBytesSent, wireBytesReceived, stages, engine } = status;
+    const { records, payloadBytesSent, wireBytesSent, wireBytesReceived, stages, engine, peers } = status;
     printSummary(
       {
         records,
@@ -150,6 +154,13 @@ class SendRun {
         engine,
         seconds: (performance.now() - this.#begun) / 1000,
         verified: this.#verified,
+        peers: peers.map(({ name, codec, level, reductionBytes, ...peer }) => ({
+          name,
+          codec,
+          level,
+          reductionBytes,
+          stages: peer.stages,
+        })),
         files: {
           inSource: filesInSource,
           sent,
@@ -199,6 +210,7 @@ class SendRun {
       wireBytes: wireBytesSent,
       sourceBytes: payloadBytesSent,
       queueBytes,
+      ...(status === undefined ? {} : { stages: status.stages }),
       ...(bytesTotal > 0 ? { fraction: arrived / total, bytesLeft: total - arrived } : {}),
     };
   }

@@ -20,6 +20,8 @@ export const BATCH_PAYLOAD_BYTES_MAX = PAYLOAD_BYTES_MAX + BATCH_BYTES;
 export const BATCH_BYTES_MAX = BATCH_PAYLOAD_BYTES_MAX + BATCH_RECORDS_MAX * 64 + 2 * KEY_BYTES_MAX + MIB;
 /** The most that its bases can be, and how many there can be of them. */
 export const BASES_MAX = 64 * 1024;
+/** The least that one of them is: putting a payload together from crumbs would take the receiver its time. */
+export const BASE_BYTES_MIN = 32;
 export const BASE_BYTES_MAX = 2 * BATCH_PAYLOAD_BYTES_MAX;
 
 export interface BatchRecord {
@@ -253,9 +255,9 @@ function readBases(reader: ByteReader, first: number): PayloadRange[] {
   for (const base of bases) {
     base.length = reader.varint(PAYLOAD_BYTES_MAX - base.offset);
     total += base.length;
-    if (base.length < 1 || base.sequence < 1 || total > BASE_BYTES_MAX) {
+    if (base.length < BASE_BYTES_MIN || base.sequence < 1 || total > BASE_BYTES_MAX) {
       const given = `a base of ${base.length} bytes of record ${base.sequence}`;
-      throw new ProtocolError(given, `something, and ${BASE_BYTES_MAX} bytes in all at most`);
+      throw new ProtocolError(given, `${BASE_BYTES_MIN} at least, and ${BASE_BYTES_MAX} bytes in all at most`);
     }
   }
   return bases;

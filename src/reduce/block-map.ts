@@ -16,8 +16,8 @@ const UINT32_RANGE = 2 ** 32;
 export class BlockMap {
   readonly #table: PositionIndex;
 
-  constructor(blocksMax: number) {
-    this.#table = new PositionIndex(blocksMax);
+  constructor(blocksMax: number, mayGrow?: (bytes: number) => boolean) {
+    this.#table = new PositionIndex(blocksMax, mayGrow);
   }
 
   get memoryBytes(): number {

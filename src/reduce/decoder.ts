@@ -46,8 +46,7 @@ export interface RestoredBatch extends Batch {
  * allocated.
  */
 export class Decoder {
-  /** What the peer may send. */
-  readonly capability: Capability;
+  #capability: Capability;
   readonly #stages: Stages;
   readonly #history: HistorySource;
   #zstd: ZstdDecoder | undefined;
@@ -58,7 +57,18 @@ export class Decoder {
   constructor(stages: Stages, history: HistorySource = NO_HISTORY, capability: Capability = ownCapability()) {
     this.#stages = stages;
     this.#history = history;
-    this.capability = capability;
+    this.#capability = capability;
+    this.#credit = this.#creditMax;
+  }
+
+  /** What the peer may send. */
+  get capability(): Capability {
+    return this.#capability;
+  }
+
+  /** What the peer may send from here on; before the first batch. */
+  offer(capability: Capability): void {
+    this.#capability = capability;
     this.#credit = this.#creditMax;
   }
 

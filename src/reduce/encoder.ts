@@ -3,10 +3,11 @@ import { ZstdEncoder } from '../engine/zstd-encoder.js';
 import type { Journal, JournalRecord } from '../journal/journal.js';
 import { encodeBatch, NO_REFERENCES, type References } from './batch.js';
 import { bodyHeader, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST } from './body.js';
-import type { CodecPlan, ZstdPlan } from './compression.js';
+import { type CodecPlan, rungOf } from './compression.js';
 import { Finder, type Plans } from './finder.js';
 import type { History } from './history.js';
 import type { Outline, Outliner } from './outline.js';
+import type { Rung } from './pace.js';
 import { encodeRanges, NO_PREFIX, type Prefix } from './prefix.js';
 import type { Stages } from './stages.js';
 
@@ -17,11 +18,12 @@ const LZ4_BYTES_MIN = 64;
 export interface FrameStarts {
   /**
    * What the frame begins with that these records are the first of; undefined when they go on in the one there is. So many
-   * bytes of them are not copied.
+   * bytes of them are not copied. Another level than before has a frame begin as soon as that may be.
    */
-  next(records: readonly JournalRecord[], uncopied: number): Promise<Prefix | undefined>;
-  /** So many bytes have gone into the frame. */
+  next(records: readonly JournalRecord[], uncopied: number, level: number): Promise<Prefix | undefined>;
+  /** So many bytes have gone into the frame, or beside it. */
   streamed(bytes: number): void;
+  passed(bytes: number): void;
   /** Whether there is something that these records are likely to resemble, whatever they look like by themselves. */
   resemble(outlines: readonly Outline[]): boolean;
   /** Whether what a record replaces is in reach of the frame. */
@@ -40,6 +42,8 @@ export interface Known {
 export interface EncoderOptions {
   plan: CodecPlan;
   stages: Stages;
+  /** What the next batch goes through, of what the plan has. Default: always the same. */
+  rung?: () => Rung;
   /** Default: a single frame that refers to nothing but itself. */
   starts?: FrameStarts;
   /** Default: nothing is known. */
@@ -55,6 +59,7 @@ export interface Prepared {
   parts: Uint8Array[];
   batchBytes: number;
   payloadBytes: number;
+  rung: Rung;
   /** Whether it is worth its time. */
   compress: boolean;
   /** What a frame begins with. */
@@ -70,6 +75,7 @@ export class Encoder {
   readonly #starts: FrameStarts;
   readonly #finder: Finder | undefined;
   #zstd: ZstdEncoder | undefined;
+  #frameLevel = 0;
   #closed = false;
   /** The next batch is sent without references. */
   #literal: boolean;
@@ -95,27 +101,32 @@ export class Encoder {
     const { stages, known, floor, plan } = this.#options;
     const literal = this.#literal;
     this.#literal = false;
+    const rung = this.#options.rung?.() ?? rungOf(plan);
+    const looks = rung.codec !== 'none';
     const payloads = records.map(({ payload }) => payload);
     const payloadBytes = total(payloads);
     const last = records[records.length - 1]?.sequence ?? 0;
     const oldest = floor?.() ?? last + 1;
     known?.history.release(oldest);
     const begun = performance.now();
-    const outlines = this.#finder === undefined ? [] : records.map((record) => known?.outliner.of(record) as Outline);
-    const plans = literal ? undefined : this.#finder?.plan(outlines);
+    // Behind a gap nothing can be noted; whoever keeps history closes it.
+    const knows = this.#finder !== undefined && (known?.history.through ?? 0) + 1 >= (records[0]?.sequence ?? 0);
+    const outlines = knows ? this.#outlines(records, looks) : [];
+    const plans = literal || !knows || !looks ? undefined : this.#finder?.plan(outlines);
     const planned = performance.now() - begun;
     const uncopied = plans === undefined ? payloadBytes : payloadBytes - plans.copied;
-    const compress = plan.codec !== 'none' && (looksCompressible(payloads) || this.#starts.resemble(outlines));
-    const primed = compress && plan.codec === 'zstd' && !literal;
-    const prefix = primed ? await this.#starts.next(records, uncopied) : undefined;
+    const compress = looks && (looksCompressible(payloads) || this.#starts.resemble(outlines));
+    const streams = compress && rung.codec === 'zstd';
+    const prefix = streams && !literal ? await this.#starts.next(records, uncopied, rung.level) : undefined;
     const { references, literalBytes } = await this.#refer(records, plans, payloadBytes, planned);
     const parts = encodeBatch(records, oldest, references);
     const batchBytes = total(parts);
     stages.add('batch', literalBytes, batchBytes);
-    if (compress) this.#starts.streamed(batchBytes);
+    if (streams) this.#starts.streamed(batchBytes);
+    else this.#starts.passed(batchBytes);
     for (const outline of outlines) known?.history.note(outline);
-    known?.onOutlines?.(outlines);
-    return { parts, batchBytes, payloadBytes, compress, prefix };
+    if (looks) known?.onOutlines?.(outlines);
+    return { parts, batchBytes, payloadBytes, rung, compress, prefix };
   }
 
   /** Compresses a batch. Batches are finished in the order in which they were prepared. */
@@ -124,6 +135,11 @@ export class Encoder {
     const body = await this.#compress(prepared);
     this.#options.stages.add('compress', prepared.batchBytes, total(body), performance.now() - begun);
     return body;
+  }
+
+  /** How a batch went that was just finished: a frame keeps its level until the next one may begin. */
+  used({ rung, compress }: Prepared): Rung {
+    return rung.codec === 'zstd' && compress ? { codec: 'zstd', level: this.#frameLevel } : rung;
   }
 
   /** Frees the memory of the codec; what is under way fails. */
@@ -137,6 +153,12 @@ export class Encoder {
     return this.#zstd?.memoryBytes ?? 0;
   }
 
+  /** Of a batch that is not looked for, only where its records go: what the next one resembles may lie there. */
+  #outlines(records: readonly JournalRecord[], whole: boolean): Outline[] {
+    const { outliner } = (this.#options as { known: Known }).known;
+    return records.map((record) => (whole ? outliner.of(record) : outliner.placeOf(record)));
+  }
+
   async #refer(
     records: readonly JournalRecord[],
     plans: Plans | undefined,
@@ -144,8 +166,12 @@ export class Encoder {
     planned: number,
   ): Promise<{ references: References; literalBytes: number }> {
     const { stages } = this.#options;
-    if (plans === undefined || this.#finder === undefined)
+    if (this.#finder === undefined) return { references: NO_REFERENCES, literalBytes: payloadBytes };
+    if (plans === undefined) {
+      stages.add('copy', payloadBytes, payloadBytes, planned);
+      stages.add('delta', payloadBytes, payloadBytes);
       return { references: NO_REFERENCES, literalBytes: payloadBytes };
+    }
     const begun = performance.now();
     const { references, copied, matched } = await this.#finder.find(records, plans);
     const uncopied = payloadBytes - copied;
@@ -154,27 +180,31 @@ export class Encoder {
     return { references, literalBytes: uncopied - matched };
   }
 
-  async #compress({ parts, batchBytes, payloadBytes, compress, prefix }: Prepared): Promise<Uint8Array[]> {
+  async #compress({ parts, batchBytes, payloadBytes, rung, compress, prefix }: Prepared): Promise<Uint8Array[]> {
     const { plan } = this.#options;
-    if (plan.codec === 'zstd' && compress) {
+    if (rung.codec === 'zstd' && compress) {
       if (prefix === undefined && this.#zstd !== undefined) {
         return [bodyHeader(CODEC_ZSTD, batchBytes, payloadBytes), await this.#zstd.compress(parts)];
       }
       const { ranges, content } = prefix ?? NO_PREFIX;
-      const first = await (await this.#begin(plan, content)).compress(parts);
+      const first = await (await this.#begin(rung.level, content)).compress(parts);
       return [bodyHeader(CODEC_ZSTD_FIRST, batchBytes, payloadBytes), encodeRanges(ranges), first];
     }
-    if (plan.codec === 'lz4' && batchBytes >= LZ4_BYTES_MIN && (plan.always || compress)) {
+    const always = plan.codec === 'lz4' && plan.always;
+    if (rung.codec === 'lz4' && batchBytes >= LZ4_BYTES_MIN && (always || compress)) {
       const block = await lz4Compress(Buffer.concat(parts, batchBytes));
       if (block.byteLength < batchBytes) return [bodyHeader(CODEC_LZ4, batchBytes, payloadBytes), block];
     }
     return [bodyHeader(CODEC_NONE, batchBytes, payloadBytes), ...parts];
   }
 
-  async #begin({ level, windowLog }: ZstdPlan, prefix: Buffer): Promise<ZstdEncoder> {
+  async #begin(level: number, prefix: Buffer): Promise<ZstdEncoder> {
+    const { plan } = this.#options;
+    if (plan.codec !== 'zstd') throw new RangeError(`zstd in a session with ${plan.codec}`);
     this.#zstd?.close();
-    const encoder = await ZstdEncoder.open({ level, windowLog, prefix });
+    const encoder = await ZstdEncoder.open({ level, windowLog: plan.windowLog, prefix });
     this.#zstd = encoder;
+    this.#frameLevel = level;
     if (this.#closed) encoder.close();
     return encoder;
   }
@@ -182,7 +212,13 @@ export class Encoder {
 
 /** A single frame that refers to nothing but itself. */
 function oneFrame(): FrameStarts {
-  return { next: async () => undefined, streamed: () => {}, resemble: () => false, reaches: () => false };
+  return {
+    next: async () => undefined,
+    streamed: () => {},
+    passed: () => {},
+    resemble: () => false,
+    reaches: () => false,
+  };
 }
 
 function total(parts: readonly Uint8Array[]): number {

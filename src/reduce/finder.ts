@@ -214,9 +214,9 @@ function baseBetween(before: Found | undefined, after: Found | undefined, bytes:
   if (before !== undefined && after !== undefined && before.range.sequence === after.range.sequence) {
     const offset = before.range.offset + before.range.length;
     const length = after.range.offset - offset;
-    if (length > 0 && length <= 2 * room) return { sequence: before.range.sequence, offset, length };
+    if (length >= GAP_BYTES_MIN && length <= 2 * room) return { sequence: before.range.sequence, offset, length };
   }
-  if (after === undefined || after.range.offset === 0) return undefined;
+  if (after === undefined || after.range.offset < GAP_BYTES_MIN) return undefined;
   const length = Math.min(after.range.offset, room);
   return { sequence: after.range.sequence, offset: after.range.offset - length, length };
 }

@@ -25,12 +25,19 @@ export interface Found {
 }
 
 export class History {
-  readonly keys = new KeyHistory();
+  readonly keys: KeyHistory;
   readonly #gone = new Gone();
-  readonly #chunks = new PositionIndex(CHUNKS_MAX);
-  readonly #blocks = new BlockMap(BLOCKS_MAX);
+  readonly #chunks: PositionIndex;
+  readonly #blocks: BlockMap;
   #through = 0;
   #floor = 1;
+
+  /** `mayGrow` is asked for memory, in bytes; what gets none forgets its oldest. Default: there is enough. */
+  constructor(mayGrow: (bytes: number) => boolean = () => true) {
+    this.keys = new KeyHistory(mayGrow);
+    this.#chunks = new PositionIndex(CHUNKS_MAX, mayGrow);
+    this.#blocks = new BlockMap(BLOCKS_MAX, mayGrow);
+  }
 
   /** The newest record that is known. */
   get through(): number {

@@ -29,6 +29,8 @@ const KEYS_MAX = 128 * 1024;
 export const CONTENT_BYTES_MIN = 128;
 /** Of an entry of a Map, its key as a bigint and two runs. */
 const KEY_BYTES = 200;
+/** There is memory for so many from the start, and more is asked for in steps of as many. */
+const KEYS_STEP = 1024;
 
 /** What a key is called here. Keys that share one cost bytes, no more: a prefix of other content. */
 export type KeyId = bigint;
@@ -44,6 +46,11 @@ export class KeyHistory {
   private newest = -1;
   private young = new Map<KeyId, Held>();
   private old = new Map<KeyId, Held>();
+  /** What there is memory for. */
+  private room = KEYS_STEP;
+
+  /** `mayGrow` is asked for memory, in bytes. */
+  constructor(private readonly mayGrow: (bytes: number) => boolean = () => true) {}
 
   /** Records come in order; what was looked at already is passed over. */
   note({ sequence, key, offset = 0, bytes }: KeyedContent): void {
@@ -107,10 +114,18 @@ export class KeyHistory {
     this.old = new Map();
   }
 
+  private hasRoom(): boolean {
+    if (this.young.size + this.old.size < this.room) return true;
+    if (!this.mayGrow(KEYS_STEP * KEY_BYTES)) return false;
+    this.room += KEYS_STEP;
+    return true;
+  }
+
   private remember(id: KeyId, held: Held): void {
-    if (this.young.size >= KEYS_MAX) {
+    if (this.young.size >= KEYS_MAX || !this.hasRoom()) {
       this.old = this.young;
       this.young = new Map();
+      if (!this.hasRoom()) this.old = new Map();
     }
     this.young.set(id, held);
   }

@@ -43,13 +43,19 @@ export class Outliner {
     this.#chunker = new Chunker({ key });
   }
 
-  of({ sequence, key, offset, payload }: Outlined): Outline {
+  of(record: Outlined): Outline {
+    return { ...this.placeOf(record), ...this.#chunks(record.payload, record.offset ?? 0) };
+  }
+
+  /** Where a record goes, and nothing of its content: next to no work. */
+  placeOf({ sequence, key, offset, payload }: Outlined): Outline {
     return {
       sequence,
       bytes: payload.byteLength,
       ...(key === undefined ? {} : { key: this.#keyId(key) }),
       ...(offset === undefined ? {} : { offset }),
-      ...this.#chunks(payload, offset ?? 0),
+      ends: NO_WORDS,
+      tags: NO_WORDS,
     };
   }
 

@@ -8,9 +8,10 @@ const TABLE_SHIFT = 26;
 export class PositionIndex {
   readonly #tables: PositionTable[];
 
-  /** Holds about `entriesMax` entries; when there are more the oldest go. */
-  constructor(entriesMax: number) {
-    this.#tables = Array.from({ length: TABLES }, () => new PositionTable(Math.ceil(entriesMax / TABLES)));
+  /** Holds about `entriesMax` entries; when there are more the oldest go. `mayGrow` as in PositionTable. */
+  constructor(entriesMax: number, mayGrow?: (bytes: number) => boolean) {
+    const most = Math.ceil(entriesMax / TABLES);
+    this.#tables = Array.from({ length: TABLES }, () => new PositionTable(most, mayGrow));
   }
 
   get size(): number {

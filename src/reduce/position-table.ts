@@ -35,9 +35,12 @@ export class PositionTable {
   #count = 0;
   #newestSequence = 0;
 
-  /** Holds `entriesMax` entries; when there are more the oldest go. */
-  constructor(entriesMax: number) {
+  readonly #mayGrow: (bytes: number) => boolean;
+
+  /** Holds `entriesMax` entries, or what it could grow to; when there are more the oldest go. */
+  constructor(entriesMax: number, mayGrow: (bytes: number) => boolean = () => true) {
     this.#entriesMax = entriesMax;
+    this.#mayGrow = mayGrow;
     this.#capacity = Math.min(CAPACITY_MIN, entriesMax);
     this.#entries = new Uint32Array(this.#capacity * ENTRY_WORDS);
     this.#slots = slotsFor(this.#capacity);
@@ -94,11 +97,11 @@ export class PositionTable {
   }
 
   #makeRoom(): void {
-    if (this.#capacity >= this.#entriesMax) {
+    const capacity = Math.min(this.#entriesMax, Math.ceil(this.#capacity * GROWTH));
+    if (capacity === this.#capacity || !this.#mayGrow(bytesOf(capacity) - bytesOf(this.#capacity))) {
       this.#dropOldest();
       return;
     }
-    const capacity = Math.min(this.#entriesMax, Math.ceil(this.#capacity * GROWTH));
     const entries = new Uint32Array(capacity * ENTRY_WORDS);
     const firstPart = this.#entries.subarray(this.#oldest * ENTRY_WORDS);
     entries.set(firstPart);
@@ -185,6 +188,10 @@ export class PositionTable {
     const distance = (newest % UINT32_RANGE) - stored;
     return newest - (distance < 0 ? distance + UINT32_RANGE : distance);
   }
+}
+
+function bytesOf(capacity: number): number {
+  return 4 * (capacity * ENTRY_WORDS + Math.ceil(capacity * SLOTS_PER_ENTRY));
 }
 
 function slotsFor(capacity: number): Uint32Array {

@@ -24,7 +24,12 @@ export interface PrimerOptions {
   journal: Pick<Journal, 'readBatches' | 'reachingBack'>;
   history: History;
   windowLog: number;
+  /** Of the first frame. */
   level: number;
+  /** Bytes of batches between two beginnings of frames, at least. Default 0. */
+  frameBytesMin?: number;
+  /** Whether the records may wait for a prefix to be read. Default: they may. */
+  mayWait?: (records: readonly JournalRecord[]) => boolean;
   /** The newest record that the peer is known to hold. */
   held: () => number;
   /** Ends what is under way, with the signal's reason. */
@@ -72,6 +77,9 @@ export class Primer {
   private primed = false;
   /** What has gone into frames before that. */
   private unprimed = 0;
+  private level: number;
+  /** Bytes of batches since the frame began. */
+  private sinceFrame = 0;
   /** What has gone into the stream since it was last looked for a better prefix. */
   private sinceLook = 0;
   /** What the frame can refer to without anything being done: its prefix, and the records from a number on. */
@@ -81,21 +89,26 @@ export class Primer {
 
   constructor(private readonly o: PrimerOptions) {
     this.window = 2 ** o.windowLog;
+    this.level = o.level;
     this.prefixBytesMax = this.window * (o.level < SLOW_LEVEL ? PREFIX_PART : SLOW_PREFIX_PART);
   }
 
-  /** What the frame begins with that these records are the first of; undefined when they go on in the one there is. */
-  async next(records: readonly JournalRecord[], uncopied: number): Promise<Prefix | undefined> {
-    const isFirst = !this.started;
-    this.started = true;
-    this.unprimed += uncopied;
-    // What is copied needs no prefix, and a little that is not is not worth one.
-    if (!this.primed && this.unprimed < PRIME_BYTES_MIN) return isFirst ? NO_PREFIX : undefined;
-    if (this.primed && this.sinceLook < this.window * STREAM_PART) return undefined;
-    this.sinceLook = 0;
+  /**
+   * What the frame begins with that these records are the first of; undefined when they go on in the one there is. Another
+   * level than before has one begin as soon as that may be.
+   */
+  async next(records: readonly JournalRecord[], uncopied: number, level = this.o.level): Promise<Prefix | undefined> {
     const first = records[0]?.sequence ?? 0;
-    const prefix = await this.look(records, !this.primed);
-    this.primed = true;
+    const isFirst = !this.started;
+    const { frameBytesMin = 0, mayWait = () => true } = this.o;
+    const mayBegin = isFirst || this.sinceFrame >= frameBytesMin;
+    const mustBegin = isFirst || (level !== this.level && mayBegin);
+    this.started = true;
+    const looks = (this.isDue(uncopied) || (mustBegin && this.primed)) && mayWait(records);
+    if (!mustBegin && !looks) return undefined;
+    if (looks) this.sinceLook = 0;
+    const prefix = looks ? await this.look(records, !this.primed, mustBegin || !this.primed) : NO_PREFIX;
+    this.primed = looks;
     if (prefix === undefined) {
       // The window has moved on: the prefix is at its end, and so is what was sent before the look before this.
       this.prefix = [];
@@ -103,6 +116,8 @@ export class Primer {
     } else {
       this.prefix = prefix.ranges;
       this.reachFrom = first;
+      this.level = level;
+      this.sinceFrame = 0;
     }
     this.lastLook = first;
     return prefix;
@@ -110,6 +125,18 @@ export class Primer {
 
   streamed(bytes: number): void {
     this.sinceLook += bytes;
+    this.sinceFrame += bytes;
+  }
+
+  passed(bytes: number): void {
+    this.sinceFrame += bytes;
+  }
+
+  /** What is copied needs no prefix, and a little that is not is not worth one. */
+  private isDue(uncopied: number): boolean {
+    if (this.primed) return this.sinceLook >= this.window * STREAM_PART;
+    this.unprimed += uncopied;
+    return this.unprimed >= PRIME_BYTES_MIN;
   }
 
   /** Whether what a record replaces is in reach of the frame. */
@@ -124,12 +151,16 @@ export class Primer {
   }
 
   /** No trouble with history is a reason not to send. */
-  private async look(records: readonly JournalRecord[], isFirst: boolean): Promise<Prefix | undefined> {
+  private async look(
+    records: readonly JournalRecord[],
+    isFirst: boolean,
+    mustBegin: boolean,
+  ): Promise<Prefix | undefined> {
     try {
-      return await this.choose(records, isFirst);
+      return await this.choose(records, isFirst, mustBegin);
     } catch (error) {
       if (!(error instanceof LonghaulError)) throw error;
-      return isFirst ? NO_PREFIX : undefined;
+      return mustBegin ? NO_PREFIX : undefined;
     }
   }
 
@@ -139,11 +170,15 @@ export class Primer {
     return history.keys.find(id, offset, ({ from, to }) => history.isUsable(from, held() + 1, to));
   }
 
-  private async choose(records: readonly JournalRecord[], isFirst: boolean): Promise<Prefix | undefined> {
+  private async choose(
+    records: readonly JournalRecord[],
+    isFirst: boolean,
+    mustBegin: boolean,
+  ): Promise<Prefix | undefined> {
     const coming = await this.lookAhead(records);
     const former = await this.formerContent(coming);
     const gain = former.reduce((sum, run) => sum + (this.isInReach(run) ? 0 : run.bytes), 0);
-    if (!isFirst && gain < this.window * STREAM_PART * WORTHWHILE_PART) return undefined;
+    if (!mustBegin && gain < this.window * STREAM_PART * WORTHWHILE_PART) return undefined;
     const { journal, history, held } = this.o;
     const room = this.prefixBytesMax - former.reduce((sum, { bytes }) => sum + bytes, 0);
     const newestBytes = Math.floor(Math.max(0, isFirst ? room : Math.min(room, this.window * LATER_NEWEST_PART)));

@@ -23,8 +23,18 @@ import {
   SequenceGoneError,
 } from '../errors.js';
 import type { Journal, JournalCursor, OnFull } from '../journal/journal.js';
-import { type CodecPlan, type CompressionChoice, codecPlan } from '../reduce/compression.js';
+import type { Prefer } from '../options.js';
+import {
+  affordable,
+  type CodecPlan,
+  type CompressionChoice,
+  codecPlan,
+  ladderOf,
+  rungOf,
+} from '../reduce/compression.js';
 import { History } from '../reduce/history.js';
+import { reductionBudget } from '../reduce/memory-budget.js';
+import { PACE_LEVEL_MAX, type Rung } from '../reduce/pace.js';
 import { Stages } from '../reduce/stages.js';
 import { begin, greet, judge, refusalError, refuse } from './greeting.js';
 import { FrameInbox } from './inbox.js';
@@ -43,6 +53,7 @@ export interface LinkContext {
   node: string;
   shaper: Shaper | undefined;
   compression: CompressionChoice;
+  prefer: Prefer;
   reduction: Reduction;
   adopt: boolean;
   queueBytesMax: number;
@@ -81,6 +92,8 @@ interface Agreement {
   from: number;
   reset: boolean;
   plan: CodecPlan;
+  /** What the session may choose from besides; undefined when it keeps to the plan. */
+  ladder: readonly Rung[] | undefined;
   /** The oldest record that the peer holds. */
   historyFrom: number;
   /** What it keeps as history. */
@@ -119,8 +132,6 @@ export class PeerLink {
   recordsSent = 0;
   payloadBytesSent = 0;
   problem: LonghaulError | undefined;
-  /** Of the last session. */
-  codec: CodecPlan['codec'] | undefined;
   /** How often the peer could not restore what it was sent, in this process. */
   misses = 0;
 
@@ -140,14 +151,18 @@ export class PeerLink {
   /** The peer has everything anew once it has this record; Infinity while not all of it is in the queue. */
   #owedThrough = 0;
   /** What the peer holds that content can be found in. */
-  readonly #history = new History();
+  readonly #history: History;
+  readonly #indexMemory = reductionBudget.index();
+  readonly #claim = reductionBudget.claim();
   #outflow: Outflow | undefined;
+  #lastRung: Rung | undefined;
   #supplying: 'no' | 'once' | 'again' = 'no';
 
   constructor(address: PeerAddress, context: LinkContext) {
     this.address = address;
     this.#context = context;
     this.#queries = new Queries(address.name);
+    this.#history = new History((bytes) => this.#indexMemory.grow(bytes));
     const id = context.book.idOf(address.name);
     if (id === undefined) this.#cursor = this.#hold(unknownPeer(address.name), context.journal.first - 1);
     else this.#bind(id);
@@ -177,6 +192,11 @@ export class PeerLink {
   /** What the reduction holds in memory for the peer, in bytes. */
   get reductionBytes(): number {
     return this.#history.memoryBytes + (this.#outflow?.memoryBytes ?? 0);
+  }
+
+  /** How records are sent, or were in the last session; undefined before the first. */
+  get rung(): Rung | undefined {
+    return this.#outflow?.rung ?? this.#lastRung;
   }
 
   get roundTripMs(): number | undefined {
@@ -210,6 +230,12 @@ export class PeerLink {
     await this.#running;
     await this.#moveCursor(this.#acked.logged);
     this.#enter('closed');
+  }
+
+  /** Gives back all memory that is counted, once the link is closed or when it is not started. */
+  leaveBudget(): void {
+    this.#claim.end();
+    this.#indexMemory.end();
   }
 
   async #run(): Promise<void> {
@@ -261,6 +287,7 @@ export class PeerLink {
       if (wasUp) this.#downSince = performance.now();
       connection.destroy(new ConnectionLostError(name, 'session over'));
       const reason = await connection.closed;
+      this.#claim.give();
       this.traffic.detach(connection);
       this.#connection = undefined;
       this.#queries.fail(reason);
@@ -294,7 +321,7 @@ export class PeerLink {
     const from = await this.#startingPoint(welcome, reset, because);
     if (this.isDetached) await this.#cursor?.reattach(Math.max(from - 1, this.#cursor.position));
     connection.established();
-    const plan = codecPlan(this.#context.compression, welcome.restores);
+    const plan = this.#plan(welcome);
     await begin(connection, inbox, journal, from, reset);
     if (reset) this.#owedThrough = Number.POSITIVE_INFINITY;
     this.#acked = { logged: from - 1, applied: reset ? from - 1 : Math.min(welcome.applied, from - 1) };
@@ -302,8 +329,23 @@ export class PeerLink {
     this.sent = from - 1;
     this.#saveCursor();
     this.#context.onProgress(this);
-    this.codec = plan.codec;
-    return { from, reset, plan, historyFrom: reset ? from : welcome.first, historyBytes: welcome.historyBytes };
+    this.#lastRung = rungOf(plan);
+    const ladder = this.#ladder(plan, welcome);
+    return { from, reset, plan, ladder, historyFrom: reset ? from : welcome.first, historyBytes: welcome.historyBytes };
+  }
+
+  #plan({ restores }: Welcome): CodecPlan {
+    const plan = codecPlan(this.#context.compression, restores);
+    const level = plan.codec === 'zstd' ? plan.level : 0;
+    return affordable(plan, restores, this.#claim, this.#isPaced ? Math.max(level, PACE_LEVEL_MAX) : level);
+  }
+
+  get #isPaced(): boolean {
+    return this.#context.prefer === 'latency' && this.#context.compression.codec === 'auto';
+  }
+
+  #ladder(plan: CodecPlan, { restores }: Welcome): Rung[] | undefined {
+    return this.#isPaced ? ladderOf(plan, restores, this.#context.shaper?.rateBytesPerSecond) : undefined;
   }
 
   async #startingPoint(welcome: Welcome, reset: boolean, because: string): Promise<number> {
@@ -375,14 +417,16 @@ export class PeerLink {
   }
 
   async #pump(connection: Connection, agreed: Agreement, ended: AbortSignal): Promise<void> {
-    const { from, plan, historyFrom, historyBytes } = agreed;
-    const { journal, reduction } = this.#context;
+    const { from, plan, ladder, historyFrom, historyBytes } = agreed;
+    const { journal, reduction, prefer } = this.#context;
     if (this.#history.through > journal.last) this.#history.clear();
     this.#outflow = new Outflow({
       journal,
       connection,
       reduction,
       plan,
+      ...(ladder === undefined ? {} : { ladder }),
+      waits: prefer === 'bytes',
       history: this.#history,
       stages: this.stages,
       historyBytes,
@@ -397,6 +441,7 @@ export class PeerLink {
     try {
       await this.#outflow.run(from, ended);
     } finally {
+      this.#lastRung = this.#outflow.rung;
       this.#outflow = undefined;
     }
   }

@@ -4,13 +4,15 @@ import { prefetched } from '../engine/prefetch.js';
 import { ProtocolError } from '../errors.js';
 import type { Journal, JournalRecord } from '../journal/journal.js';
 import { BATCH_BYTES, BATCH_RECORDS_MAX } from '../reduce/batch.js';
-import type { CodecPlan } from '../reduce/compression.js';
+import { type CodecPlan, rungOf } from '../reduce/compression.js';
 import { Encoder, type Prepared } from '../reduce/encoder.js';
 import type { History } from '../reduce/history.js';
 import type { Indexer } from '../reduce/indexer.js';
 import type { Outliner } from '../reduce/outline.js';
+import { Pace, type Rung } from '../reduce/pace.js';
 import { Primer } from '../reduce/primer.js';
 import type { Stages } from '../reduce/stages.js';
+import { CatchUp } from './catch-up.js';
 
 /**
  * The records of a queue on their way to one peer, in one session. What the peer cannot restore begins a new generation:
@@ -24,10 +26,14 @@ export interface Reduction {
 }
 
 export interface OutflowOptions {
-  journal: Pick<Journal, 'readBatches' | 'readRanges' | 'reachingBack' | 'first'>;
+  journal: Pick<Journal, 'readBatches' | 'readRanges' | 'reachingBack' | 'first' | 'last'>;
   connection: Pick<Connection, 'generation' | 'send'>;
   reduction: Reduction;
   plan: CodecPlan;
+  /** What a session chooses from as it goes on; undefined when it keeps to its plan. */
+  ladder?: readonly Rung[];
+  /** Whether records wait for what makes fewer bytes of them: history that is read, a prefix that is loaded. */
+  waits: boolean;
   /** What the peer holds; it is the link's, and outlives the session. */
   history: History;
   stages: Stages;
@@ -43,6 +49,17 @@ export interface OutflowOptions {
 
 /** The peer frees what the sender lets go of, so a little less is used than it keeps: segments are freed whole. */
 const HISTORY_PART = 7 / 8;
+/** What waits behind a batch when the time that it takes counts, and when a prefix is worth its time. */
+const BACKLOG_BYTES = 1024 * 1024;
+const PREFIX_BACKLOG_BYTES = 8 * 1024 * 1024;
+
+/** A batch, what it took to prepare it, and whether more waited behind. */
+interface Ready {
+  records: JournalRecord[];
+  prepared: Prepared;
+  prepareMs: number;
+  backlogged: boolean;
+}
 
 export class Outflow {
   readonly #o: OutflowOptions;
@@ -54,10 +71,13 @@ export class Outflow {
   #literal = false;
   #missedNext = 0;
   #sent = 0;
+  #lastSentAt = performance.now();
   #encoder: Encoder | undefined;
+  readonly #pace: Pace | undefined;
 
   constructor(options: OutflowOptions) {
     this.#o = options;
+    this.#pace = options.ladder === undefined ? undefined : new Pace(options.ladder);
     this.#floor = options.historyFrom;
   }
 
@@ -66,16 +86,28 @@ export class Outflow {
     return this.#encoder?.memoryBytes ?? 0;
   }
 
+  /** How records are sent at present. */
+  get rung(): Rung {
+    return this.#pace?.rung ?? rungOf(this.#o.plan);
+  }
+
   /** Sends what the queue holds from a record on, and what comes, until the signal. */
   async run(from: number, ended: AbortSignal): Promise<void> {
-    const { plan, history, reduction } = this.#o;
+    const { plan, journal, history, reduction } = this.#o;
     history.release(this.#floor);
     history.rewind(from);
-    if (plan.codec !== 'none') await reduction.indexer.load(history, from - 1, ended);
-    for (let next = from; ; ) {
-      await this.#generation(next, ended);
-      if (this.#miss === undefined) return;
-      next = this.#resume(this.#miss);
+    const over = new AbortController();
+    const signal = AbortSignal.any([ended, over.signal]);
+    const catchUp = new CatchUp({ journal, history, indexer: reduction.indexer, signal });
+    try {
+      for (let next = from; ; ) {
+        await this.#generation(next, ended, plan.codec === 'none' ? undefined : catchUp);
+        if (this.#miss === undefined) return;
+        next = this.#resume(this.#miss);
+      }
+    } finally {
+      over.abort();
+      await catchUp.idle();
     }
   }
 
@@ -106,8 +138,8 @@ export class Outflow {
     return next;
   }
 
-  async #generation(from: number, ended: AbortSignal): Promise<void> {
-    const { journal, connection, history, onSent } = this.#o;
+  async #generation(from: number, ended: AbortSignal, catchUp: CatchUp | undefined): Promise<void> {
+    const { journal, history } = this.#o;
     this.#turn = new AbortController();
     const signal = AbortSignal.any([ended, this.#turn.signal]);
     history.rewind(from);
@@ -120,12 +152,9 @@ export class Outflow {
     const readSignal = AbortSignal.any([signal, reading.signal]);
     const batches = journal.readBatches(from, { follow: true, signal: readSignal, ...limits });
     try {
-      for await (const { records, prepared } of prefetched(prepare(encoder, batches), () => reading.abort())) {
-        const body = await encoder.finish(prepared);
-        if (signal.aborted) return;
-        onSent(records.filter(({ sequence }) => sequence > this.#sent));
-        this.#sent = Math.max(this.#sent, records[records.length - 1]?.sequence ?? 0);
-        await connection.send(FrameType.batch, body);
+      const ready = prefetched(this.#prepare(encoder, batches, catchUp), () => reading.abort());
+      for await (const batch of ready) {
+        if (!(await this.#send(encoder, batch, signal))) return;
       }
     } catch (error) {
       // What was called off has no other failure.
@@ -136,16 +165,68 @@ export class Outflow {
     }
   }
 
+  /** While one batch is compressed and sent, the next one is read, and looked for in what the peer has. */
+  async *#prepare(
+    encoder: Encoder,
+    batches: AsyncIterable<JournalRecord[]>,
+    catchUp: CatchUp | undefined,
+  ): AsyncGenerator<Ready, void, undefined> {
+    for await (const records of batches) {
+      await catchUp?.before(records[0]?.sequence ?? 0, this.#mayWait(records));
+      const begun = performance.now();
+      const backlogged = this.#pace !== undefined && this.#hasBehind(records, BACKLOG_BYTES);
+      const prepared = await encoder.prepare(records);
+      yield { records, prepared, prepareMs: performance.now() - begun, backlogged };
+    }
+  }
+
+  /** Compresses a batch and hands it to the connection; false when that was called off. */
+  async #send(encoder: Encoder, { records, prepared, ...taken }: Ready, signal: AbortSignal): Promise<boolean> {
+    const begun = performance.now();
+    const body = await encoder.finish(prepared);
+    if (signal.aborted) return false;
+    const compressed = performance.now();
+    this.#o.onSent(records.filter(({ sequence }) => sequence > this.#sent));
+    this.#sent = Math.max(this.#sent, records[records.length - 1]?.sequence ?? 0);
+    await this.#o.connection.send(FrameType.batch, body);
+    const sent = performance.now();
+    this.#pace?.note({
+      ...taken,
+      rung: encoder.used(prepared),
+      sourceBytes: prepared.payloadBytes,
+      batchBytes: prepared.batchBytes,
+      bodyBytes: body.reduce((sum, { byteLength }) => sum + byteLength, 0),
+      compressMs: compressed - begun,
+      sendMs: sent - compressed,
+      elapsedMs: sent - this.#lastSentAt,
+    });
+    this.#lastSentAt = sent;
+    return true;
+  }
+
+  /** Behind much that waits nothing is late for a moment more. */
+  #mayWait(records: readonly JournalRecord[]): boolean {
+    return this.#o.waits || this.#hasBehind(records, PREFIX_BACKLOG_BYTES);
+  }
+
+  /** Whether at least about so many bytes are in the queue behind these records. */
+  #hasBehind(records: readonly JournalRecord[], bytes: number): boolean {
+    const { journal } = this.#o;
+    return journal.reachingBack(journal.last, bytes) > (records[records.length - 1]?.sequence ?? 0) + 1;
+  }
+
   #newEncoder(signal: AbortSignal): Encoder {
     const { plan, stages, history, journal, reduction, held } = this.#o;
     const { outliner, indexer } = reduction;
+    const mayWait = (next: readonly JournalRecord[]) => this.#mayWait(next);
     const starts =
       plan.codec === 'zstd'
-        ? { starts: new Primer({ journal, history, windowLog: plan.windowLog, level: plan.level, held, signal }) }
+        ? { starts: new Primer({ ...plan, journal, history, level: this.rung.level, held, mayWait, signal }) }
         : {};
     return new Encoder({
       plan,
       stages,
+      ...(this.#pace === undefined ? {} : { rung: () => this.rung }),
       ...starts,
       known: { journal, history, outliner, onOutlines: (outlines) => indexer.note(outlines) },
       floor: () => this.#release(),
@@ -160,12 +241,4 @@ export class Outflow {
     this.#floor = Math.max(this.#floor, journal.first, Math.min(reached, this.#sent + 1));
     return this.#floor;
   }
-}
-
-/** While one batch is compressed and sent, the next one is read, and looked for in what the peer has. */
-async function* prepare(
-  encoder: Encoder,
-  batches: AsyncIterable<JournalRecord[]>,
-): AsyncGenerator<{ records: JournalRecord[]; prepared: Prepared }, void, undefined> {
-  for await (const records of batches) yield { records, prepared: await encoder.prepare(records) };
 }

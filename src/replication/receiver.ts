@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { requireLoopback } from '../channel/address.js';
 import { Connection } from '../channel/connection.js';
 import { Listener } from '../channel/listener.js';
+import { type Capability, ownCapability } from '../engine/capability.js';
 import { type Engine, engine } from '../engine/engine.js';
 import { publish } from '../engine/events.js';
 import { storageError } from '../engine/files.js';
@@ -17,6 +18,7 @@ import {
 import { DirectoryLock, Journal, type JournalRecord } from '../journal/journal.js';
 import { directoryOption, integerOption } from '../options.js';
 import { Decoder } from '../reduce/decoder.js';
+import { decoderBytes, REDUCTION_BYTES, reductionBudget } from '../reduce/memory-budget.js';
 import { type StageCounts, Stages } from '../reduce/stages.js';
 import { type ApplyCallback, type Consumer, callbackConsumer } from './consumer.js';
 import { nodeId } from './node-id.js';
@@ -49,6 +51,8 @@ export interface ReceiverOptions {
   historyBytes?: number;
   /** Size of a log segment in bytes (default 64 MiB). */
   segmentBytes?: number;
+  /** Bound of the memory of all reduction in this process, as in SenderOptions. */
+  reductionBytesMax?: number;
   /** Silence after which a sender counts as gone, in milliseconds, 500 to 600,000 (default 15,000). */
   peerTimeoutMs?: number;
   /** Interval of heartbeats in milliseconds, 50 to 60,000 (default 2,000). */
@@ -76,6 +80,10 @@ export interface ReceiverStatus {
   wireBytesPerSecond: number;
   roundTripMs?: number;
   stages: StageCounts;
+  /** Memory of the reduction in bytes: of this receiver, taken by all of the process, and their bound. */
+  reductionBytes: number;
+  reductionBytesTaken: number;
+  reductionBytesMax: number;
   /** What does the byte-level work. */
   engine: Engine;
   problem?: { code: string; message: string };
@@ -103,6 +111,9 @@ export class Receiver {
   /** All that have a connection, and those without one that still have something on its way to the log. */
   readonly #connected = new Set<Session>();
   readonly #leaving = new Set<Session>();
+  readonly #decoders = new Set<Decoder>();
+  readonly #memory = reductionBudget.claim();
+  readonly #unlimit: () => void;
   #records = 0;
   #payloadBytes = 0;
   #misses = 0;
@@ -110,6 +121,7 @@ export class Receiver {
 
   private constructor(options: ReceiverOptions & HeartbeatTimes, lock: DirectoryLock, log: ReceiveLog, node: string) {
     this.#options = options;
+    this.#unlimit = reductionBudget.limit(options.reductionBytesMax);
     this.#lock = lock;
     this.#log = log;
     this.#node = node;
@@ -124,10 +136,10 @@ export class Receiver {
     });
     const lock = await DirectoryLock.take(dir);
     let journal: Journal | undefined;
+    let receiver: Receiver | undefined;
     try {
       const node = await nodeId(dir);
       journal = await Journal.open({ dir: join(dir, 'log'), ...limits });
-      let receiver: Receiver | undefined;
       const log = await ReceiveLog.open(dir, journal, limits, {
         onApplied: () => receiver?.current?.acknowledge(),
         onStall: (problem) => {
@@ -139,6 +151,7 @@ export class Receiver {
       await receiver.#listen();
       return receiver;
     } catch (error) {
+      if (receiver !== undefined) receiver.#leaveBudget();
       await journal?.close();
       await lock.release();
       throw error;
@@ -194,6 +207,9 @@ export class Receiver {
       wireBytesPerSecond: Math.round((this.#traffic.bytesReceived * 1000) / openMs),
       ...(roundTripMs === undefined ? {} : { roundTripMs }),
       stages,
+      reductionBytes: [...this.#decoders].reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
+      reductionBytesTaken: reductionBudget.bytes,
+      reductionBytesMax: reductionBudget.bytesMax,
       engine,
       ...(problem === undefined ? {} : { problem: { code: problem.code, message: problem.message } }),
     };
@@ -218,6 +234,7 @@ export class Receiver {
     await this.#listener?.close();
     await this.#session?.idle();
     await this.#log.close();
+    this.#leaveBudget();
     try {
       await this.#log.journal.close();
     } finally {
@@ -253,6 +270,19 @@ export class Receiver {
     return this.#log;
   }
 
+  #leaveBudget(): void {
+    this.#memory.end();
+    this.#unlimit();
+  }
+
+  /** What a sender may send, as far as there is memory for it. */
+  #offer(decoder: Decoder): Capability {
+    const own = ownCapability();
+    const windowLogMax = own.zstd ? this.#memory.takeWindow(own.windowLogMax, decoderBytes) : undefined;
+    decoder.offer(windowLogMax === undefined ? { ...own, zstd: false, windowLogMax: 0 } : { ...own, windowLogMax });
+    return decoder.capability;
+  }
+
   async #listen(): Promise<void> {
     const { host, port } = this.#options.listen;
     this.#listener = await Listener.open({ host, port }, (socket) => this.#onSocket(socket));
@@ -279,6 +309,7 @@ export class Receiver {
       log: this.#log,
       decoder,
       claim: (claimant, node) => this.#claim(claimant, node),
+      offer: () => this.#offer(decoder),
       query: (name, body) => this.#query(name, body),
       onOpen: (opened) => this.#onOpen(opened),
       onFailure: (failure) => this.#onFailure(failure),
@@ -290,6 +321,7 @@ export class Receiver {
         this.#misses++;
       },
     });
+    this.#decoders.add(decoder);
     this.#traffic.attach(connection);
     this.#connected.add(session);
     void connection.closed.then((problem) => this.#onClosed(session, connection, decoder, problem));
@@ -331,6 +363,8 @@ export class Receiver {
     void session.idle().then(() => {
       this.#leaving.delete(session);
       decoder.close();
+      this.#decoders.delete(decoder);
+      if (this.#session === undefined) this.#memory.give();
     });
     if (this.#session === session) this.#session = undefined;
     const details = problem === undefined ? {} : { problem };
@@ -355,5 +389,6 @@ function resolveReceiverOptions(options: ReceiverOptions): JournalLimits & Heart
     throw new InvalidArgumentError('listen', options.listen, '{ host, port }');
   integerOption('listen.port', options.listen.port, { min: 0, max: 65_535, default: 0 });
   requireLoopback(options.listen.host);
+  integerOption('reductionBytesMax', options.reductionBytesMax, REDUCTION_BYTES);
   return { ...journalLimits(options), ...heartbeatTimes(options) };
 }

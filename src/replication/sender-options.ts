@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../errors.js';
-import { type Compression, choiceOption, GIB, integerOption, MIB, parseRate } from '../options.js';
+import { type Compression, choiceOption, GIB, integerOption, MIB, type Prefer, parseRate } from '../options.js';
 import { parseCompression } from '../reduce/compression.js';
+import { REDUCTION_BYTES } from '../reduce/memory-budget.js';
 import type { LinkContext, PeerAddress } from './link.js';
 
 /** One record of a full resynchronisation. */
@@ -20,9 +21,17 @@ export interface SenderOptions {
   rate?: number | string;
   /**
    * `auto` (default) compresses what gains from it, in one stream of zstd at level 3 where both ends have the native engine
-   * and with LZ4 elsewhere; `zstd` or `zstd:1` to `zstd:19` says so, and the level; `lz4` always tries, `none` never.
+   * and with LZ4 elsewhere, as far as `prefer` does not choose; `zstd` or `zstd:1` to `zstd:19` says so, and the level;
+   * `lz4` always tries, `none` never.
    */
   compress?: Compression;
+  /**
+   * `latency` (default) has records arrive soon: they wait for nothing that only makes them smaller, and with `compress`
+   * `auto` codec and level follow the link, from `none` on a fast one up to zstd at level 9 where it is slow and the
+   * processor idle. `bytes` sends as little as possible: zstd at level 3, from the first record on against what the peer
+   * has.
+   */
+  prefer?: Prefer;
   /** Disk that the queue may take for what peers still need, in bytes, 16 MiB to 1 PiB (default 8 GiB). */
   queueBytesMax?: number;
   /** Bytes of the state directory's file system that stay free for others; the queue counts as full before (default 0: off). */
@@ -33,6 +42,12 @@ export interface SenderOptions {
   historyBytes?: number;
   /** Size of a queue segment in bytes (default 64 MiB). */
   segmentBytes?: number;
+  /**
+   * Memory of the reduction of all senders and receivers of this process together, in bytes, 8 MiB to 1 TiB (default
+   * 512 MiB): windows, prefixes and tables of zstd, and indexes of history. Of several that are open the smallest counts.
+   * When it is short, windows are smaller, down to 1 MiB, then sessions use LZ4; an index forgets its oldest part.
+   */
+  reductionBytesMax?: number;
   /** Take over whatever a receiver has, instead of refusing one that served another volume or is ahead (default false). */
   adopt?: boolean;
   /** Supplies the whole state as records when a peer needs a full resynchronisation; a Volume brings its own. */
@@ -81,7 +96,7 @@ export function heartbeatTimes(options: Partial<HeartbeatTimes>): HeartbeatTimes
 export interface ResolvedSenderOptions {
   rate: number | undefined;
   journal: JournalLimits;
-  link: Pick<LinkContext, 'compression' | 'adopt' | 'giveUpAfterMs' | 'peerTimeoutMs' | 'heartbeatMs'>;
+  link: Pick<LinkContext, 'compression' | 'prefer' | 'adopt' | 'giveUpAfterMs' | 'peerTimeoutMs' | 'heartbeatMs'>;
 }
 
 const PIB = 1024 * 1024 * GIB;
@@ -97,11 +112,13 @@ const PEERS_MAX = 16;
 export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOptions {
   checkPeers(options.peers);
   const { giveUpAfterMs } = options;
+  integerOption('reductionBytesMax', options.reductionBytesMax, REDUCTION_BYTES);
   return {
     rate: options.rate === undefined ? undefined : parseRate('rate', options.rate),
     journal: journalLimits(options),
     link: {
       compression: parseCompression('compress', options.compress),
+      prefer: choiceOption('prefer', options.prefer, ['bytes', 'latency'], 'latency'),
       adopt: options.adopt ?? false,
       giveUpAfterMs:
         giveUpAfterMs === undefined

@@ -1,5 +1,6 @@
 import { type Engine, engine } from '../engine/engine.js';
 import type { Journal } from '../journal/journal.js';
+import { reductionBudget } from '../reduce/memory-budget.js';
 import type { StageCounts } from '../reduce/stages.js';
 import type { LinkState, PeerLink } from './link.js';
 
@@ -14,12 +15,15 @@ export interface SenderPeerStatus {
   /** The queue was full and went on without this peer, as its `onFull` says; it needs a full resynchronisation. */
   detached: boolean;
   roundTripMs?: number;
-  /** How the records of the last session cross. */
+  /** How records cross at present, or did at the end of the last session, and the level of zstd. */
   codec?: 'none' | 'lz4' | 'zstd';
+  level?: number;
   /** Batches that it could not restore from its history, and asked for anew. */
   misses: number;
   /** Memory of the reduction for this peer, in bytes: window and prefix of the codec, and the index of its history. */
   reductionBytes: number;
+  /** As in SenderStatus, for this peer alone. */
+  stages: StageCounts;
   problem?: { code: string; message: string };
 }
 
@@ -41,6 +45,10 @@ export interface SenderStatus {
   sourceBytesPerSecond: number;
   wireBytesPerSecond: number;
   stages: StageCounts;
+  /** Memory of the reduction in bytes: of all peers, taken by all senders and receivers of the process, and their bound. */
+  reductionBytes: number;
+  reductionBytesTaken: number;
+  reductionBytesMax: number;
   /** What does the byte-level work. */
   engine: Engine;
   peers: SenderPeerStatus[];
@@ -68,13 +76,16 @@ export function senderStatus(journal: Journal, links: readonly PeerLink[], openM
     sourceBytesPerSecond: perSecond(payloadBytesSent, openMs),
     wireBytesPerSecond: perSecond(wireBytesSent, openMs),
     stages: sumStages(links),
+    reductionBytes: total((link) => link.reductionBytes),
+    reductionBytesTaken: reductionBudget.bytes,
+    reductionBytesMax: reductionBudget.bytesMax,
     engine,
     peers: links.map(peerStatus),
   };
 }
 
 function peerStatus(link: PeerLink): SenderPeerStatus {
-  const { problem, roundTripMs, id, codec, misses, reductionBytes } = link;
+  const { problem, roundTripMs, id, rung, misses, reductionBytes } = link;
   return {
     name: link.address.name,
     state: link.state,
@@ -83,22 +94,29 @@ function peerStatus(link: PeerLink): SenderPeerStatus {
     detached: link.isDetached,
     misses,
     reductionBytes,
+    stages: stagesOf(link),
     ...(id === undefined ? {} : { id }),
-    ...(codec === undefined ? {} : { codec }),
+    ...(rung === undefined ? {} : { codec: rung.codec }),
+    ...(rung?.codec === 'zstd' ? { level: rung.level } : {}),
     ...(roundTripMs === undefined ? {} : { roundTripMs }),
     ...(problem === undefined ? {} : { problem: { code: problem.code, message: problem.message } }),
   };
 }
 
-/** The stages of all peers together; `frame` and `control` are what went on the wire. */
+/** `frame` and `control` are what went on the wire. */
+function stagesOf(link: PeerLink): StageCounts {
+  const own = link.stages.counts();
+  const bodyBytes = own.compress?.bytesOut ?? 0;
+  own.frame = { bytesIn: bodyBytes, bytesOut: link.traffic.dataBytes, milliseconds: 0 };
+  own.control = { bytesIn: 0, bytesOut: link.traffic.controlBytes, milliseconds: 0 };
+  return own;
+}
+
+/** The stages of all peers together. */
 function sumStages(links: readonly PeerLink[]): StageCounts {
   const sum: StageCounts = {};
   for (const link of links) {
-    const own = link.stages.counts();
-    const bodyBytes = own.compress?.bytesOut ?? 0;
-    own.frame = { bytesIn: bodyBytes, bytesOut: link.traffic.dataBytes, milliseconds: 0 };
-    own.control = { bytesIn: 0, bytesOut: link.traffic.controlBytes, milliseconds: 0 };
-    for (const [name, count] of Object.entries(own)) {
+    for (const [name, count] of Object.entries(stagesOf(link))) {
       const into = sum[name] ?? { bytesIn: 0, bytesOut: 0, milliseconds: 0 };
       sum[name] = into;
       into.bytesIn += count.bytesIn;

@@ -15,6 +15,7 @@ import {
 import { type AppendOptions, DirectoryLock, Journal } from '../journal/journal.js';
 import { type AckLevel, choiceOption, directoryOption, integerOption } from '../options.js';
 import { Indexer } from '../reduce/indexer.js';
+import { reductionBudget } from '../reduce/memory-budget.js';
 import { Outliner } from '../reduce/outline.js';
 import { AckWaiters, type RemoteLevel } from './ack-waiters.js';
 import { type LinkContext, PEER_CURSOR_PREFIX, PeerLink } from './link.js';
@@ -68,6 +69,7 @@ export class Sender {
   #bulk = { bytes: 0, through: 0 };
   #started = false;
   #closed = false;
+  readonly #unlimit: () => void;
 
   private constructor(
     journal: Journal,
@@ -76,6 +78,7 @@ export class Sender {
     options: SenderOptions,
   ) {
     this.queueBytesMax = context.queueBytesMax;
+    this.#unlimit = reductionBudget.limit(options.reductionBytesMax);
     this.#journal = journal;
     this.#indexer = context.reduction.indexer;
     this.#lock = lock;
@@ -103,6 +106,7 @@ export class Sender {
     });
     const lock = await DirectoryLock.take(dir);
     let journal: Journal | undefined;
+    let sender: Sender | undefined;
     try {
       const node = await nodeId(dir);
       const book = await PeerBook.open(dir);
@@ -112,12 +116,13 @@ export class Sender {
       const outliner = new Outliner(await chunkSecret(dir));
       const reduction = { outliner, indexer: new Indexer(journal, outliner) };
       const context = { journal, book, node, shaper, queueBytesMax, reduction, ...resolved.link };
-      const sender = new Sender(journal, lock, context, options);
+      sender = new Sender(journal, lock, context, options);
       await sender.#releaseStrangers();
       sender.#started = true;
       for (const link of sender.#links) link.start();
       return sender;
     } catch (error) {
+      if (sender !== undefined) sender.#leaveBudget();
       await journal?.close();
       await lock.release();
       throw error;
@@ -184,6 +189,7 @@ export class Sender {
     this.#readiness.done();
     this.#fail(new ClosedError('the sender'));
     await Promise.allSettled(this.#links.map((link) => link.close()));
+    this.#leaveBudget();
     try {
       await this.#indexer.idle();
       await this.#journal.close();
@@ -254,6 +260,11 @@ export class Sender {
         if (!(error instanceof ConnectionLostError)) throw error;
       }
     }
+  }
+
+  #leaveBudget(): void {
+    for (const link of this.#links) link.leaveBudget();
+    this.#unlimit();
   }
 
   #link(peer: string): PeerLink {

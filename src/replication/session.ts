@@ -19,6 +19,7 @@ import {
   REPLY_BYTES_MAX,
   type Start,
 } from '../channel/messages.js';
+import type { Capability } from '../engine/capability.js';
 import {
   ChainMismatchError,
   DiskFullError,
@@ -67,6 +68,8 @@ export interface SessionHost {
   /** Makes this the receiver's one session; refuses when another node has it. */
   claim(session: Session, node: string): Promise<void>;
   query(name: string, body: Buffer): AsyncIterable<Buffer>;
+  /** What the sender may send; asked for once, when it is greeted. */
+  offer(): Capability;
   onOpen(session: Session): void;
   onBatch(records: number, payloadBytes: number): void;
   /** A batch could not be restored and is asked for anew. */
@@ -191,7 +194,7 @@ export class Session {
         applied: log.applied,
         adopt,
         holdsContent: log.holdsContent,
-        restores: this.#host.decoder.capability,
+        restores: this.#host.offer(),
       }),
     );
   }

@@ -5,6 +5,7 @@ import type { OptionTable } from '../../src/cli/arguments.js';
 import { receiveOptions } from '../../src/cli/receive.js';
 import { sendOptions } from '../../src/cli/send.js';
 import { GIB, KIB, MIB } from '../../src/options.js';
+import { REDUCTION_BYTES } from '../../src/reduce/memory-budget.js';
 import {
   DISK_RESERVE_BYTES,
   HEARTBEAT_MS,
@@ -61,6 +62,7 @@ test('bounds and defaults of the options of an embedder', () => {
     queueBytesMax: QUEUE_BYTES,
     historyBytes: HISTORY_BYTES,
     pendingBytesMax: PENDING_BYTES,
+    reductionBytesMax: REDUCTION_BYTES,
     segmentBytes: SEGMENT_BYTES,
     diskReserveBytes: DISK_RESERVE_BYTES,
     heartbeatMs: HEARTBEAT_MS,

@@ -5,7 +5,7 @@ import { Decoder, type HistorySource } from '../../src/reduce/decoder.js';
 import { Encoder } from '../../src/reduce/encoder.js';
 import { History } from '../../src/reduce/history.js';
 import { KeyHistory, keyIdOf } from '../../src/reduce/key-history.js';
-import { type Outline, Outliner } from '../../src/reduce/outline.js';
+import { Outliner } from '../../src/reduce/outline.js';
 import {
   decodeRanges,
   encodeRanges,
@@ -187,10 +187,12 @@ describe.runIf(ownCapability().zstd)('frames that begin with what their keys hel
 
   /** The same history, in which no content is found. */
   function prefixesAlone(history: History): History {
-    return Object.assign(new History(), {
-      copies: () => [],
-      bases: () => [],
-      note: (outline: Outline) => history.note(outline),
+    return new Proxy(history, {
+      get(target, name) {
+        if (name === 'copies' || name === 'bases') return () => [];
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
     });
   }
 

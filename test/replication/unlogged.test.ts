@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Connection } from '../../src/channel/connection.js';
 import { encodeHello, encodeStart, FrameType } from '../../src/channel/messages.js';
+import { ownCapability } from '../../src/engine/capability.js';
 import { Decoder } from '../../src/reduce/decoder.js';
 import { Encoder } from '../../src/reduce/encoder.js';
 import { Stages } from '../../src/reduce/stages.js';
@@ -35,6 +36,7 @@ test('a batch that takes little on the wire and much in memory waits for those b
     decoder: new Decoder(new Stages()),
     claim: async () => {},
     async *query() {},
+    offer: ownCapability,
     onOpen() {},
     onBatch() {},
     onMiss() {},

@@ -53,6 +53,7 @@ export class ReceivingEnd {
       adopt: false,
       log,
       decoder,
+      offer: () => capability,
       claim: async () => {
         await Promise.all(others.map((session) => session.idle()));
       },

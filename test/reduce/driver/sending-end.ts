@@ -110,6 +110,7 @@ export class SendingEnd {
       connection: wire.sender,
       reduction: { outliner: new Outliner(SECRET), indexer: this.#indexer },
       plan,
+      waits: true,
       history: this.#history,
       stages: this.stages,
       historyBytes,
