@@ -4,6 +4,7 @@ import { encodeFrameHeader, FRAME_HEADER_BYTES, type Frame } from '../src/channe
 import { FrameParser } from '../src/channel/parser.js';
 import { checksum64 } from '../src/engine/checksum.js';
 import { ProtocolError } from '../src/errors.js';
+import { changed } from './changes.js';
 import type { Random } from './random.js';
 import type { FuzzTarget } from './target.js';
 
@@ -27,7 +28,7 @@ export const mutatedFrames: FuzzTarget = {
   run(random) {
     const frames = Array.from({ length: random.between(1, 6) }, () => randomFrame(random));
     const whole = Buffer.concat(frames.flatMap(encode));
-    const { taken } = parse(random.slices(mutate(random, whole), random.pick([1, 50, 5000])));
+    const { taken } = parse(random.slices(changed(random, whole), random.pick([1, 50, 5000])));
     for (const [index, frame] of taken.entries()) {
       const known = frames.some((original) => isDeepStrictEqual(original, frame));
       assert.ok(known, `frame ${index} was never sent`);
@@ -88,22 +89,4 @@ function parse(pieces: Buffer[]): { taken: Frame[]; parser: FrameParser } {
     assert.throws(() => parser.next(), error, 'a parser that failed must stay so');
   }
   return { taken, parser };
-}
-
-function mutate(random: Random, bytes: Buffer): Buffer {
-  const at = random.below(bytes.byteLength);
-  const to = random.between(at, Math.min(bytes.byteLength, at + 100));
-  const [before, within, after] = [bytes.subarray(0, at), bytes.subarray(at, to), bytes.subarray(to)];
-  switch (random.below(5)) {
-    case 0: // one bit
-      return Buffer.concat([before, Buffer.of((bytes[at] as number) ^ (1 << random.below(8))), bytes.subarray(at + 1)]);
-    case 1: // cut short
-      return before;
-    case 2: // a piece lost
-      return Buffer.concat([before, after]);
-    case 3: // a piece twice
-      return Buffer.concat([before, within, within, after]);
-    default: // noise in between
-      return Buffer.concat([before, random.bytes(random.between(1, 200)), after]);
-  }
 }

@@ -1,3 +1,5 @@
+import { batchHostile, batchRoundTrip } from './batches.js';
+import { bodiesHostile } from './bodies.js';
 import { bytesHostile, bytesRoundTrip } from './bytes.js';
 import { contentChunks, contentDelta, contentMatch } from './content.js';
 import { hostileFrames, mutatedFrames, validFrames } from './frames.js';
@@ -16,4 +18,7 @@ export const targets: readonly FuzzTarget[] = [
   contentMatch,
   records,
   checksums,
+  batchRoundTrip,
+  batchHostile,
+  bodiesHostile,
 ];
