@@ -1,5 +1,5 @@
 import type { JournalRecord, PayloadRange } from '../src/journal/journal.js';
-import { encodeBatch, type ReadBatch, type References } from '../src/reduce/batch.js';
+import { BASE_BYTES_MIN, encodeBatch, type ReadBatch, type References } from '../src/reduce/batch.js';
 import type { Copy } from '../src/reduce/content.js';
 import { changed } from './changes.js';
 import type { Random } from './random.js';
@@ -10,7 +10,7 @@ import type { Random } from './random.js';
 export const FIRST = 50;
 const HISTORY_RECORD_BYTES = 3000;
 /** Each may go through all bases. */
-const LONG_COPIES_MAX = 20;
+const LONG_COPIES_MAX = 400;
 const HISTORY = Buffer.from(
   Uint8Array.from({ length: FIRST * HISTORY_RECORD_BYTES }, (_, at) => at * 7 + (at >> 8) * 13 + (at >> 16)),
 );
@@ -70,9 +70,9 @@ export function randomBatch(random: Random): RandomBatch {
     const record = { ...randomHeader(random, records[records.length - 1]), payload };
     copies.push(own);
     records.push(record);
-    if (payload.byteLength === 0 || random.chance(0.7)) continue;
-    const offset = random.below(payload.byteLength);
-    const length = random.between(1, payload.byteLength - offset);
+    if (payload.byteLength < BASE_BYTES_MIN || random.chance(0.7)) continue;
+    const offset = random.below(payload.byteLength - BASE_BYTES_MIN + 1);
+    const length = random.between(BASE_BYTES_MIN, payload.byteLength - offset);
     bases.push({ sequence: record.sequence, offset, length });
     memory = Buffer.concat([memory, payload.subarray(offset, offset + length)]);
   }
@@ -81,7 +81,9 @@ export function randomBatch(random: Random): RandomBatch {
 
 /** Small and made to be read to its end: copies that jump between the ends of many bases, and long ones. */
 function manyCopies(random: Random): Buffer {
-  const bases = Array.from({ length: random.between(1, random.pick([10, 3000, 12_000])) }, () => randomBase(random, 2));
+  const bases = Array.from({ length: random.between(1, random.pick([10, 3000, 12_000])) }, () =>
+    randomBase(random, BASE_BYTES_MIN + 1),
+  );
   const memoryBytes = bases.reduce((sum, { length }) => sum + length, 0);
   const near = Math.min(memoryBytes, 100);
   const longCopies = random.pick([1, LONG_COPIES_MAX]);
@@ -89,7 +91,7 @@ function manyCopies(random: Random): Buffer {
   let start = 0;
   for (let index = random.below(8000); index >= 0; index--) {
     const from = index % 2 === 0 ? random.below(near) : memoryBytes - 1 - random.below(near);
-    const length = index < longCopies ? memoryBytes - from : 1;
+    const length = index < longCopies ? memoryBytes - from : Math.min(8, memoryBytes - from);
     copies.push({ start, from, length });
     start += length;
     if (start > 8 * 1024 * 1024) break;
@@ -100,7 +102,7 @@ function manyCopies(random: Random): Buffer {
 
 function randomBase(random: Random, lengthMax = HISTORY_RECORD_BYTES): PayloadRange {
   const offset = random.below(HISTORY_RECORD_BYTES - lengthMax + 1);
-  const length = random.between(1, random.pick([1, Math.min(50, lengthMax), lengthMax]));
+  const length = random.between(BASE_BYTES_MIN, random.pick([BASE_BYTES_MIN, Math.min(50, lengthMax), lengthMax]));
   return { sequence: random.between(1, FIRST - 1), offset, length };
 }
 
