@@ -11,7 +11,12 @@ import { type FiledRecord, readRecords } from './record-file.js';
 const BATCH_BYTES = 4 * 1024 * 1024;
 
 const [dir = '', port = ''] = process.argv.slice(2);
-const sender = await Sender.open({ dir, peers: [{ name: 'replica', host: '127.0.0.1', port: Number(port) }] });
+// As `send --once` does it: the fewest bytes, whatever the link.
+const sender = await Sender.open({
+  dir,
+  prefer: 'bytes',
+  peers: [{ name: 'replica', host: '127.0.0.1', port: Number(port) }],
+});
 const lines = createInterface({ input: process.stdin });
 process.once('SIGTERM', () => lines.close());
 console.log('ready');

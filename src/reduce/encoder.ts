@@ -10,6 +10,7 @@ import type { Outline, Outliner } from './outline.js';
 import type { Rung } from './pace.js';
 import { encodeRanges, NO_PREFIX, type Prefix } from './prefix.js';
 import type { Stages } from './stages.js';
+import { leavesLittle, Yield } from './yield.js';
 
 /** Batches below this are sent as they are: the codec's own header would eat the gain. */
 const LZ4_BYTES_MIN = 64;
@@ -79,6 +80,7 @@ export class Encoder {
   #closed = false;
   /** The next batch is sent without references. */
   #literal: boolean;
+  readonly #yield = new Yield();
 
   constructor(options: EncoderOptions) {
     this.#options = options;
@@ -101,8 +103,7 @@ export class Encoder {
     const { stages, known, floor, plan } = this.#options;
     const literal = this.#literal;
     this.#literal = false;
-    const rung = this.#options.rung?.() ?? rungOf(plan);
-    const looks = rung.codec !== 'none';
+    const asked = this.#options.rung?.() ?? rungOf(plan);
     const payloads = records.map(({ payload }) => payload);
     const payloadBytes = total(payloads);
     const last = records[records.length - 1]?.sequence ?? 0;
@@ -111,18 +112,21 @@ export class Encoder {
     const begun = performance.now();
     // Behind a gap nothing can be noted; whoever keeps history closes it.
     const knows = this.#finder !== undefined && (known?.history.through ?? 0) + 1 >= (records[0]?.sequence ?? 0);
+    const looks = asked.codec !== 'none' || (knows && this.#replacesMuch(records, payloadBytes));
     const outlines = knows ? this.#outlines(records, looks) : [];
     const plans = literal || !knows || !looks ? undefined : this.#finder?.plan(outlines);
     const planned = performance.now() - begun;
     const uncopied = plans === undefined ? payloadBytes : payloadBytes - plans.copied;
     const compress = looks && (looksCompressible(payloads) || this.#starts.resemble(outlines));
-    const streams = compress && rung.codec === 'zstd';
-    const prefix = streams && !literal ? await this.#starts.next(records, uncopied, rung.level) : undefined;
+    const primes = compress && asked.codec === 'zstd' && !literal;
+    const prefix = primes ? await this.#starts.next(records, uncopied, asked.level) : undefined;
     const { references, literalBytes } = await this.#refer(records, plans, payloadBytes, planned);
     const parts = encodeBatch(records, oldest, references);
     const batchBytes = total(parts);
     stages.add('batch', literalBytes, batchBytes);
-    if (streams) this.#starts.streamed(batchBytes);
+    if (looks && asked.codec === 'none') this.#yield.note(payloadBytes, batchBytes);
+    const rung = this.#rungFor(asked, looks && leavesLittle(payloadBytes, batchBytes));
+    if (compress && rung.codec === 'zstd') this.#starts.streamed(batchBytes);
     else this.#starts.passed(batchBytes);
     for (const outline of outlines) known?.history.note(outline);
     if (looks) known?.onOutlines?.(outlines);
@@ -151,6 +155,24 @@ export class Encoder {
   /** Of the codec, in bytes. */
   get memoryBytes(): number {
     return this.#zstd?.memoryBytes ?? 0;
+  }
+
+  /** Whether the peer has something in the place of half of it or more, and that has been worth looking at of late. */
+  #replacesMuch(records: readonly JournalRecord[], payloadBytes: number): boolean {
+    const { known } = this.#options;
+    if (known === undefined || this.#options.plan.codec === 'none' || !this.#yield.isTried()) return false;
+    const { outliner, history } = known;
+    const replaced = records.reduce((sum, record) => {
+      const place = outliner.placeOf(record);
+      return sum + history.bases(place, 0, place.bytes).reduce((bytes, { length }) => bytes + length, 0);
+    }, 0);
+    return 2 * replaced >= payloadBytes;
+  }
+
+  /** The little that references leave is little work for the best codec there is. */
+  #rungFor(asked: Rung, leftLittle: boolean): Rung {
+    const { plan } = this.#options;
+    return leftLittle && plan.codec === 'zstd' && asked.codec !== 'zstd' ? rungOf(plan) : asked;
   }
 
   /** Of a batch that is not looked for, only where its records go: what the next one resembles may lie there. */

@@ -1,4 +1,5 @@
 import { MIB } from '../options.js';
+import { leavesLittle } from './yield.js';
 
 /**
  * Which codec and level a live session uses: what makes its records arrive soonest. It climbs while the link is what is
@@ -59,8 +60,6 @@ const IDLE_PART = 0.12;
 const BUFFERED_BYTES = 4 * MIB;
 /** More of the source has to cross for a step down to be kept. */
 const DOWN_GAIN = 1.1;
-/** References that leave no more than this part of the source are kept, however fast the link is. */
-const KEPT_PART = 0.25;
 /** About as much for a step up; less will do when the link is still waited for, as some content shrinks less than other. */
 const UP_LOSS = 0.97;
 const UP_LOSS_WAITING = 0.9;
@@ -171,7 +170,7 @@ export class Pace {
 
   /** References are found on every rung but the lowest. Of low levels lz4 is nearly as fast, and begins no frame. */
   #lower({ sourceBytes, batchBytes, prepareMs, compressMs }: Window): number | undefined {
-    const savesMost = batchBytes <= sourceBytes * KEPT_PART;
+    const savesMost = leavesLittle(sourceBytes, batchBytes);
     // What references leave over is little work for any codec, and without them all of the source would cross.
     if (savesMost && compressMs < prepareMs) return undefined;
     if (prepareMs > compressMs) return 0;
