@@ -15,7 +15,7 @@ import { Stages } from '../../src/reduce/stages.js';
 import type { Bench, BenchRow } from '../bench.js';
 import { Workspace } from '../kit/workspace.js';
 import { filesIn } from './directories.js';
-import { releaseOf } from './packages.js';
+import { packages } from './trees.js';
 
 /** How fast records become frame bodies, and records again: without queue, sockets and log, from one journal. */
 
@@ -34,11 +34,11 @@ export const reductionCodec: Bench = {
   name: 'reduction-codec',
   describe: 'encoding and restoring alone: source bytes a second of elapsed and of processor time',
   async run({ tiny, say, dir }) {
-    const releases = tiny ? [] : ['typescript@5.4.5', 'typescript@5.5.4'].map((name) => releaseOf(name));
-    const [before, after] = releases[0] === undefined || releases[1] === undefined ? [undefined, undefined] : releases;
-    if (!tiny && before === undefined) say('releases of packages cannot be fetched: a smaller tree stands in for them');
-    const old = await recordsOf(before ?? dirname(createRequire(import.meta.url).resolve('@types/node/package.json')));
-    const changed = after === undefined ? old.map(edited) : await recordsOf(after);
+    const [before, after] = tiny ? [] : [packages(1), packages(2)];
+    if (!tiny && after === undefined) say('releases of packages cannot be fetched: a smaller tree stands in for them');
+    const installed = dirname(createRequire(import.meta.url).resolve('@types/node/package.json'));
+    const old = await recordsOf(before ?? [{ name: 'node', dir: installed }]);
+    const changed = after === undefined || before === undefined ? old.map(edited) : await recordsOf(after);
     const work = await Workspace.open('bench', dir);
     try {
       const journal = await Journal.open({ dir: work.at('journal'), historyBytes: 8 * 1024 ** 3 });
@@ -133,12 +133,14 @@ async function timed(work: () => Promise<void>): Promise<{ seconds: number; cpuS
   return { seconds: (performance.now() - begun) / 1000, cpuSeconds: (user + system) / 1e6 };
 }
 
-async function recordsOf(dir: string): Promise<Keyed[]> {
+async function recordsOf(directories: readonly { name: string; dir: string }[]): Promise<Keyed[]> {
   const records: Keyed[] = [];
-  for (const path of await filesIn(dir)) {
-    const content = await readFile(join(dir, path));
-    for (let offset = 0; offset === 0 || offset < content.byteLength; offset += PART_BYTES) {
-      records.push({ key: path, offset, payload: content.subarray(offset, offset + PART_BYTES) });
+  for (const { name, dir } of directories) {
+    for (const path of await filesIn(dir)) {
+      const content = await readFile(join(dir, path));
+      for (let offset = 0; offset === 0 || offset < content.byteLength; offset += PART_BYTES) {
+        records.push({ key: join(name, path), offset, payload: content.subarray(offset, offset + PART_BYTES) });
+      }
     }
   }
   return records;

@@ -165,7 +165,7 @@ async function fileRecords(file: string, dir: string): Promise<void> {
 }
 
 /** The packages of one side of the upgrade; undefined where one cannot be fetched. */
-function packages(side: 1 | 2): Directories | undefined {
+export function packages(side: 1 | 2): Directories | undefined {
   return fetched(UPGRADES.map((row) => ({ name: row[0], release: `${row[0]}@${row[side]}` })));
 }
 
