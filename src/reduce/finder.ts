@@ -1,7 +1,7 @@
 import { type Match, matchesOf } from '../engine/matches.js';
 import { LonghaulError } from '../errors.js';
 import type { Journal, JournalRecord, PayloadRange } from '../journal/journal.js';
-import { BASE_BYTES_MAX, BASES_MAX, type References } from './batch.js';
+import { BASE_BYTES_MAX, BASE_BYTES_MIN, BASES_MAX, type References } from './batch.js';
 import { type Copy, copiesMax } from './content.js';
 import type { Found, History } from './history.js';
 import type { Outline } from './outline.js';
@@ -96,7 +96,8 @@ export class Finder {
   #plan(outline: Outline): Plan | undefined {
     const { bytes } = outline;
     if (bytes < GAP_BYTES_MIN) return undefined;
-    const found = this.history.copies(outline);
+    // The last chunk of a payload may be a crumb, and what a base takes is more than that.
+    const found = this.history.copies(outline).filter(({ range }) => range.length >= BASE_BYTES_MIN);
     const copied = found.reduce((sum, { range }) => sum + range.length, 0);
     if (copied === bytes) return { outline, found, gaps: [] };
     if (bytes <= PAGE_BYTES_MAX) {

@@ -11,7 +11,8 @@ import { contentOf } from '../support/files.js';
 
 const BLOCK_BYTES = 4096;
 
-test('writes that replace more than a batch may refer to are sent, the last of them without references', async () => {
+/** Both ends of one generation, with one list of records between them. */
+function ends() {
   const records: JournalRecord[] = [];
   const add = (key: string, offset: number, payload: Buffer): JournalRecord => {
     const sequence = records.length + 1;
@@ -33,6 +34,11 @@ test('writes that replace more than a batch may refer to are sent, the last of t
       expect(payload.equals((batch[index] as JournalRecord).payload)).toBe(true);
     return restored.bases.reduce((sum, { length }) => sum + length, 0);
   };
+  return { add, cross };
+}
+
+test('writes that replace more than a batch may refer to are sent, the last of them without references', async () => {
+  const { add, cross } = ends();
   const large = contentOf(1, PAYLOAD_BYTES_MAX, false);
   await cross([add('large', 0, large)]);
   await cross([add('small', 0, Buffer.from(large.subarray(0, PAYLOAD_BYTES_MAX / 2)))]);
@@ -44,4 +50,18 @@ test('writes that replace more than a batch may refer to are sent, the last of t
   const bytes = await cross([...small, add('large', 0, changed)]);
   expect(bytes).toBeLessThanOrEqual(BASE_BYTES_MAX);
   expect(bytes).toBeGreaterThan(BASE_BYTES_MAX / 2);
+});
+
+test('the last chunk of a payload is no base of its own when it is a crumb', async () => {
+  const { add, cross } = ends();
+  const content = contentOf(3, 300_000, false);
+  const { ends: cuts } = new Outliner(Buffer.alloc(32, 1)).of({ sequence: 1, payload: content });
+  expect(cuts.length).toBeGreaterThan(5);
+  for (const [index, cut] of cuts.slice(1, -1).entries()) {
+    const payload = content.subarray(0, cut + 15);
+    await cross([add(`old ${index}`, 0, payload)]);
+    const changed = Buffer.from(payload);
+    for (let at = 0; at < cut - 100; at += 1000) changed[at] = (changed[at] as number) ^ 1;
+    await cross([add(`new ${index}`, 0, changed)]);
+  }
 });
