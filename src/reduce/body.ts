@@ -12,14 +12,6 @@ export const CODEC_ZSTD = 2;
 export const CODEC_ZSTD_FIRST = 3;
 export const BODY_HEADER_BYTES = 9;
 
-/** Beginning a frame is work for both ends: after so much of a window a receiver has credit for another, whatever its prefix. */
-const FRAME_PART_MIN = 1 / 16;
-
-/** Bytes of batches between two beginnings, for a receiver that offers windows of up to 2^windowLogMax. */
-export function frameBytesMin(windowLogMax: number): number {
-  return 2 ** windowLogMax * FRAME_PART_MIN;
-}
-
 export function bodyHeader(codec: number, batchBytes: number, payloadBytes: number): Buffer {
   const header = Buffer.allocUnsafe(BODY_HEADER_BYTES);
   header.writeUInt8(codec, 0);

@@ -3,7 +3,7 @@ import { engine } from '../engine/engine.js';
 import { LEVEL } from '../engine/zstd-arguments.js';
 import { CodecMissingError, InvalidArgumentError } from '../errors.js';
 import type { Compression } from '../options.js';
-import { frameBytesMin } from './body.js';
+import { frameBytesMin } from './frame-credit.js';
 import { type Claim, encoderBytes, WINDOW_LOG_MIN } from './memory-budget.js';
 import { LADDER, type Rung } from './pace.js';
 

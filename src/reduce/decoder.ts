@@ -5,17 +5,10 @@ import { ClosedError, CompressionFailedError, ProtocolError } from '../errors.js
 import type { PayloadRange } from '../journal/journal.js';
 import { BATCH_BYTES_MAX, BATCH_PAYLOAD_BYTES_MAX, type Batch, type ReadBatch, readBatch } from './batch.js';
 import { BODY_HEADER_BYTES, CODEC_LZ4, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST } from './body.js';
+import { FrameCredit } from './frame-credit.js';
 import { decodeRanges, type PrefixRange } from './prefix.js';
 import { restoreRecords } from './restore.js';
 import type { Stages } from './stages.js';
-
-/**
- * Beginning a frame is work: it takes credit for its prefix, and so much of a window for itself. There is credit for two
- * windows, and each byte of a batch brings some.
- */
-const FRAME_COST_PART = 1 / 64;
-const CREDIT_WINDOWS = 2;
-const CREDIT_A_BYTE = 16;
 
 /** The stream refers to records that this end no longer holds or cannot read. The sender is told, and does without. */
 export class HistoryLost extends Error {
@@ -51,14 +44,13 @@ export class Decoder {
   readonly #history: HistorySource;
   #zstd: ZstdDecoder | undefined;
   #closed = false;
-  /** For the beginning of frames, in bytes of prefixes. */
-  #credit: number;
+  #credit: FrameCredit;
 
   constructor(stages: Stages, history: HistorySource = NO_HISTORY, capability: Capability = ownCapability()) {
     this.#stages = stages;
     this.#history = history;
     this.#capability = capability;
-    this.#credit = this.#creditMax;
+    this.#credit = new FrameCredit(capability.windowLogMax);
   }
 
   /** What the peer may send. */
@@ -69,7 +61,7 @@ export class Decoder {
   /** What the peer may send from here on; before the first batch. */
   offer(capability: Capability): void {
     this.#capability = capability;
-    this.#credit = this.#creditMax;
+    this.#credit = new FrameCredit(capability.windowLogMax);
   }
 
   /** What a body takes once it is decoded, as it says itself. */
@@ -87,7 +79,7 @@ export class Decoder {
     if (batchBytes > BATCH_BYTES_MAX)
       throw new ProtocolError(`a batch of ${batchBytes} bytes`, `at most ${BATCH_BYTES_MAX}`);
     const bytes = await this.#decode(codec, body.subarray(BODY_HEADER_BYTES), batchBytes);
-    this.#credit = Math.min(this.#creditMax, this.#credit + CREDIT_A_BYTE * batchBytes);
+    this.#credit.earn(batchBytes);
     const batch = readBatch(bytes);
     if (batch.payloadBytes !== body.readUInt32LE(5))
       throw new ProtocolError(`${batch.payloadBytes} bytes of payload`, `${body.readUInt32LE(5)}, as its body says`);
@@ -100,7 +92,7 @@ export class Decoder {
   reset(): void {
     this.#zstd?.close();
     this.#zstd = undefined;
-    this.#credit = this.#creditMax;
+    this.#credit = new FrameCredit(this.#capability.windowLogMax);
   }
 
   /** Frees the memory of the codec; what is under way fails. */
@@ -140,20 +132,11 @@ export class Decoder {
     const { windowLogMax } = this.capability;
     this.#zstd?.close();
     this.#zstd = undefined;
-    this.#spend(2 ** windowLogMax * FRAME_COST_PART);
+    this.#credit.begin();
     const prefix = ranges.length === 0 ? [] : await this.#history.payloads(ranges, 2 ** windowLogMax);
-    this.#spend(prefix.length);
+    this.#credit.spend(prefix.length);
     this.#zstd = await ZstdDecoder.open({ windowLogMax, prefix });
     return rest;
-  }
-
-  #spend(bytes: number): void {
-    this.#credit -= bytes;
-    if (this.#credit < 0) throw new ProtocolError('a frame so soon after another', 'more batches in the one before');
-  }
-
-  get #creditMax(): number {
-    return CREDIT_WINDOWS * 2 ** this.capability.windowLogMax;
   }
 
   async #decompress(bytes: Buffer, batchBytes: number): Promise<Buffer> {

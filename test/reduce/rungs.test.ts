@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { ownCapability } from '../../src/engine/capability.js';
 import { Journal } from '../../src/index.js';
-import { CODEC_LZ4, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST, frameBytesMin } from '../../src/reduce/body.js';
+import { CODEC_LZ4, CODEC_NONE, CODEC_ZSTD, CODEC_ZSTD_FIRST } from '../../src/reduce/body.js';
 import { Decoder, type HistorySource } from '../../src/reduce/decoder.js';
 import { Encoder } from '../../src/reduce/encoder.js';
+import { frameBytesMin } from '../../src/reduce/frame-credit.js';
 import { History } from '../../src/reduce/history.js';
 import { Outliner } from '../../src/reduce/outline.js';
 import { LADDER, type Rung } from '../../src/reduce/pace.js';
