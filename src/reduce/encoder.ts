@@ -112,8 +112,12 @@ export class Encoder {
     const begun = performance.now();
     // Behind a gap nothing can be noted; whoever keeps history closes it.
     const knows = this.#finder !== undefined && (known?.history.through ?? 0) + 1 >= (records[0]?.sequence ?? 0);
-    const looks = asked.codec !== 'none' || (knows && this.#replacesMuch(records, payloadBytes));
-    const outlines = knows ? this.#outlines(records, looks) : [];
+    const places = knows ? records.map((record) => (known as Known).outliner.placeOf(record)) : [];
+    const looks = asked.codec !== 'none' || this.#replacesMuch(places, payloadBytes);
+    // Of a batch that is not looked for, only where its records go: what the next one resembles may lie there.
+    const outlines = looks
+      ? places.map((place, index) => (known as Known).outliner.whole(place, payloads[index] as Buffer))
+      : places;
     const plans = literal || !knows || !looks ? undefined : this.#finder?.plan(outlines);
     const planned = performance.now() - begun;
     const uncopied = plans === undefined ? payloadBytes : payloadBytes - plans.copied;
@@ -158,27 +162,16 @@ export class Encoder {
   }
 
   /** Whether the peer has something in the place of half of it or more, and that has been worth looking at of late. */
-  #replacesMuch(records: readonly JournalRecord[], payloadBytes: number): boolean {
-    const { known } = this.#options;
-    if (known === undefined || this.#options.plan.codec === 'none' || !this.#yield.isTried()) return false;
-    const { outliner, history } = known;
-    const replaced = records.reduce((sum, record) => {
-      const place = outliner.placeOf(record);
-      return sum + history.bases(place, 0, place.bytes).reduce((bytes, { length }) => bytes + length, 0);
-    }, 0);
-    return 2 * replaced >= payloadBytes;
+  #replacesMuch(places: readonly Outline[], payloadBytes: number): boolean {
+    const finder = this.#finder;
+    if (finder === undefined || places.length === 0 || !this.#yield.isTried()) return false;
+    return 2 * places.reduce((sum, place) => sum + finder.replacedBytes(place), 0) >= payloadBytes;
   }
 
   /** The little that references leave is little work for the best codec there is. */
   #rungFor(asked: Rung, leftLittle: boolean): Rung {
     const { plan } = this.#options;
     return leftLittle && plan.codec === 'zstd' && asked.codec !== 'zstd' ? rungOf(plan) : asked;
-  }
-
-  /** Of a batch that is not looked for, only where its records go: what the next one resembles may lie there. */
-  #outlines(records: readonly JournalRecord[], whole: boolean): Outline[] {
-    const { outliner } = (this.#options as { known: Known }).known;
-    return records.map((record) => (whole ? outliner.of(record) : outliner.placeOf(record)));
   }
 
   async #refer(

@@ -62,10 +62,15 @@ export class Finder {
     private readonly isInReach: (outline: Outline) => boolean,
   ) {}
 
+  /** How many bytes of what a record replaces are known, without looking at the record. */
+  replacedBytes(place: Outline): number {
+    return lengthOf(this.history.bases(place, 0, place.bytes));
+  }
+
   /** Looks for chunks. */
   plan(outlines: readonly Outline[]): Plans {
     const records = outlines.map((outline) => this.#plan(outline));
-    const copied = records.reduce((sum, plan) => sum + (plan === undefined ? 0 : copiedBytes(plan)), 0);
+    const copied = records.reduce((sum, plan) => sum + (plan === undefined ? 0 : copiedBytes(plan.found)), 0);
     return { records, copied };
   }
 
@@ -98,9 +103,9 @@ export class Finder {
     if (bytes < GAP_BYTES_MIN) return undefined;
     // The last chunk of a payload may be a crumb, and what a base takes is more than that.
     const found = this.history.copies(outline).filter(({ range }) => range.length >= BASE_BYTES_MIN);
-    const copied = found.reduce((sum, { range }) => sum + range.length, 0);
-    if (copied === bytes) return { outline, found, gaps: [] };
+    if (copiedBytes(found) === bytes) return { outline, found, gaps: [] };
     if (bytes <= PAGE_BYTES_MAX) {
+      // As a whole, whatever chunks of it were found.
       const bases = this.history.bases(outline, 0, bytes);
       if (2 * lengthOf(bases) >= bytes) return { outline, found: [], gaps: [{ start: 0, end: bytes, bases }] };
     }
@@ -226,7 +231,6 @@ function lengthOf(ranges: readonly PayloadRange[]): number {
   return ranges.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** A page is compared as a whole, whatever chunks of it were found. */
-function copiedBytes({ found }: Plan): number {
+function copiedBytes(found: readonly Found[]): number {
   return found.reduce((sum, { range }) => sum + range.length, 0);
 }

@@ -44,7 +44,12 @@ export class Outliner {
   }
 
   of(record: Outlined): Outline {
-    return { ...this.placeOf(record), ...this.#chunks(record.payload, record.offset ?? 0) };
+    return this.whole(this.placeOf(record), record.payload);
+  }
+
+  /** The outline of a record of which the place is known. */
+  whole(place: Outline, payload: Uint8Array): Outline {
+    return { ...place, ...this.#chunks(payload, place.offset ?? 0) };
   }
 
   /** Where a record goes, and nothing of its content: next to no work. */
