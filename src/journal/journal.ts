@@ -377,8 +377,9 @@ export class Journal {
    * Has every record from `sequence` on stay that is there, whatever cursors and history say; `undefined` ends it, and
    * what may go then goes at once. For somebody who may still refer to them and moves this on himself: what stays for it
    * alone is no queue and refuses no append, so its bound is his. It is kept in memory only; a reset ends it, and a cut
-   * moves it back to the first record behind if it lay further on. When the disk has less than its reserve, the journal moves it on itself,
-   * segment by segment, before an append waits for anything else: `first` and `keptFrom` of the status tell.
+   * moves it back to the first record behind if it lay further on. When the disk has less than its reserve, the journal
+   * moves it on itself, segment by segment, before an append waits for anything else: `first` and `keptFrom` of the
+   * status tell.
    */
   keepFrom(sequence: number | undefined): void {
     this.retention.keepFrom(sequence === undefined ? undefined : integer('sequence', sequence, 1));

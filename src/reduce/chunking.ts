@@ -1,8 +1,8 @@
 /** Shorter payloads are not looked for by content: what a reference to them takes is about what they save. */
 export const CHUNK_BYTES_MIN = 128;
 /**
- * The last chunk of a payload that is a whole object is known without its end too: what is about a content, such as the attributes of a
- * file, often lies behind it, and differs where the content is the same, in its length as well.
+ * The last chunk of a payload that is a whole object is known without its end too: what is about a content, such as the
+ * attributes of a file, often lies behind it, and differs where the content is the same, in its length as well.
  */
 const TRAILER_BYTES = 32;
 
