@@ -29,6 +29,7 @@
         "native/durable.cc",
         "native/gear.cc",
         "native/match.cc",
+        "native/sketch.cc",
         "native/records.cc",
         "native/spans.cc",
         "native/zstd_call.cc",

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ContentKernels } from '../src/engine/content-kernels.js';
-import { GEAR, MATCH_FIELDS } from '../src/engine/content-layout.js';
+import { FEATURES, GEAR, MATCH_FIELDS } from '../src/engine/content-layout.js';
 import { gearOf } from '../src/engine/gear.js';
 import type { Random } from './random.js';
 import type { FuzzTarget } from './target.js';
@@ -16,7 +16,8 @@ export const contentChunks: FuzzTarget = {
     const gear = randomGear(random);
     const key = random.bytes(32);
     const seed = random.u64();
-    const [expected, answer] = twins.map((kernels) => chunkAndDigest(kernels, bytes, gear, key, seed));
+    const head = random.chance(0.5) ? 0 : random.below(bytes.byteLength + 1);
+    const [expected, answer] = twins.map((kernels) => chunkAndDigest(kernels, bytes, gear, key, seed, head));
     assert.deepEqual(answer, expected);
     const pieces = random.slices(bytes, random.pick([1 + Math.ceil(bytes.byteLength / 100), 20_000, 250_000]));
     const [whole, ...others] = [[bytes], pieces].flatMap((list) => twins.map((kernels) => cutAll(kernels, list, gear)));
@@ -100,9 +101,12 @@ function chunkAndDigest(
   gear: Uint32Array,
   key: Buffer,
   seed: bigint,
+  head: number,
 ): unknown[] {
-  const [cuts, tags] = [new Uint32Array(CUTS), new BigUint64Array(CUTS)];
-  const count = kernels.digestChunks(bytes, 0, bytes.byteLength, gear, key, cuts, tags);
+  const [cuts, tags] = [new Uint32Array(CUTS), new BigUint64Array(CUTS + 1)];
+  const count = kernels.digestChunks(bytes, 0, bytes.byteLength, gear, key, cuts, tags, head);
+  const features = new Uint32Array(FEATURES);
+  const samples = kernels.sketch(bytes, head, bytes.byteLength, gear, features);
   const ranges = Uint32Array.from({ length: 2 * count }, (_, at) => (at === 0 ? 0 : (cuts[(at - 1) >> 1] as number)));
   const [digests, sums] = [new Uint8Array(16 * count), new BigUint64Array(count)];
   kernels.digestRanges(bytes, ranges, key, digests);
@@ -114,7 +118,7 @@ function chunkAndDigest(
       'a tag is the start of the digest',
     );
   }
-  return [count, cuts, tags, digests, sums];
+  return [count, cuts, tags, digests, sums, samples, features];
 }
 
 function cutAll(kernels: ContentKernels, pieces: readonly Buffer[], gear: Uint32Array): number[] {

@@ -18,7 +18,7 @@ export const nativeTargets: readonly NativeTarget[] = [
   {
     name: 'chunk-native',
     sources: ['chunk'],
-    kernels: ['gear', 'digest'],
+    kernels: ['gear', 'digest', 'sketch'],
     libraries: ['blake3'],
     hot: true,
     inputBytesMax: 1000,

@@ -8,6 +8,7 @@
 #include "digest.h"
 #include "gear.h"
 #include "match.h"
+#include "sketch.h"
 #include "xxh64.h"
 
 namespace longhaul {
@@ -83,9 +84,22 @@ Napi::Value digest_chunks_of(const Info& info) {
   const uint8_t* key = key_of(info, 4);
   const View<uint32_t> cuts = offsets_of(info, 5);
   const Digests digests = digests_of(info, 6);
-  if (cuts.length == 0 || digests.count < cuts.length) refuse(info, "expected room for cuts and digests");
-  return number(info, digest_chunks(gear, key, range.bytes, range.start, range.end, cuts.data, cuts.length,
-                                    digests.data, digests.each));
+  const double head = integer_of(info, info[7], static_cast<double>(range.end));
+  const size_t most = cuts.length + (head > 0 ? 1 : 0);
+  if (cuts.length == 0 || digests.count < most) refuse(info, "expected room for cuts and digests");
+  return number(info, digest_chunks(gear, key, range.bytes, range.start, range.end, static_cast<size_t>(head),
+                                    cuts.data, cuts.length, digests.data, digests.each));
+}
+
+Napi::Value sketch_of(const Info& info) {
+  const Range range = narrow_range_of(info);
+  const Gear gear = gear_of(info, 3);
+  const View<uint32_t> features = offsets_of(info, 4);
+  if (features.length < kFeatures) refuse(info, "expected room for features");
+  uint32_t found[kFeatures];
+  const size_t samples = sketch(gear, range.bytes, range.start, range.end, found);
+  std::memcpy(features.data, found, sizeof found);
+  return number(info, samples);
 }
 
 constexpr char kRangesExpected[] = "expected ranges within the bytes";
@@ -154,6 +168,7 @@ Napi::Value match_bytes_of(const Info& info) {
 void export_content(Napi::Env env, Napi::Object exports) {
   exports["cutChunks"] = Napi::Function::New(env, cut_chunks_of, "cutChunks");
   exports["digestChunks"] = Napi::Function::New(env, digest_chunks_of, "digestChunks");
+  exports["sketch"] = Napi::Function::New(env, sketch_of, "sketch");
   exports["digestRanges"] = Napi::Function::New(env, digest_ranges_of, "digestRanges");
   exports["checksumRanges"] = Napi::Function::New(env, checksum_ranges_of, "checksumRanges");
   exports["xorBytes"] = Napi::Function::New(env, xor_bytes_of, "xorBytes");

@@ -21,8 +21,9 @@ bool digest_ranges(const uint8_t key[kKeyBytes], const uint8_t* bytes, size_t le
                    size_t count, uint8_t* out, size_t out_bytes);
 
 // Cuts bytes[start, end) into chunks, which begin at `start`, and digests each while it is still in the cache. What is
-// left at `end` is the last chunk. Returns how many there are; when that is `cuts_max` it went as far as the last cut.
+// left at `end` is the last chunk; where that begins before `head`, which lies before `end`, the digest of as much of it
+// goes behind the others. Returns how many chunks there are; when that is `cuts_max` it went as far as the last cut.
 size_t digest_chunks(const Gear& gear, const uint8_t key[kKeyBytes], const uint8_t* bytes, size_t start, size_t end,
-                     uint32_t* cuts, size_t cuts_max, uint8_t* out, size_t out_bytes);
+                     size_t head, uint32_t* cuts, size_t cuts_max, uint8_t* out, size_t out_bytes);
 
 }  // namespace longhaul

@@ -19,7 +19,7 @@ export function passesOf(kernels: Kernels, data: Buffer, gear: Uint32Array): Pas
   const bytes = data.byteLength;
   const cuts = new Uint32Array(Math.ceil(bytes / (gear[0] as number)));
   const tags = new BigUint64Array(cuts.length);
-  const chunks = kernels.digestChunks(data, 0, bytes, gear, KEY, cuts, tags);
+  const chunks = kernels.digestChunks(data, 0, bytes, gear, KEY, cuts, tags, 0);
   const ends = cuts.slice(0, chunks);
   const ranges = Uint32Array.from({ length: 2 * chunks }, (_, at) => (at === 0 ? 0 : (ends[(at - 1) >> 1] as number)));
   const half = bytes / 2;
@@ -36,7 +36,7 @@ export function passesOf(kernels: Kernels, data: Buffer, gear: Uint32Array): Pas
   return [
     { kernel: 'chunk', bytes, run: () => kernels.cutChunks(data, 0, bytes, gear, state.fill(0), cuts) },
     { kernel: 'digest', bytes, run: () => kernels.digestRanges(data, ranges, KEY, tags) },
-    { kernel: 'chunk+digest', bytes, run: () => kernels.digestChunks(data, 0, bytes, gear, KEY, cuts, tags) },
+    { kernel: 'chunk+digest', bytes, run: () => kernels.digestChunks(data, 0, bytes, gear, KEY, cuts, tags, 0) },
     { kernel: 'checksum', bytes, run: () => kernels.checksumRanges(data, ranges, 0n, tags) },
     { kernel: 'xor', bytes: half, run: () => kernels.xorBytes(first, second, difference) },
     { kernel: 'zeros', bytes, run: () => kernels.zeroRuns(data, 0, bytes, ZERO_RUN_BYTES, runs) },

@@ -1,7 +1,7 @@
 import type { ChangeSet, Preparation } from './change-set.js';
 import { postgres } from './postgres.js';
 import { sqlite } from './sqlite.js';
-import { edited, growingLog, moved, random, secondPass, typescript, upgrade } from './trees.js';
+import { edited, growingLog, moved, random, renamed, secondPass, typescript, upgrade } from './trees.js';
 
 type Made = ChangeSet | undefined | Promise<ChangeSet | undefined>;
 
@@ -11,6 +11,7 @@ const SETS: readonly { word: string; tiny?: true; packages?: true; make: (o: Pre
   { word: 'packages', packages: true, make: upgrade },
   { word: 'edited package', packages: true, make: edited },
   { word: 'moved files', tiny: true, packages: true, make: moved },
+  { word: 'new names', packages: true, make: renamed },
   { word: 'full pass', tiny: true, packages: true, make: secondPass },
   { word: 'sqlite', tiny: true, make: sqlite },
   { word: 'postgresql', make: postgres },

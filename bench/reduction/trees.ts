@@ -13,6 +13,7 @@ import { RecordWriter } from './record-file.js';
 /** Changes of directories. */
 
 const MIB = 1024 * 1024;
+const RANDOM_BYTES = 64 * MIB;
 const LOG_SEED = 20260105;
 const RELEASES = ['5.4.5', '5.5.4', '5.6.3'];
 /** Packages of a project, each before and after an upgrade. */
@@ -70,15 +71,14 @@ export function edited(): ChangeSet {
 
 /** Content of which nothing can be saved. */
 export function random(): ChangeSet {
-  const bytes = 64 * MIB;
   return {
     name: 'random data',
     steps: [
       {
-        name: `${bytes / MIB} MiB`,
+        name: `${RANDOM_BYTES / MIB} MiB`,
         async make(dir) {
           await mkdir(dir, { recursive: true });
-          await writeFile(join(dir, 'noise'), randomFillSync(Buffer.alloc(bytes)));
+          await writeFile(join(dir, 'noise'), randomFillSync(Buffer.alloc(RANDOM_BYTES)));
         },
       },
     ],
@@ -123,6 +123,37 @@ export function moved({ tiny }: Preparation): ChangeSet | undefined {
         async make(dir) {
           const files = (await filesIn(dir)).filter((_, i) => i % 3 === 0);
           for (const path of files) await cp(join(dir, path), join(dir, 'copies', path));
+        },
+      },
+    ],
+  };
+}
+
+/**
+ * An upgrade in which no file has a name that it had before, as builds with a hash in every name make it, and more beside it
+ * than a window of zstd reaches over.
+ */
+export function renamed(): ChangeSet | undefined {
+  const [before, after] = [packages(1), packages(2)];
+  if (before === undefined || after === undefined) return undefined;
+  return {
+    name: 'new names',
+    steps: [
+      {
+        name: 'first copy, random data beside it',
+        async make(dir) {
+          await fillWith(dir, before);
+          await writeFile(join(dir, 'random'), randomFillSync(Buffer.alloc(RANDOM_BYTES)));
+        },
+      },
+      {
+        name: 'the upgrade beside it, under new names',
+        async make(dir) {
+          for (const { name, dir: release } of after) {
+            const into = join(dir, `${name}-next`);
+            await cp(release, into, { recursive: true, preserveTimestamps: true });
+            for (const path of await filesIn(into)) await rename(join(into, path), join(into, `${path}.next`));
+          }
         },
       },
     ],

@@ -1,10 +1,11 @@
-// Chunks, digests and checksums: the cuts are those of the definition, whole and in pieces, and what is done in one call
-// is what is done in several.
+// Chunks, digests, features and checksums: cuts and features are those of the definition, whole and in pieces, and what is
+// done in one call is what is done in several.
 #include <algorithm>
 #include <cstring>
 
 #include "../../native/digest.h"
 #include "../../native/gear.h"
+#include "../../native/sketch.h"
 #include "../../native/xxh64.h"
 #include "check.h"
 #include "input.h"
@@ -85,7 +86,7 @@ Digested chunks_in_calls(const Gear& gear, const Bytes& key, Placed& bytes, size
   for (size_t from = 0;;) {
     Offsets cuts(room);
     Bytes digests(room * out_bytes);
-    const size_t count = longhaul::digest_chunks(gear, key.data(), bytes.data(), from, bytes.size(), cuts.data(), room,
+    const size_t count = longhaul::digest_chunks(gear, key.data(), bytes.data(), from, bytes.size(), 0, cuts.data(), room,
                                                  digests.data(), out_bytes);
     check(count <= room, "more chunks than there is room for");
     all.cuts.insert(all.cuts.end(), cuts.begin(), cuts.begin() + static_cast<ptrdiff_t>(count));
@@ -118,6 +119,37 @@ void digests_one_by_one(const Bytes& key, Placed& bytes, const Digested& whole, 
   }
 }
 
+// Each window by itself.
+void features_by_definition(const Gear& gear, Placed& bytes, size_t start) {
+  uint32_t expected[longhaul::kFeatures] = {};
+  size_t samples = 0;
+  for (size_t end = start + longhaul::kGearWindow; end <= bytes.size(); end++) {
+    uint32_t hash = 0;
+    for (size_t at = end - longhaul::kGearWindow; at < end; at++) hash = 2 * hash + gear.table[bytes.data()[at]];
+    if (hash >> 26 != 0) continue;
+    samples++;
+    for (size_t index = 0; index < longhaul::kFeatures; index++) {
+      expected[index] = std::max(expected[index], hash * (gear.table[index] | 1) + gear.table[128 + index]);
+    }
+  }
+  uint32_t features[longhaul::kFeatures];
+  check(longhaul::sketch(gear, bytes.data(), start, bytes.size(), features) == samples, "as many samples as there are");
+  check(std::memcmp(features, expected, sizeof expected) == 0, "the features of the definition");
+}
+
+// The last chunk is digested up to `head` too, if it begins before.
+void head_behind_the_others(const Gear& gear, const Bytes& key, Placed& bytes, const Offsets& ends, size_t head) {
+  const size_t last = ends.size() < 2 ? 0 : ends[ends.size() - 2];
+  Offsets cuts(ends.size());
+  Bytes tags((ends.size() + 1) * kTagBytes, 0);
+  longhaul::digest_chunks(gear, key.data(), bytes.data(), 0, bytes.size(), head, cuts.data(), cuts.size(), tags.data(),
+                          kTagBytes);
+  check(cuts == ends, "with a head as without");
+  Bytes expected(kTagBytes, 0);
+  if (last < head) longhaul::digest(key.data(), bytes.data() + last, head - last, expected.data(), kTagBytes);
+  check(std::equal(expected.begin(), expected.end(), tags.end() - kTagBytes), "the head's digest is behind the others");
+}
+
 void chunks(Input& input) {
   const Gear gear = gear_of(input);
   const Noise slices(input.byte());
@@ -136,6 +168,10 @@ void chunks(Input& input) {
   const Digested parts = chunks_in_calls(gear, key, bytes, room + expected.size() / kCallsMax, kTagBytes);
   check(parts.cuts == expected, "call by call as well");
   digests_one_by_one(key, bytes, whole, parts.digests);
+  if (!content.empty()) {
+    head_behind_the_others(gear, key, bytes, expected, room % 4 == 0 ? 0 : content.size() - room % content.size());
+  }
+  if (content.size() <= kSmallMax) features_by_definition(gear, bytes, std::min(room, content.size()));
 }
 
 void ranges_outside(Input& input) {

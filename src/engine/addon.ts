@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { isDeepStrictEqual } from 'node:util';
-import { GEAR_FIELDS, GEAR_WINDOW_BYTES, KEY_BYTES, MATCH_FIELDS } from './content-layout.js';
+import { FEATURES, GEAR_FIELDS, GEAR_WINDOW_BYTES, KEY_BYTES, MATCH_FIELDS } from './content-layout.js';
 import type { Kernels } from './kernels.js';
 import { type NativeAddon, nativeKernels } from './native.js';
 import { portable } from './portable.js';
@@ -46,11 +46,14 @@ function contentSample(kernels: Kernels): unknown {
   const bytes = Uint8Array.from({ length: 1000 }, (_, at) => at * at);
   const gear = Uint32Array.from({ length: GEAR_FIELDS }, (_, at) => Math.imul(at, 0x9e3779b1));
   gear.set([GEAR_WINDOW_BYTES, 3 * GEAR_WINDOW_BYTES, 2 ** 28]);
-  const [cuts, tags] = [new Uint32Array(40), new BigUint64Array(40)];
-  const count = kernels.digestChunks(bytes, 0, bytes.byteLength, gear, bytes.subarray(0, KEY_BYTES), cuts, tags);
+  const [cuts, tags] = [new Uint32Array(40), new BigUint64Array(41)];
+  const key = bytes.subarray(0, KEY_BYTES);
+  const count = kernels.digestChunks(bytes, 0, bytes.byteLength, gear, key, cuts, tags, 999);
+  const features = new Uint32Array(FEATURES);
+  kernels.sketch(bytes, 0, bytes.byteLength, gear, features);
   const difference = new Uint8Array(500);
   kernels.xorBytes(bytes.subarray(0, 500), bytes.subarray(500), difference);
   const matches = new Uint32Array(MATCH_FIELDS);
   kernels.matchBytes(bytes.subarray(0, 500), bytes.subarray(100, 900), 0, matches);
-  return [count, cuts, tags, difference, matches];
+  return [count, cuts, tags, features, difference, matches];
 }

@@ -44,13 +44,13 @@ export function chunkWork(
   const cuts = new Uint32Array(chunksMax);
   const digests = digestBytes === 8 ? new BigUint64Array(chunksMax) : new Uint8Array(chunksMax * CHUNK_DIGEST_BYTES);
   // Looks at all arguments but the bytes.
-  checkedContent(kernels as ContentKernels).digestChunks(new Uint8Array(0), 0, 0, gear, key, cuts, digests);
+  checkedContent(kernels as ContentKernels).digestChunks(new Uint8Array(0), 0, 0, gear, key, cuts, digests, 0);
   return ({ memory, length }) => {
     if (memory.byteLength > batchBytes) refuse('memory', memory.byteLength, `at most ${batchBytes} bytes`);
     if (!Number.isSafeInteger(length) || length < 0 || length > memory.byteLength) {
       refuse('length', length, `an integer from 0 to ${memory.byteLength}`);
     }
-    const count = kernels.digestChunks(new Uint8Array(memory), 0, length, gear, key, cuts, digests);
+    const count = kernels.digestChunks(new Uint8Array(memory), 0, length, gear, key, cuts, digests, 0);
     const digestsEnd = digestBytes === 8 ? count : count * CHUNK_DIGEST_BYTES;
     return { cuts: cuts.slice(0, count), digests: digests.slice(0, digestsEnd) };
   };

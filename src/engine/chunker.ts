@@ -22,7 +22,8 @@ export class Chunker {
    * Cuts bytes[start, end) into chunks and digests each with keyed BLAKE3, all in one call. Writes where each chunk ends,
    * as an offset of `bytes` (below 4 GiB), into `cuts`, and its digest into `digests`: the first 64 bits as a number into
    * a BigUint64Array, the first 16 bytes into a Uint8Array. Returns the number of chunks. The last one ends at `end`
-   * unless `cuts` is full; then a call with the last cut as its `start` goes on.
+   * unless `cuts` is full; then a call with the last cut as its `start` goes on. With a `head` above 0 the last chunk is
+   * digested up to that offset too, if it begins before: that digest comes behind the others.
    */
   digest(
     bytes: Uint8Array,
@@ -30,8 +31,14 @@ export class Chunker {
     digests: BigUint64Array | Uint8Array,
     start = 0,
     end: number = bytes.byteLength,
+    head = 0,
   ): number {
-    return kernels.digestChunks(bytes, start, end, this.#gear, this.#key, cuts, digests);
+    return kernels.digestChunks(bytes, start, end, this.#gear, this.#key, cuts, digests, head);
+  }
+
+  /** The features of bytes[start, end), `FEATURES` of them; returns how many samples they are made of. */
+  sketch(bytes: Uint8Array, start: number, end: number, features: Uint32Array): number {
+    return kernels.sketch(bytes, start, end, this.#gear, features);
   }
 
   /** The digests of given ranges of `bytes`, whose starts and ends take turns in `ranges`, as those of chunks. */

@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { checkBytes, checkInteger, checkRange, isShared, refuse, UINT32_MAX } from './arguments.js';
 import {
   CHUNK_DIGEST_BYTES,
+  FEATURES,
   GEAR,
   GEAR_FIELDS,
   GEAR_STATE,
@@ -35,6 +36,9 @@ export interface ContentKernels {
    * Writes where each ends into `cuts` and returns how many there are. `digests` takes tags when it is a BigUint64Array
    * (the first 64 bits, as a little-endian number), and digests of 16 bytes when it is a Uint8Array; it must have room
    * for as many as `cuts`. When `cuts` is full, another call from the last cut on goes on.
+   *
+   * With a `head` above 0, which is an offset of `bytes` up to `end`, the last chunk is digested up to there as well if it
+   * begins before: that digest is behind the others, so there must be room for one more.
    */
   digestChunks(
     bytes: Uint8Array,
@@ -44,7 +48,14 @@ export interface ContentKernels {
     key: Uint8Array,
     cuts: Uint32Array,
     digests: BigUint64Array | Uint8Array,
+    head: number,
   ): number;
+
+  /**
+   * Writes the `FEATURES` features of bytes[start, end) into `features`: content that resembles other content shares some
+   * with it (sketch.h has how they come about). Returns how many samples they are made of; without any they are 0.
+   */
+  sketch(bytes: Uint8Array, start: number, end: number, gear: Uint32Array, features: Uint32Array): number;
 
   /** Digests with keyed BLAKE3 the ranges of `bytes` whose starts and ends take turns in `ranges`, as `digestChunks`. */
   digestRanges(bytes: Uint8Array, ranges: Uint32Array, key: Uint8Array, digests: BigUint64Array | Uint8Array): void;
@@ -87,13 +98,20 @@ export function checkedContent(kernels: ContentKernels): ContentKernels {
       checkOffsets('cuts', cuts, 1);
       return kernels.cutChunks(bytes, start, end, gear, state, cuts);
     },
-    digestChunks(bytes, start, end, gear, key, cuts, digests) {
+    digestChunks(bytes, start, end, gear, key, cuts, digests, head) {
       checkNarrowRange(bytes, start, end);
       checkGear(gear);
       checkKey(key);
       checkOffsets('cuts', cuts, 1);
-      checkDigests(digests, cuts.length);
-      return kernels.digestChunks(bytes, start, end, gear, key, cuts, digests);
+      checkInteger('head', head, end);
+      checkDigests(digests, cuts.length + (head > 0 ? 1 : 0));
+      return kernels.digestChunks(bytes, start, end, gear, key, cuts, digests, head);
+    },
+    sketch(bytes, start, end, gear, features) {
+      checkNarrowRange(bytes, start, end);
+      checkGear(gear);
+      checkOffsets('features', features, FEATURES);
+      return kernels.sketch(bytes, start, end, gear, features);
     },
     digestRanges(bytes, ranges, key, digests) {
       checkRanges(bytes, ranges);

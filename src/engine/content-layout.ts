@@ -18,5 +18,8 @@ export const KEY_BYTES = 32;
 /** A digest that is no tag: the first 128 bits. */
 export const CHUNK_DIGEST_BYTES = 16;
 
+/** How many features a sketch has. */
+export const FEATURES = 12;
+
 /** What a match takes of `matches`: start in the target, start in the base, length. */
 export const MATCH_FIELDS = 3;

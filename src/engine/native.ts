@@ -16,7 +16,8 @@ export type NativeAddon = Pick<Kernels, 'checksum64' | 'sealRecords' | 'checkRec
 /** The addon as an engine; `fallback` does what it lacks. */
 export function nativeKernels(addon: NativeAddon, fallback: Kernels): Kernels {
   const { checksum64, sealRecords, checkRecords, pageOffset } = addon;
-  const { cutChunks, digestChunks, digestRanges, checksumRanges, xorBytes, firstNonZero, zeroRuns, matchBytes } = addon;
+  const { cutChunks, digestChunks, sketch, digestRanges, checksumRanges } = addon;
+  const { xorBytes, firstNonZero, zeroRuns, matchBytes } = addon;
   const { writeDurable, bypassCache, preallocate, writeZeros, readSpans } = addon;
   return {
     checksum64,
@@ -24,6 +25,7 @@ export function nativeKernels(addon: NativeAddon, fallback: Kernels): Kernels {
     checkRecords,
     cutChunks,
     digestChunks,
+    sketch,
     digestRanges,
     checksumRanges,
     xorBytes,

@@ -48,6 +48,7 @@ export function digestChunks(
   secret: Uint8Array,
   cuts: Uint32Array,
   digests: BigUint64Array | Uint8Array,
+  head: number,
 ): number {
   key.set(secret);
   let count = 0;
@@ -55,6 +56,7 @@ export function digestChunks(
     const found = chunkEnd({ bytes, start, end, hash: 0 }, gear, from);
     const cut = found === 0 ? end : found;
     store(digestOf(bytes.subarray(from, cut)), digests, count);
+    if (cut === end && from < head) store(digestOf(bytes.subarray(from, head)), digests, count + 1);
     cuts[count] = cut;
     from = cut;
   }

@@ -7,6 +7,7 @@ import { cutChunks } from './portable-chunks.js';
 import { firstNonZero, xorBytes, zeroRuns } from './portable-delta.js';
 import { digestChunks, digestRanges } from './portable-digest.js';
 import { matchBytes } from './portable-match.js';
+import { sketch } from './portable-sketch.js';
 import { readSpans } from './portable-spans.js';
 import { CANONICAL_BYTES, NO_KEY, RECORD, RECORD_HEADER_BYTES, recordBytes, STATE, STOP } from './record-layout.js';
 
@@ -22,6 +23,7 @@ export const portable: Kernels = {
   checkRecords,
   cutChunks,
   digestChunks,
+  sketch,
   digestRanges,
   checksumRanges,
   xorBytes,

@@ -1,5 +1,6 @@
 import type { PayloadRange } from '../journal/journal.js';
 import type { KeyId } from './key-history.js';
+import { mixed } from './mixed.js';
 import type { Outline } from './outline.js';
 import { PositionIndex } from './position-index.js';
 import type { Position } from './position-table.js';
@@ -93,16 +94,9 @@ function wordsOf(key: KeyId): readonly [number, number] {
   return [Number(key & 0xffff_ffffn), Number(key >> 32n)];
 }
 
-/** The finalizer of MurmurHash3 over both halves of the key's id and the number of the block. */
+/** Mixes both halves of the key's id and the number of the block. */
 function tagOf([low, high]: readonly [number, number], block: number): readonly [number, number] {
   const a = mixed(low ^ Math.imul(block % UINT32_RANGE, 0x9e37_79b1));
   const b = mixed(high ^ a ^ Math.floor(block / UINT32_RANGE));
   return [mixed(a ^ b), b];
-}
-
-function mixed(value: number): number {
-  let hash = value >>> 0;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -6,9 +6,13 @@ export const CHUNK_BYTES_MIN = 128;
  */
 const TRAILER_BYTES = 32;
 
+/** Where a payload ends without its trailer; 0 when it is not known so. */
+export function headEndMax(payloadBytes: number, offset: number): number {
+  return offset > 0 ? 0 : Math.max(0, Math.floor(payloadBytes / TRAILER_BYTES - 1) * TRAILER_BYTES);
+}
+
 /** Where the last chunk, which starts at `lastStart`, ends without its trailer; undefined when it is not known so. */
 export function headEnd(payloadBytes: number, offset: number, lastStart: number): number | undefined {
-  if (offset > 0) return undefined;
-  const end = Math.floor(payloadBytes / TRAILER_BYTES - 1) * TRAILER_BYTES;
+  const end = headEndMax(payloadBytes, offset);
   return end - lastStart < CHUNK_BYTES_MIN / 2 ? undefined : end;
 }

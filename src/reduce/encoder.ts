@@ -10,7 +10,7 @@ import type { Outline, Outliner } from './outline.js';
 import type { Rung } from './pace.js';
 import { encodeRanges, NO_PREFIX, type Prefix } from './prefix.js';
 import type { Stages } from './stages.js';
-import { leavesLittle, Yield } from './yield.js';
+import { KEPT_PART, leavesLittle, Yield } from './yield.js';
 
 /** Batches below this are sent as they are: the codec's own header would eat the gain. */
 const LZ4_BYTES_MIN = 64;
@@ -27,8 +27,9 @@ export interface FrameStarts {
   passed(bytes: number): void;
   /** Whether there is something that these records are likely to resemble, whatever they look like by themselves. */
   resemble(outlines: readonly Outline[]): boolean;
-  /** Whether what a record replaces is in reach of the frame. */
+  /** Whether what a record replaces is in reach of the frame, and whether a record is. */
   reaches(outline: Outline): boolean;
+  holds(sequence: number): boolean;
 }
 
 /** What the content of records is looked for in. */
@@ -80,7 +81,7 @@ export class Encoder {
   #closed = false;
   /** The next batch is sent without references. */
   #literal: boolean;
-  readonly #yield = new Yield();
+  readonly #yield = new Yield(KEPT_PART);
 
   constructor(options: EncoderOptions) {
     this.#options = options;
@@ -89,9 +90,7 @@ export class Encoder {
     this.#starts = starts;
     const { known, plan } = options;
     this.#finder =
-      known === undefined || plan.codec === 'none'
-        ? undefined
-        : new Finder(known.journal, known.history, (outline) => starts.reaches(outline));
+      known === undefined || plan.codec === 'none' ? undefined : new Finder(known.journal, known.history, starts);
   }
 
   async encode(records: readonly JournalRecord[]): Promise<Uint8Array[]> {
@@ -233,6 +232,7 @@ function oneFrame(): FrameStarts {
     passed: () => {},
     resemble: () => false,
     reaches: () => false,
+    holds: () => false,
   };
 }
 

@@ -5,6 +5,7 @@ import { BASE_BYTES_MAX, BASE_BYTES_MIN, BASES_MAX, type References } from './ba
 import { type Copy, copiesMax } from './content.js';
 import type { Found, History } from './history.js';
 import type { Outline } from './outline.js';
+import { Yield } from './yield.js';
 
 /**
  * Finds what history holds of the records of a batch. Chunks that it has are copied as they are. What lies between them is
@@ -26,11 +27,16 @@ const GAP_MARGIN_BYTES = 4096;
 const MATCH_MIN = 64;
 const MATCH_MIN_IN_REACH = 4096;
 
+/** Comparing with what a content resembles pays when no more than this part of it is left. */
+const RESEMBLING_KEPT_PART = 0.8;
+
 /** A stretch of a record that is compared with its base. */
 interface Gap {
   start: number;
   end: number;
   bases: PayloadRange[];
+  /** The base is only likely to be alike. */
+  resembles?: true;
 }
 
 interface Plan {
@@ -54,12 +60,21 @@ export interface FoundReferences {
   matched: number;
 }
 
+/** What the codec finds by itself. */
+interface Reach {
+  /** Whether what a record replaces is in its reach, and whether a record is. */
+  reaches(outline: Outline): boolean;
+  holds(sequence: number): boolean;
+}
+
 export class Finder {
+  /** Of comparing with what a content resembles. */
+  readonly #yield = new Yield(RESEMBLING_KEPT_PART);
+
   constructor(
     private readonly journal: Pick<Journal, 'readRanges'>,
     private readonly history: History,
-    /** Whether what a record replaces is in reach of the codec. */
-    private readonly isInReach: (outline: Outline) => boolean,
+    private readonly reach: Reach,
   ) {}
 
   /** How many bytes of what a record replaces are known, without looking at the record. */
@@ -69,7 +84,8 @@ export class Finder {
 
   /** Looks for chunks. */
   plan(outlines: readonly Outline[]): Plans {
-    const records = outlines.map((outline) => this.#plan(outline));
+    const tries = this.#yield.isTried();
+    const records = outlines.map((outline) => this.#plan(outline, tries));
     const copied = records.reduce((sum, plan) => sum + (plan === undefined ? 0 : copiedBytes(plan.found)), 0);
     return { records, copied };
   }
@@ -80,6 +96,7 @@ export class Finder {
     const bases = gaps.length === 0 ? [] : await this.#read(gaps);
     const space = new BaseSpace(plans.copied);
     let matched = 0;
+    const resembling = { bytes: 0, matched: 0 };
     let next = 0;
     const copies = plans.records.map((plan, index) => {
       if (plan === undefined) return undefined;
@@ -90,15 +107,21 @@ export class Finder {
         if (base === undefined) continue;
         const matches = matchesOf(base, payload.subarray(gap.start, gap.end), this.#matchMin(plan.outline));
         row.takeUpTo(gap.start, plan.found);
-        matched += row.match(gap, matches);
+        const bytes = row.match(gap, matches);
+        matched += bytes;
+        if (gap.resembles === true) {
+          resembling.bytes += gap.end - gap.start;
+          resembling.matched += bytes;
+        }
       }
       row.takeUpTo(Number.POSITIVE_INFINITY, plan.found);
       return row.copies.length === 0 ? undefined : row.copies;
     });
+    if (resembling.bytes > 0) this.#yield.note(resembling.bytes, resembling.bytes - resembling.matched);
     return { references: { bases: space.ranges, copies }, copied: plans.copied, matched };
   }
 
-  #plan(outline: Outline): Plan | undefined {
+  #plan(outline: Outline, triesResembled: boolean): Plan | undefined {
     const { bytes } = outline;
     if (bytes < GAP_BYTES_MIN) return undefined;
     // The last chunk of a payload may be a crumb, and what a base takes is more than that.
@@ -110,12 +133,27 @@ export class Finder {
       if (2 * lengthOf(bases) >= bytes) return { outline, found: [], gaps: [{ start: 0, end: bytes, bases }] };
     }
     const gaps = gapsOf(found, bytes).flatMap((gap) => this.#withBase(outline, gap));
-    return found.length + gaps.length === 0 ? undefined : { outline, found, gaps };
+    if (found.length + gaps.length > 0) return { outline, found, gaps };
+    const gap = triesResembled ? this.#withResembled(outline) : undefined;
+    return gap === undefined ? undefined : { outline, found, gaps: [gap] };
+  }
+
+  /** The whole of a record with what it resembles, unless the codec has that in its window. */
+  #withResembled(outline: Outline): Gap | undefined {
+    const resembled = this.history.resembled(outline);
+    if (resembled === undefined || this.reach.holds(resembled.sequence)) return undefined;
+    const length = Math.min(resembled.bytes, 2 * (outline.bytes + GAP_MARGIN_BYTES));
+    return {
+      start: 0,
+      end: outline.bytes,
+      bases: [{ sequence: resembled.sequence, offset: 0, length }],
+      resembles: true,
+    };
   }
 
   #matchMin(outline: Outline): number {
     if (outline.bytes <= PAGE_BYTES_MAX) return 0;
-    return this.isInReach(outline) ? MATCH_MIN_IN_REACH : MATCH_MIN;
+    return this.reach.reaches(outline) ? MATCH_MIN_IN_REACH : MATCH_MIN;
   }
 
   #withBase(outline: Outline, { start, end, before, after }: Between): Gap[] {

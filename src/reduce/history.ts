@@ -7,6 +7,7 @@ import type { Outline } from './outline.js';
 import { PositionIndex } from './position-index.js';
 import type { Position } from './position-table.js';
 import type { PrefixRange } from './prefix.js';
+import { type Resembled, SketchIndex } from './sketch-index.js';
 
 /**
  * What one peer holds and content can be found in, as its sender knows it. Outlines come in the order of their records;
@@ -16,6 +17,8 @@ import type { PrefixRange } from './prefix.js';
 /** About 64 GiB of content in chunks of 16 KiB, and 16 GiB of blocks; older content is forgotten first. */
 const CHUNKS_MAX = 4 * 1024 * 1024;
 const BLOCKS_MAX = 4 * 1024 * 1024;
+/** At 96 bytes each. */
+const SKETCHES_MAX = 256 * 1024;
 
 /** Content that history holds, and which of the record's bytes it is. */
 export interface Found {
@@ -29,6 +32,7 @@ export class History {
   readonly #gone = new Gone();
   readonly #chunks: PositionIndex;
   readonly #blocks: BlockMap;
+  readonly #sketches: SketchIndex;
   #through = 0;
   #floor = 1;
 
@@ -37,6 +41,7 @@ export class History {
     this.keys = new KeyHistory(mayGrow);
     this.#chunks = new PositionIndex(CHUNKS_MAX, mayGrow);
     this.#blocks = new BlockMap(BLOCKS_MAX, mayGrow);
+    this.#sketches = new SketchIndex(SKETCHES_MAX, mayGrow);
   }
 
   /** The newest record that is known. */
@@ -50,7 +55,7 @@ export class History {
   }
 
   get memoryBytes(): number {
-    return this.#chunks.memoryBytes + this.#blocks.memoryBytes + this.keys.memoryBytes;
+    return this.#chunks.memoryBytes + this.#blocks.memoryBytes + this.#sketches.memoryBytes + this.keys.memoryBytes;
   }
 
   /** How many chunks are known. */
@@ -69,6 +74,7 @@ export class History {
     this.#floor = floor;
     this.#chunks.dropBefore(floor);
     this.#blocks.dropBefore(floor);
+    this.#sketches.dropBefore(floor);
   }
 
   /** Forgets the records from this one on, which are about to be told again. */
@@ -77,6 +83,7 @@ export class History {
     this.#through = from - 1;
     this.#chunks.dropFrom(from);
     this.#blocks.dropFrom(from);
+    this.#sketches.dropFrom(from);
     this.keys.dropFrom(from);
   }
 
@@ -94,6 +101,7 @@ export class History {
   clear(): void {
     this.#chunks.clear();
     this.#blocks.clear();
+    this.#sketches.clear();
     this.keys.clear();
     this.#gone.clear();
     this.#through = 0;
@@ -107,6 +115,7 @@ export class History {
     this.#through = sequence;
     this.keys.note(outline);
     this.#blocks.note(outline);
+    this.#sketches.note(outline);
     let start = 0;
     for (let chunk = 0; chunk < ends.length; chunk++) {
       this.#chunks.add(tags[2 * chunk] as number, tags[2 * chunk + 1] as number, { sequence, offset: start, note: 0 });
@@ -156,6 +165,13 @@ export class History {
   bases({ sequence, key, offset }: Outline, start: number, bytes: number): PayloadRange[] {
     if (key === undefined || offset === undefined) return [];
     return this.#blocks.bases(key, offset + start, bytes, (position) => this.isUsable(position, sequence));
+  }
+
+  /** The record that a content resembles most, as far as its sketch tells. */
+  resembled({ sequence, sketch }: Outline): Resembled | undefined {
+    return sketch === undefined
+      ? undefined
+      : this.#sketches.find(sketch, (position) => this.isUsable(position, sequence));
   }
 
   /** What of records in a row may be referred to. */

@@ -4,12 +4,13 @@ import { PAYLOAD_BYTES_MAX } from '../options.js';
 import type { History } from './history.js';
 import { CONTENT_BYTES_MIN } from './key-history.js';
 import type { Outline } from './outline.js';
+import { SKETCH_WORDS } from './sketch.js';
 
 /**
  * The outlines of the records of one segment, as they lie beside it: docs/journal-format.md ("Side files") has what is
  * around them, docs/protocol.md nothing, since they never cross. A record that has no chunks and no key is left out.
  *
- *   version        u8       1
+ *   version        u8       2
  *   mark           u64      of the secret that the tags were made with
  *   first          varint   the segment's first record
  *   last           varint
@@ -17,15 +18,17 @@ import type { Outline } from './outline.js';
  *   outlines       one after the other (below)
  *
  * Outline: records passed over since the one before (varint), flags u8 (1 a key, 2 an offset, 4 one that was passed over
- * brought content, 8 a tag without trailer), bytes varint, id of the key u64 and offset varint where flagged, chunks
- * varint, then for each its length varint, then for each its tag u64, then the tag without trailer u64 where flagged.
+ * brought content, 8 a tag without trailer, 16 a sketch), bytes varint, id of the key u64 and offset varint where flagged, chunks
+ * varint, then for each its length varint, then for each its tag u64, then the tag without trailer u64 and
+ * the four tags of the sketch u64 where flagged.
  */
 
-const VERSION = 1;
+const VERSION = 2;
 const HAS_KEY = 1;
 const HAS_OFFSET = 2;
 const CONTENT_PASSED = 4;
 const HAS_HEAD = 8;
+const HAS_SKETCH = 16;
 const CHUNKS_A_RECORD_MAX = 64 * 1024;
 
 /** Collects the outlines of one segment, in order. */
@@ -43,7 +46,7 @@ export class IndexWriter {
     this.#kept = first - 1;
   }
 
-  add({ sequence, bytes, key, offset, ends, tags, headTag }: Outline): void {
+  add({ sequence, bytes, key, offset, ends, tags, headTag, sketch }: Outline): void {
     this.through = sequence;
     if (key === undefined && ends.length === 0) {
       this.#contentPassed ||= bytes >= CONTENT_BYTES_MIN;
@@ -51,7 +54,8 @@ export class IndexWriter {
     }
     const passed = this.#contentPassed ? CONTENT_PASSED : 0;
     const head = headTag === undefined ? 0 : HAS_HEAD;
-    const flags = (key === undefined ? 0 : HAS_KEY) | (offset === undefined ? 0 : HAS_OFFSET) | passed | head;
+    const place = (key === undefined ? 0 : HAS_KEY) | (offset === undefined ? 0 : HAS_OFFSET);
+    const flags = place | passed | head | (sketch === undefined ? 0 : HAS_SKETCH);
     const writer = this.#outlines;
     writer
       .varint(sequence - this.#kept - 1)
@@ -67,6 +71,7 @@ export class IndexWriter {
     }
     for (const word of tags) writer.u32(word);
     for (const word of headTag ?? []) writer.u32(word);
+    for (const word of sketch ?? []) writer.u32(word);
     this.#kept = sequence;
     this.#contentPassed = false;
     this.#count++;
@@ -125,6 +130,7 @@ function readOutlines(
     const chunks = reader.varint(CHUNKS_A_RECORD_MAX);
     if (chunks > 0) readChunks(reader, chunks, outline);
     if ((flags & HAS_HEAD) !== 0) outline.headTag = [reader.u32(), reader.u32()];
+    if ((flags & HAS_SKETCH) !== 0) outline.sketch = Uint32Array.from({ length: SKETCH_WORDS }, () => reader.u32());
     return { outline, contentPassed: (flags & CONTENT_PASSED) !== 0 };
   });
   reader.end();

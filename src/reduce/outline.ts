@@ -1,6 +1,8 @@
 import { Chunker } from '../engine/chunker.js';
-import { CHUNK_BYTES_MIN, headEnd } from './chunking.js';
+import { FEATURES } from '../engine/content-layout.js';
+import { CHUNK_BYTES_MIN, headEnd, headEndMax } from './chunking.js';
 import { type KeyId, keyIdOf } from './key-history.js';
+import { type Sketch, sketchedBytes, sketchOf } from './sketch.js';
 
 /** What is remembered of a record's content, so that later content is found in it. */
 export interface Outline {
@@ -15,6 +17,8 @@ export interface Outline {
   tags: Uint32Array;
   /** The tag of the last chunk without its trailer (`headEnd`). */
   headTag?: readonly [low: number, high: number];
+  /** What content that resembles it has in common with it; none of what is too short, or written into the middle. */
+  sketch?: Sketch;
 }
 
 interface Outlined {
@@ -33,8 +37,9 @@ const CUTS_AT_ONCE = 1024;
 export class Outliner {
   readonly #chunker: Chunker;
   readonly #cuts: Words = new Uint32Array(CUTS_AT_ONCE);
-  readonly #tags = new BigUint64Array(CUTS_AT_ONCE);
-  readonly #range = new Uint32Array(2);
+  /** And one for the last chunk without its trailer. */
+  readonly #tags = new BigUint64Array(CUTS_AT_ONCE + 1);
+  readonly #features: Words = new Uint32Array(FEATURES);
   readonly #tagWords: Words = new Uint32Array(this.#tags.buffer);
   #lastKey: { bytes: Buffer; id: KeyId } | undefined;
 
@@ -49,7 +54,8 @@ export class Outliner {
 
   /** The outline of a record of which the place is known. */
   whole(place: Outline, payload: Uint8Array): Outline {
-    return { ...place, ...this.#chunks(payload, place.offset ?? 0) };
+    const offset = place.offset ?? 0;
+    return { ...place, ...this.#chunks(payload, offset), ...this.#sketch(payload, offset) };
   }
 
   /** Where a record goes, and nothing of its content: next to no work. */
@@ -64,14 +70,6 @@ export class Outliner {
     };
   }
 
-  #headTag(payload: Uint8Array, offset: number, start: number): Pick<Outline, 'headTag'> {
-    const end = headEnd(payload.byteLength, offset, start);
-    if (end === undefined) return {};
-    [this.#range[0], this.#range[1]] = [start, end];
-    this.#chunker.digestRanges(payload, this.#range, this.#tags);
-    return { headTag: [this.#tagWords[0] as number, this.#tagWords[1] as number] };
-  }
-
   /** Tells outlines that were made with another secret. */
   get mark(): bigint {
     const mark = new BigUint64Array(1);
@@ -82,12 +80,22 @@ export class Outliner {
   #chunks(payload: Uint8Array, offset: number): Pick<Outline, 'ends' | 'tags' | 'headTag'> {
     if (payload.byteLength < CHUNK_BYTES_MIN) return { ends: NO_WORDS, tags: NO_WORDS };
     let [ends, tags]: [Words, Words] = [NO_WORDS, NO_WORDS];
+    const head = headEndMax(payload.byteLength, offset);
+    let count = 0;
     for (let at = 0; at < payload.byteLength; at = ends[ends.length - 1] as number) {
-      const count = this.#chunker.digest(payload, this.#cuts, this.#tags, at);
+      count = this.#chunker.digest(payload, this.#cuts, this.#tags, at, payload.byteLength, head);
       ends = joined(ends, this.#cuts.subarray(0, count));
       tags = joined(tags, this.#tagWords.subarray(0, 2 * count));
     }
-    return { ends, tags, ...this.#headTag(payload, offset, ends[ends.length - 2] ?? 0) };
+    if (headEnd(payload.byteLength, offset, ends[ends.length - 2] ?? 0) === undefined) return { ends, tags };
+    return { ends, tags, headTag: [this.#tagWords[2 * count] as number, this.#tagWords[2 * count + 1] as number] };
+  }
+
+  #sketch(payload: Uint8Array, offset: number): Pick<Outline, 'sketch'> {
+    const bytes = sketchedBytes(payload.byteLength, offset);
+    if (bytes === 0) return {};
+    const sketch = sketchOf(this.#features, this.#chunker.sketch(payload, 0, bytes, this.#features));
+    return sketch === undefined ? {} : { sketch };
   }
 
   /** Records in a row often have one key. */

@@ -145,6 +145,10 @@ export class Primer {
     return former !== undefined && this.isInReach(former);
   }
 
+  holds(sequence: number): boolean {
+    return this.isInReach({ from: sequence, to: sequence });
+  }
+
   /** Whether one of their keys held something before that a prefix can bring. */
   resemble(outlines: readonly Outline[]): boolean {
     return outlines.some(({ key, offset = 0 }) => key !== undefined && this.former(key, offset) !== undefined);

@@ -14,6 +14,9 @@ export class Yield {
   #pause = PAUSE_BATCHES;
   #left = 0;
 
+  /** It pays when no more than this part is left. */
+  constructor(private readonly keptPart: number) {}
+
   /** To be asked once for each batch. */
   isTried(): boolean {
     if (this.#left === 0) return true;
@@ -22,7 +25,7 @@ export class Yield {
   }
 
   note(payloadBytes: number, batchBytes: number): void {
-    if (leavesLittle(payloadBytes, batchBytes)) {
+    if (batchBytes <= payloadBytes * this.keptPart) {
       this.#pause = PAUSE_BATCHES;
     } else {
       this.#left = this.#pause;

@@ -11,6 +11,7 @@ const gear = smallGear();
 const state = new Uint32Array(2);
 const cuts = new Uint32Array(4);
 const tags = new BigUint64Array(4);
+const features = new Uint32Array(12);
 const ranges = Uint32Array.of(0, 64, 64, 128);
 
 const shared = new Uint8Array(new SharedArrayBuffer(128));
@@ -72,7 +73,7 @@ const refusals: Record<keyof ContentKernels, unknown[][]> = {
   ],
   digestChunks: [
     ...replaced(
-      [bytes, 0, 128, gear, KEY, cuts, tags],
+      [bytes, 0, 128, gear, KEY, cuts, tags, 0],
       [
         NO_BYTES,
         NUMBERS,
@@ -81,9 +82,18 @@ const refusals: Record<keyof ContentKernels, unknown[][]> = {
         [...NO_BYTES, new Uint8Array(31), new Uint8Array(33)],
         [...NO_OFFSETS, new Uint32Array(0), new Uint32Array(5)],
         [...NO_DIGESTS, new Uint8Array(63)],
+        [...NUMBERS, 129],
       ],
     ),
-    [bytes, 65, 64, gear, KEY, cuts, tags],
+    [bytes, 65, 64, gear, KEY, cuts, tags, 0],
+    [bytes, 0, 128, gear, KEY, cuts, new BigUint64Array(4), 1],
+  ],
+  sketch: [
+    ...replaced(
+      [bytes, 0, 128, gear, features],
+      [NO_BYTES, NUMBERS, [...NUMBERS, 129], NO_GEARS, [...NO_OFFSETS, new Uint32Array(11)]],
+    ),
+    [bytes, 65, 64, gear, features],
   ],
   digestRanges: replaced(
     [bytes, ranges, KEY, tags],

@@ -60,7 +60,7 @@ describe.each(engines)('digests, %s', (_, kernels) => {
   test('golden: chunks and their tags in one call', () => {
     const bytes = Uint8Array.from({ length: 2000 }, (_, at) => (at * at) >> 5);
     const [cuts, tags] = [new Uint32Array(10), new BigUint64Array(10)];
-    const count = digestChunks(bytes, 0, bytes.byteLength, smallGear(), KEY, cuts, tags);
+    const count = digestChunks(bytes, 0, bytes.byteLength, smallGear(), KEY, cuts, tags, 0);
     expect([...cuts.subarray(0, count)].map((cut, at) => `${cut} ${tags[at]?.toString(16)}`)).toMatchInlineSnapshot(`
       [
         "248 bb5974d847a72b0",
@@ -73,6 +73,17 @@ describe.each(engines)('digests, %s', (_, kernels) => {
         "2000 c84b04759637c60c",
       ]
     `);
+  });
+
+  test('a head is digested as what comes before it, when the last chunk begins before it', () => {
+    const bytes = Uint8Array.from({ length: 2000 }, (_, at) => (at * at) >> 5);
+    for (const head of [1, 1971, 1972, 1973, 1999, 2000]) {
+      const [cuts, tags] = [new Uint32Array(8), new BigUint64Array(9)];
+      expect(digestChunks(bytes, 0, bytes.byteLength, smallGear(), KEY, cuts, tags, head)).toBe(8);
+      const expected = new BigUint64Array(1);
+      if (head > 1972) digestRanges(bytes, Uint32Array.of(1972, head), KEY, expected);
+      expect(tags[8], `${head}`).toBe(expected[0]);
+    }
   });
 
   test(`chunks and digests in one call are those of two, also call by call (seed ${SEED})`, () => {
@@ -91,7 +102,7 @@ describe.each(engines)('digests, %s', (_, kernels) => {
       const [cuts, found] = [new Uint32Array(room), new Uint8Array(16 * room)];
       const all: { cuts: number[]; digests: Uint8Array[] } = { cuts: [], digests: [] };
       for (let at = start; ; ) {
-        const count = digestChunks(bytes, at, end, smallGear(), KEY, cuts, found);
+        const count = digestChunks(bytes, at, end, smallGear(), KEY, cuts, found, 0);
         all.cuts.push(...cuts.subarray(0, count));
         all.digests.push(found.slice(0, 16 * count));
         if (count < room) break;

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { History } from '../../src/reduce/history.js';
 import { IndexWriter, readIndex } from '../../src/reduce/index-file.js';
 import type { Outline } from '../../src/reduce/outline.js';
+import { SKETCH_WORDS } from '../../src/reduce/sketch.js';
 import { randomFor, SEED } from '../support/seed.js';
 
 const MARK = 0xfeed_beef_0123_4567n;
@@ -18,12 +19,13 @@ const outlines: fc.Arbitrary<Outline[]> = fc
         key: fc.option(fc.bigInt({ min: 0n, max: 3n }), { nil: undefined }),
         offset: fc.option(fc.oneof(fc.nat(20_000), fc.nat(Number.MAX_SAFE_INTEGER)), { nil: undefined }),
         tag: fc.nat(5),
+        sketched: fc.boolean(),
       }),
       { minLength: 1, maxLength: 30 },
     ),
   )
   .map(([first, list]) =>
-    list.map(({ lengths, bytes, key, offset, tag }, index): Outline => {
+    list.map(({ lengths, bytes, key, offset, tag, sketched }, index): Outline => {
       let end = 0;
       const ends = Uint32Array.from(lengths, (length) => (end += length));
       const tags = Uint32Array.from({ length: 2 * ends.length }, (_, word) => tag + (word >>> 1));
@@ -34,6 +36,7 @@ const outlines: fc.Arbitrary<Outline[]> = fc
         ...(offset === undefined ? {} : { offset }),
         ends,
         tags,
+        ...(sketched && ends.length > 0 ? { sketch: new Uint32Array(SKETCH_WORDS).fill(tag + 9) } : {}),
       };
     }),
   );
@@ -87,6 +90,7 @@ describe('an index of a segment', () => {
         for (const outline of list) {
           const again = { ...outline, ...probe };
           expect(loaded.copies(again)).toEqual(direct.copies(again));
+          expect(loaded.resembled(again)).toEqual(direct.resembled(again));
           expect(loaded.bases(again, 0, again.bytes)).toEqual(direct.bases(again, 0, again.bytes));
           const { key, offset = 0 } = outline;
           if (key === undefined) continue;

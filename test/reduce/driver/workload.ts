@@ -113,10 +113,12 @@ export class Workload {
     this.#writeAll(keyOf(index), this.#object(index));
   }
 
+  /** As it is, or so edited that no chunk of it is left. */
   #copy(): void {
-    const source = this.#object(this.#random.below(OBJECTS));
+    const source = Buffer.from(this.#object(this.#random.below(OBJECTS)));
+    if (this.#random.chance(1 / 2)) for (let at = 0; at < source.byteLength; at += 1200) this.#touch(source, at);
     this.#copies++;
-    this.#writeAll(Buffer.from(`copy/${this.#copies % 50}`), Buffer.from(source));
+    this.#writeAll(Buffer.from(`copy/${this.#copies % 50}`), source);
     if (this.#random.chance(1 / 3)) this.#objects[this.#random.below(OBJECTS)] = Buffer.from(source);
   }
 
