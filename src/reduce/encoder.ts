@@ -19,9 +19,9 @@ const LZ4_BYTES_MIN = 64;
 export interface FrameStarts {
   /**
    * What the frame begins with that these records are the first of; undefined when they go on in the one there is. So many
-   * bytes of them are not copied. Another level than before has a frame begin as soon as that may be.
+   * bytes of them are not known as they are. Another level than before has a frame begin as soon as that may be.
    */
-  next(records: readonly JournalRecord[], uncopied: number, level: number): Promise<Prefix | undefined>;
+  next(records: readonly JournalRecord[], unknown: number, level: number): Promise<Prefix | undefined>;
   /** So many bytes have gone into the frame, or beside it. */
   streamed(bytes: number): void;
   passed(bytes: number): void;
@@ -119,10 +119,10 @@ export class Encoder {
       : places;
     const plans = literal || !knows || !looks ? undefined : this.#finder?.plan(outlines);
     const planned = performance.now() - begun;
-    const uncopied = plans === undefined ? payloadBytes : payloadBytes - plans.copied;
+    const unknown = plans === undefined ? payloadBytes : plans.unknown;
     const compress = looks && (looksCompressible(payloads) || this.#starts.resemble(outlines));
     const primes = compress && asked.codec === 'zstd' && !literal;
-    const prefix = primes ? await this.#starts.next(records, uncopied, asked.level) : undefined;
+    const prefix = primes ? await this.#starts.next(records, unknown, asked.level) : undefined;
     const { references, literalBytes } = await this.#refer(records, plans, payloadBytes, planned);
     const parts = encodeBatch(records, oldest, references);
     const batchBytes = total(parts);

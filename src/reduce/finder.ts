@@ -43,6 +43,8 @@ interface Plan {
   found: readonly Found[];
   /** What lies between the chunks that were found. */
   gaps: readonly Gap[];
+  /** Bytes in chunks that history holds, whether they are copied or the record is compared as a whole. */
+  known: number;
   outline: Outline;
 }
 
@@ -51,6 +53,8 @@ export interface Plans {
   records: readonly (Plan | undefined)[];
   /** Bytes in chunks that history holds. */
   copied: number;
+  /** Bytes in no chunk that it holds, of records that are long enough to be looked for. */
+  unknown: number;
 }
 
 export interface FoundReferences {
@@ -87,7 +91,8 @@ export class Finder {
     const tries = this.#yield.isTried();
     const records = outlines.map((outline) => this.#plan(outline, tries));
     const copied = records.reduce((sum, plan) => sum + (plan === undefined ? 0 : copiedBytes(plan.found)), 0);
-    return { records, copied };
+    const unknown = outlines.reduce((sum, outline, index) => sum + unknownBytes(outline, records[index]), 0);
+    return { records, copied, unknown };
   }
 
   /** Compares what lies between them. */
@@ -126,16 +131,17 @@ export class Finder {
     if (bytes < GAP_BYTES_MIN) return undefined;
     // The last chunk of a payload may be a crumb, and what a base takes is more than that.
     const found = this.history.copies(outline).filter(({ range }) => range.length >= BASE_BYTES_MIN);
-    if (copiedBytes(found) === bytes) return { outline, found, gaps: [] };
+    const known = copiedBytes(found);
+    if (known === bytes) return { outline, found, gaps: [], known };
     if (bytes <= PAGE_BYTES_MAX) {
       // As a whole, whatever chunks of it were found.
       const bases = this.history.bases(outline, 0, bytes);
-      if (2 * lengthOf(bases) >= bytes) return { outline, found: [], gaps: [{ start: 0, end: bytes, bases }] };
+      if (2 * lengthOf(bases) >= bytes) return { outline, found: [], gaps: [{ start: 0, end: bytes, bases }], known };
     }
     const gaps = gapsOf(found, bytes).flatMap((gap) => this.#withBase(outline, gap));
-    if (found.length + gaps.length > 0) return { outline, found, gaps };
+    if (found.length + gaps.length > 0) return { outline, found, gaps, known };
     const gap = triesResembled ? this.#withResembled(outline) : undefined;
-    return gap === undefined ? undefined : { outline, found, gaps: [gap] };
+    return gap === undefined ? undefined : { outline, found, gaps: [gap], known };
   }
 
   /** The whole of a record with what it resembles, unless the codec has that in its window. */
@@ -267,6 +273,10 @@ function baseBetween(before: Found | undefined, after: Found | undefined, bytes:
 
 function lengthOf(ranges: readonly PayloadRange[]): number {
   return ranges.reduce((sum, { length }) => sum + length, 0);
+}
+
+function unknownBytes({ bytes, ends }: Outline, plan: Plan | undefined): number {
+  return ends.length === 0 ? 0 : bytes - (plan?.known ?? 0);
 }
 
 function copiedBytes(found: readonly Found[]): number {

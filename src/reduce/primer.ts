@@ -95,20 +95,22 @@ export class Primer {
 
   /**
    * What the frame begins with that these records are the first of; undefined when they go on in the one there is. Another
-   * level than before has one begin as soon as that may be.
+   * level than before has one begin as soon as that may be. So many bytes of them are not known as they are.
    */
-  async next(records: readonly JournalRecord[], uncopied: number, level = this.o.level): Promise<Prefix | undefined> {
+  async next(records: readonly JournalRecord[], unknown: number, level = this.o.level): Promise<Prefix | undefined> {
     const first = records[0]?.sequence ?? 0;
     const isFirst = !this.started;
     const { frameBytesMin = 0, mayWait = () => true } = this.o;
     const mayBegin = isFirst || this.sinceFrame >= frameBytesMin;
     const mustBegin = isFirst || (level !== this.level && mayBegin);
     this.started = true;
-    const looks = (this.isDue(uncopied) || (mustBegin && this.primed)) && mayWait(records);
+    const looks = (this.isDue(unknown) || (mustBegin && this.primed)) && mayWait(records);
     if (!mustBegin && !looks) return undefined;
     if (looks) this.sinceLook = 0;
-    const prefix = looks ? await this.look(records, !this.primed, mustBegin || !this.primed) : NO_PREFIX;
+    const looked = looks ? await this.look(records, !this.primed, mustBegin || !this.primed) : NO_PREFIX;
     this.primed = looks;
+    // A frame that begins with nothing forgets what the one before had in its window.
+    const prefix = mustBegin || looked?.ranges.length !== 0 ? looked : undefined;
     if (prefix === undefined) {
       // The window has moved on: the prefix is at its end, and so is what was sent before the look before this.
       this.prefix = [];
@@ -132,10 +134,10 @@ export class Primer {
     this.sinceFrame += bytes;
   }
 
-  /** What is copied needs no prefix, and a little that is not is not worth one. */
-  private isDue(uncopied: number): boolean {
+  /** What is known needs no prefix, and a little that is not is not worth one. */
+  private isDue(unknown: number): boolean {
     if (this.primed) return this.sinceLook >= this.window * STREAM_PART;
-    this.unprimed += uncopied;
+    this.unprimed += unknown;
     return this.unprimed >= PRIME_BYTES_MIN;
   }
 
