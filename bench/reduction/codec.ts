@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { ownCapability } from '../../src/engine/capability.js';
-import { Journal, type JournalRecord } from '../../src/journal/journal.js';
+import { Journal } from '../../src/journal/journal.js';
 import { type CodecPlan, codecPlan } from '../../src/reduce/compression.js';
 import { Decoder } from '../../src/reduce/decoder.js';
-import { Encoder } from '../../src/reduce/encoder.js';
+import { Encoder, type Prepared } from '../../src/reduce/encoder.js';
 import { History } from '../../src/reduce/history.js';
 import { Outliner } from '../../src/reduce/outline.js';
 import { PrefixBuilder } from '../../src/reduce/prefix.js';
@@ -17,7 +17,10 @@ import { Workspace } from '../kit/workspace.js';
 import { filesIn } from './directories.js';
 import { packages } from './trees.js';
 
-/** How fast records become frame bodies, and records again: without queue, sockets and log, from one journal. */
+/**
+ * How fast records become frame bodies, and records again: without queue, sockets and log, from one journal. Nothing is held
+ * besides but the bodies: memory outside of the heap, however it is used, has V8 collect garbage more often.
+ */
 
 const PART_BYTES = 1024 * 1024;
 const RANDOM_BYTES = 64 * 1024 * 1024;
@@ -37,21 +40,24 @@ export const reductionCodec: Bench = {
     const [before, after] = tiny ? [] : [packages(1), packages(2)];
     if (!tiny && after === undefined) say('releases of packages cannot be fetched: a smaller tree stands in for them');
     const installed = dirname(createRequire(import.meta.url).resolve('@types/node/package.json'));
-    const old = await recordsOf(before ?? [{ name: 'node', dir: installed }]);
-    const changed = after === undefined || before === undefined ? old.map(edited) : await recordsOf(after);
+    const own = [{ name: 'node', dir: installed }];
+    const old = () => recordsOf(before ?? own);
+    const changed = () => (after === undefined || before === undefined ? edited(old()) : recordsOf(after));
     const work = await Workspace.open('bench', dir);
     try {
       const journal = await Journal.open({ dir: work.at('journal'), historyBytes: 8 * 1024 ** 3 });
       const rows: BenchRow[] = [];
       const history = new History();
-      const noise = randomRecords(tiny ? PART_BYTES : RANDOM_BYTES);
+      const noise = () => randomRecords(tiny ? PART_BYTES : RANDOM_BYTES);
       for (const [name, records] of [
         ['first copy', old],
         ['changed tree', changed],
         ['data already known', changed],
+        ['in records of 1 MiB', () => joined(changed())],
+        ['known, in records of 1 MiB', () => joined(changed())],
         ['random data', noise],
       ] as const) {
-        rows.push(...(await measure(name, journal, history, records)));
+        rows.push(...(await measure(name, journal, history, records())));
       }
       await journal.close();
       return rows;
@@ -65,13 +71,15 @@ async function measure(
   name: string,
   journal: Journal,
   history: History,
-  records: readonly Keyed[],
+  records: AsyncIterable<Keyed> | Iterable<Keyed>,
 ): Promise<BenchRow[]> {
   const held = journal.last;
-  for (const { key, offset, payload } of records) await journal.assign(payload, { key, offset });
+  let bytes = 0;
+  for await (const { key, offset, payload } of records) {
+    await journal.assign(payload, { key, offset });
+    bytes += payload.byteLength;
+  }
   await journal.flush();
-  const batches: JournalRecord[][] = [];
-  for await (const batch of journal.readBatches(held + 1)) batches.push(batch);
   const plan = codecPlan({ codec: 'auto', level: 3 }, ownCapability());
   const encoder = new Encoder({
     plan,
@@ -81,15 +89,19 @@ async function measure(
     floor: () => 1,
   });
   const bodies: Buffer[] = [];
-  const encoding = await timed(async () => {
+  const encoding = new Clock();
+  let ready: Prepared | undefined;
+  for await (const batch of journal.readBatches(held + 1)) {
     // As a session does: the next batch is prepared while one is compressed.
-    let prepared = batches[0] === undefined ? undefined : encoder.prepare(batches[0]);
-    for (let index = 0; prepared !== undefined; index++) {
-      const ready = await prepared;
-      const next = batches[index + 1];
-      prepared = next === undefined ? undefined : encoder.prepare(next);
-      bodies.push(Buffer.concat(await encoder.finish(ready)));
-    }
+    await encoding.time(async () => {
+      const [next, body] = await Promise.all([encoder.prepare(batch), ready && encoder.finish(ready)]);
+      if (body !== undefined) bodies.push(Buffer.concat(body));
+      ready = next;
+    });
+    if (batch.at(-1)?.sequence === journal.last) break;
+  }
+  await encoding.time(async () => {
+    if (ready !== undefined) bodies.push(Buffer.concat(await encoder.finish(ready)));
   });
   encoder.close();
   const decoder = new Decoder(new Stages(), {
@@ -101,12 +113,12 @@ async function measure(
     parts: (ranges) => journal.readRanges(ranges),
   });
   let restored = 0;
-  const decoding = await timed(async () => {
+  const decoding = new Clock();
+  await decoding.time(async () => {
     for (const body of bodies)
       for (const { payload } of (await decoder.decode(body)).records) restored += payload.byteLength;
   });
   decoder.close();
-  const bytes = records.reduce((sum, { payload }) => sum + payload.byteLength, 0);
   if (restored !== bytes) throw new Error(`${name}: ${restored} of ${bytes} bytes came back`);
   const wire = bodies.reduce((sum, body) => sum + body.byteLength, 0);
   return [
@@ -126,37 +138,61 @@ function startsOf(plan: CodecPlan, journal: Journal, history: History, held: num
   return { starts: new Primer({ journal, history, windowLog, level, held: () => held }) };
 }
 
-async function timed(work: () => Promise<void>): Promise<{ seconds: number; cpuSeconds: number }> {
-  const [begun, cpu] = [performance.now(), process.cpuUsage()];
-  await work();
-  const { user, system } = process.cpuUsage(cpu);
-  return { seconds: (performance.now() - begun) / 1000, cpuSeconds: (user + system) / 1e6 };
+/** Elapsed and processor time of some work. */
+class Clock {
+  seconds = 0;
+  cpuSeconds = 0;
+
+  async time(work: () => Promise<void>): Promise<void> {
+    const [begun, cpu] = [performance.now(), process.cpuUsage()];
+    await work();
+    const { user, system } = process.cpuUsage(cpu);
+    this.seconds += (performance.now() - begun) / 1000;
+    this.cpuSeconds += (user + system) / 1e6;
+  }
 }
 
-async function recordsOf(directories: readonly { name: string; dir: string }[]): Promise<Keyed[]> {
-  const records: Keyed[] = [];
+async function* recordsOf(directories: readonly { name: string; dir: string }[]): AsyncGenerator<Keyed> {
   for (const { name, dir } of directories) {
     for (const path of await filesIn(dir)) {
       const content = await readFile(join(dir, path));
       for (let offset = 0; offset === 0 || offset < content.byteLength; offset += PART_BYTES) {
-        records.push({ key: join(name, path), offset, payload: content.subarray(offset, offset + PART_BYTES) });
+        yield { key: join(name, path), offset, payload: content.subarray(offset, offset + PART_BYTES) };
       }
     }
   }
-  return records;
+}
+
+/** All of it end to end, as one object. */
+async function* joined(records: AsyncIterable<Keyed>): AsyncGenerator<Keyed> {
+  let parts: Buffer[] = [];
+  let [offset, bytes] = [0, 0];
+  const record = (payload: Buffer): Keyed => ({ key: 'all', offset, payload });
+  for await (const { payload } of records) {
+    parts.push(payload);
+    bytes += payload.byteLength;
+    if (bytes < PART_BYTES) continue;
+    const whole = Buffer.concat(parts);
+    yield record(whole.subarray(0, PART_BYTES));
+    offset += PART_BYTES;
+    bytes -= PART_BYTES;
+    parts = [Buffer.from(whole.subarray(PART_BYTES))];
+  }
+  if (bytes > 0) yield record(Buffer.concat(parts));
 }
 
 /** A little of it changed. */
-function edited({ payload, ...rest }: Keyed, index: number): Keyed {
-  const changed = Buffer.from(payload);
-  for (let at = index % 5000; at < changed.byteLength; at += 5000) changed[at] = (changed[at] ?? 0) ^ 0x15;
-  return { ...rest, payload: changed };
+async function* edited(records: AsyncIterable<Keyed>): AsyncGenerator<Keyed> {
+  let first = 0;
+  for await (const { payload, ...rest } of records) {
+    const changed = Buffer.from(payload);
+    for (let at = first++ % 5000; at < changed.byteLength; at += 5000) changed[at] = (changed[at] ?? 0) ^ 0x15;
+    yield { ...rest, payload: changed };
+  }
 }
 
-function randomRecords(bytes: number): Keyed[] {
-  return Array.from({ length: bytes / PART_BYTES }, (_, at) => ({
-    key: 'noise',
-    offset: at * PART_BYTES,
-    payload: randomFillSync(Buffer.alloc(PART_BYTES)),
-  }));
+function* randomRecords(bytes: number): Generator<Keyed> {
+  for (let offset = 0; offset < bytes; offset += PART_BYTES) {
+    yield { key: 'noise', offset, payload: randomFillSync(Buffer.alloc(PART_BYTES)) };
+  }
 }

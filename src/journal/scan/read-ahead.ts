@@ -1,4 +1,4 @@
-import { Block, EMPTY_BLOCK, type Readable, readBlock } from './block.js';
+import { Block, EMPTY_BLOCK, type Readable } from './block.js';
 
 /** Reads a stretch of a file block after block, each while the one before it is worked on, in memory used in turns. */
 
@@ -20,6 +20,8 @@ export class ReadAhead {
   /** What the next block goes to, and what the last one was read ahead into. */
   private spare: Buffer | undefined;
   private used: Buffer | undefined;
+  /** What is not read ahead goes to. */
+  private own: Buffer = EMPTY_BLOCK.bytes;
 
   constructor(private readonly file: Readable) {}
 
@@ -27,7 +29,7 @@ export class ReadAhead {
   async load(offset: number, bytes: number, end: number): Promise<void> {
     if (this.block.holds(offset, bytes)) return;
     this.block = (await this.next(offset, bytes)) ?? (await this.read(offset, bytes, end));
-    this.begin(end);
+    this.begin(bytes, end);
   }
 
   /** What was read ahead, if that is what is wanted now. */
@@ -46,13 +48,17 @@ export class ReadAhead {
     return fits && next.holds(offset, bytes) ? next : undefined;
   }
 
-  private read(offset: number, bytes: number, end: number): Promise<Block> {
-    return readBlock(this.file, offset, Math.min(Math.max(bytes, BLOCK_BYTES), end - offset));
+  private async read(offset: number, bytes: number, end: number): Promise<Block> {
+    const size = Math.min(Math.max(bytes, BLOCK_BYTES), end - offset);
+    if (this.own.byteLength < size) this.own = Buffer.allocUnsafeSlow(size);
+    const filled = await this.file.read(this.own.subarray(0, size), offset);
+    return new Block(this.own.subarray(0, filled), offset);
   }
 
-  private begin(end: number): void {
+  /** What comes is likely to be as large as what was `wanted`. */
+  private begin(wanted: number, end: number): void {
     const start = this.block.fileEnd;
-    const bytes = Math.min(BLOCK_BYTES, end - start);
+    const bytes = Math.min(Math.max(wanted, BLOCK_BYTES), end - start);
     if (bytes <= 0 || this.block.bytes.byteLength === 0) return;
     const size = CARRY_BYTES_MAX + bytes;
     const memory =
