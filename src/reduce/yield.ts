@@ -1,7 +1,7 @@
 /**
- * Whether what a batch replaces is looked for although the link is too fast to look at everything: as long as that leaves
- * little of it. A page of a database that is written again is a few per cent of itself, and no link is so fast that the
- * rest should cross; a file that has become another one is not.
+ * Whether it pays to go on looking for something: what a content resembles; or what a batch replaces, although the link is
+ * too fast to look at everything, as long as that leaves little of it. A page of a database that is written again is a few
+ * per cent of itself, and no link is so fast that the rest should cross; a file that has become another one is not.
  */
 
 /** References that leave no more than this part of the source are used, however fast the link is. */
