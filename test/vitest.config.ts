@@ -7,6 +7,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Forks, not threads: tests start child processes, change signals and measure their own event loop.
     pool: 'forks',
+    // As many as there are processors; by default one of two would be idle.
+    maxWorkers: '100%',
     testTimeout: 30_000,
     hookTimeout: 30_000,
     teardownTimeout: 10_000,
