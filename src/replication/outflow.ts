@@ -95,6 +95,7 @@ export class Outflow {
   async run(from: number, ended: AbortSignal): Promise<void> {
     const { plan, journal, history, reduction } = this.#o;
     history.release(this.#floor);
+    history.rewind(from);
     const over = new AbortController();
     const signal = AbortSignal.any([ended, over.signal]);
     const catchUp = new CatchUp({ journal, history, indexer: reduction.indexer, signal });
