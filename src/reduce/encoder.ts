@@ -50,8 +50,8 @@ export interface EncoderOptions {
   starts?: FrameStarts;
   /** Default: nothing is known. */
   known?: Known;
-  /** The oldest record that may be referred to from here on; asked before each batch. Default: none may be. */
-  floor?: () => number;
+  /** The oldest record that a batch with this first one, and all behind it, may refer to. Default: none may be. */
+  floor?: (first: number) => number;
   /** The first batch is sent without references. */
   literalFirst?: boolean;
 }
@@ -105,12 +105,12 @@ export class Encoder {
     const asked = this.#options.rung?.() ?? rungOf(plan);
     const payloads = records.map(({ payload }) => payload);
     const payloadBytes = total(payloads);
-    const last = records[records.length - 1]?.sequence ?? 0;
-    const oldest = floor?.() ?? last + 1;
+    const first = records[0]?.sequence ?? 1;
+    const oldest = floor?.(first) ?? first + records.length;
     known?.history.release(oldest);
     const begun = performance.now();
     // Behind a gap nothing can be noted; whoever keeps history closes it.
-    const knows = this.#finder !== undefined && (known?.history.through ?? 0) + 1 >= (records[0]?.sequence ?? 0);
+    const knows = this.#finder !== undefined && (known?.history.through ?? 0) + 1 >= first;
     const places = knows ? records.map((record) => (known as Known).outliner.placeOf(record)) : [];
     const looks = asked.codec !== 'none' || this.#replacesMuch(places, payloadBytes);
     // Of a batch that is not looked for, only where its records go: what the next one resembles may lie there.

@@ -229,16 +229,19 @@ export class Outflow {
       ...(this.#pace === undefined ? {} : { rung: () => this.rung }),
       ...starts,
       known: { journal, history, outliner, onOutlines: (outlines) => indexer.note(outlines) },
-      floor: () => this.#release(),
+      floor: (first) => this.#release(first),
       literalFirst: this.#literal,
     });
   }
 
-  /** What lies further back than the peer keeps, or than this end can read, is let go of. */
-  #release(): number {
+  /**
+   * What lies further back than the peer keeps, or than this end can read, is let go of. It is counted from the batch
+   * itself: the peer counts from what it has logged, and by the time it restores a batch that is all that came before it.
+   */
+  #release(first: number): number {
     const { journal, historyBytes } = this.#o;
-    const reached = journal.reachingBack(Math.max(this.#sent, this.#floor), Math.floor(historyBytes * HISTORY_PART));
-    this.#floor = Math.max(this.#floor, journal.first, Math.min(reached, this.#sent + 1));
+    const reached = journal.reachingBack(first - 1, Math.floor(historyBytes * HISTORY_PART));
+    this.#floor = Math.max(this.#floor, journal.first, reached);
     return this.#floor;
   }
 }

@@ -19,6 +19,8 @@ export interface ReceivingOptions {
   dir: string;
   /** The record that was sent under a number. */
   sent: (sequence: number) => JournalRecord | undefined;
+  /** Where the history starts that a batch from this record on may refer to. */
+  reachOf: (first: number) => number;
   /** A batch is logged. */
   onBatch: () => void;
 }
@@ -45,9 +47,9 @@ export class ReceivingEnd {
 
   accept(wire: Wire): Session {
     const log = this.#log as ReceiveLog;
-    const { tally, capability, onBatch, journal } = this.#o;
+    const { tally, capability, onBatch, journal, reachOf } = this.#o;
     const others = [...this.#sessions];
-    const decoder = new WatchedDecoder(watched(log, journal, tally), capability, tally);
+    const decoder = new WatchedDecoder(watched(log, journal, tally), capability, tally, reachOf);
     const host: SessionHost = {
       node: 'bb'.repeat(16),
       adopt: false,
@@ -114,16 +116,24 @@ function watched(log: ReceiveLog, journal: MemoryJournal, tally: Tally): History
 
 class WatchedDecoder extends Decoder {
   readonly #tally: Tally;
+  readonly #reachOf: (first: number) => number;
 
-  constructor(history: HistorySource, capability: Capability, tally: Tally) {
+  constructor(history: HistorySource, capability: Capability, tally: Tally, reachOf: (first: number) => number) {
     super(new Stages(), history, capability);
     this.#tally = tally;
+    this.#reachOf = reachOf;
   }
 
   override async decode(body: Buffer): Promise<RestoredBatch> {
     const batch = await super.decode(body);
-    const last = batch.records[batch.records.length - 1]?.sequence ?? 0;
+    const first = batch.records[0]?.sequence ?? 0;
+    const last = first + batch.records.length - 1;
     this.#tally.count('bases', batch.bases.length);
+    const reach = this.#reachOf(first);
+    this.#tally.expect(
+      batch.floor >= Math.min(reach, last + 1),
+      () => `floor ${batch.floor}, of a batch from ${first} on with a history from ${reach} on`,
+    );
     for (const { sequence } of batch.bases) {
       this.#tally.expect(
         sequence >= batch.floor && sequence < last,

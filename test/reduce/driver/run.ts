@@ -98,6 +98,7 @@ export class Run implements Stricken {
       tally,
       dir,
       sent: (sequence) => this.sender.at(sequence),
+      reachOf: (first) => this.#reachOf(first),
       onBatch: () => this.#onLogged(),
     });
     this.#hold();
@@ -209,6 +210,13 @@ export class Run implements Stricken {
 
   #feed(): void {
     while (this.sender.last < this.receiver.last + this.#lead) this.sender.append(this.#workload.next());
+  }
+
+  /** As far as the sender has not freed it meanwhile. */
+  #reachOf(first: number): number {
+    const { sender, receiver } = this;
+    const reach = sender.reachingBack(first - 1, receiver.historyBytes);
+    return reach > sender.first ? reach : 0;
   }
 
   /** What nobody has acknowledged stays in the queue, and what an older copy of the receiver lacks. */

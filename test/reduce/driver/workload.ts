@@ -60,7 +60,7 @@ export class Workload {
     else if (lot < 624) this.#copy();
     else if (lot < 936) this.#log();
     else if (lot < 976) this.#addNoise();
-    else if (lot < 999) this.#pending.push({ ...this.#maybeKey(), payload: Buffer.alloc(0) });
+    else if (lot < 994) this.#pending.push({ ...this.#maybeKey(), payload: Buffer.alloc(0) });
     else this.#pending.push({ ...this.#maybeKey(), payload: this.#slice(this.#random.below(LARGE_BYTES)) });
   }
 
