@@ -58,19 +58,19 @@ export const HAPPENINGS: readonly Happening[] = [
     name: 'records of the sender unreadable',
     every: 150,
     isFault: false,
-    happen: (run) => void run.sender.faults.unreadable.add(passed(run)),
+    happen: (run) => spoilPassed(run, 'unreadable'),
   },
   {
     name: 'records of the sender changed',
     every: 80,
     isFault: true,
-    happen: (run) => void run.sender.faults.flipped.add(passed(run)),
+    happen: (run) => spoilPassed(run, 'flipped'),
   },
   {
     name: 'history of the sender freed',
     every: 1200,
     isFault: false,
-    happen: (run) => run.sender.giveWay(Math.min(passed(run), run.sender.neededFrom)),
+    happen: (run) => run.sender.giveWay(Math.min(passed(run) ?? 0, run.sender.neededFrom)),
   },
 ];
 
@@ -81,10 +81,15 @@ function spoil(run: Stricken, how: 'unreadable' | 'flipped'): void {
   for (let sequence = from; sequence <= from + run.random.below(5); sequence++) receiver.faults[how].add(sequence);
 }
 
-/** A record of the sender that no session will start from. */
-function passed({ sender, random, acked }: Stricken): number {
-  const near = random.chance(1 / 2) ? Math.max(sender.first, acked - NEAR_RECORDS) : sender.first;
-  return random.between(near, Math.max(near, acked));
+function spoilPassed(run: Stricken, how: 'unreadable' | 'flipped'): void {
+  const sequence = passed(run);
+  if (sequence !== undefined) run.sender.faults[how].add(sequence);
+}
+
+/** A record of the sender that no session will start from, if it has one. */
+function passed({ sender, random, acked }: Stricken): number | undefined {
+  if (acked < sender.first) return undefined;
+  return random.between(random.chance(1 / 2) ? Math.max(sender.first, acked - NEAR_RECORDS) : sender.first, acked);
 }
 
 function place({ random }: Stricken, first: number, last: number): number {
