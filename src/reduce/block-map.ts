@@ -2,7 +2,7 @@ import type { PayloadRange } from '../journal/journal.js';
 import type { KeyId } from './key-history.js';
 import { mixed } from './mixed.js';
 import type { Outline } from './outline.js';
-import { PositionIndex } from './position-index.js';
+import type { PositionIndex } from './position-index.js';
 import type { Position } from './position-table.js';
 
 /** Where history holds what was last written to each block of each key: what a write in the same place resembles. */
@@ -15,14 +15,10 @@ const UNITS = BLOCK_BYTES / UNIT_BYTES;
 const UINT32_RANGE = 2 ** 32;
 
 export class BlockMap {
-  readonly #table: PositionIndex;
+  readonly #places: PositionIndex;
 
-  constructor(blocksMax: number, mayGrow?: (bytes: number) => boolean) {
-    this.#table = new PositionIndex(blocksMax, mayGrow);
-  }
-
-  get memoryBytes(): number {
-    return this.#table.memoryBytes;
+  constructor(places: PositionIndex) {
+    this.#places = places;
   }
 
   note({ sequence, bytes, key, offset }: Outline): void {
@@ -36,9 +32,9 @@ export class BlockMap {
       if (to <= from) continue;
       const [low, high] = tagOf(words, block);
       // A small part of a block does not make the whole of it unknown.
-      if (2 * (to - from) < UNITS && covers(this.#table.find(low, high)) > to - from) continue;
+      if (2 * (to - from) < UNITS && covers(this.#places.find(low, high)) > to - from) continue;
       const place = start + from * UNIT_BYTES - offset;
-      this.#table.add(low, high, { sequence, offset: place, note: (from << 4) | (to - 1) });
+      this.#places.add(low, high, { sequence, offset: place, note: (from << 4) | (to - 1) });
     }
   }
 
@@ -52,7 +48,7 @@ export class BlockMap {
     const found: PayloadRange[] = [];
     for (let block = Math.floor(offset / BLOCK_BYTES); block * BLOCK_BYTES < end; block++) {
       const [low, high] = tagOf(words, block);
-      const position = this.#table.find(low, high);
+      const position = this.#places.find(low, high);
       if (position === undefined || !usable(position.sequence)) continue;
       const part = partOf(position, offset - block * BLOCK_BYTES, end - block * BLOCK_BYTES);
       if (part === undefined) continue;
@@ -61,18 +57,6 @@ export class BlockMap {
       else found.push(part);
     }
     return found;
-  }
-
-  dropBefore(sequence: number): void {
-    this.#table.dropBefore(sequence);
-  }
-
-  dropFrom(sequence: number): void {
-    this.#table.dropFrom(sequence);
-  }
-
-  clear(): void {
-    this.#table.clear();
   }
 }
 

@@ -7,6 +7,7 @@ import type { Outline } from './outline.js';
 import { PositionIndex } from './position-index.js';
 import type { Position } from './position-table.js';
 import type { PrefixRange } from './prefix.js';
+import { SKETCH_TAGS } from './sketch.js';
 import { type Resembled, SketchIndex } from './sketch-index.js';
 
 /**
@@ -33,6 +34,8 @@ export class History {
   readonly #chunks: PositionIndex;
   readonly #blocks: BlockMap;
   readonly #sketches: SketchIndex;
+  /** Of chunks, blocks and sketches. */
+  readonly #places: readonly PositionIndex[];
   #through = 0;
   #floor = 1;
 
@@ -40,8 +43,11 @@ export class History {
   constructor(mayGrow: (bytes: number) => boolean = () => true) {
     this.keys = new KeyHistory(mayGrow);
     this.#chunks = new PositionIndex(CHUNKS_MAX, mayGrow);
-    this.#blocks = new BlockMap(BLOCKS_MAX, mayGrow);
-    this.#sketches = new SketchIndex(SKETCHES_MAX, mayGrow);
+    const blocks = new PositionIndex(BLOCKS_MAX, mayGrow);
+    const sketches = new PositionIndex(SKETCH_TAGS * SKETCHES_MAX, mayGrow);
+    this.#blocks = new BlockMap(blocks);
+    this.#sketches = new SketchIndex(sketches);
+    this.#places = [this.#chunks, blocks, sketches];
   }
 
   /** The newest record that is known. */
@@ -55,7 +61,7 @@ export class History {
   }
 
   get memoryBytes(): number {
-    return this.#chunks.memoryBytes + this.#blocks.memoryBytes + this.#sketches.memoryBytes + this.keys.memoryBytes;
+    return this.#places.reduce((sum, places) => sum + places.memoryBytes, this.keys.memoryBytes);
   }
 
   /** How many chunks are known. */
@@ -72,18 +78,14 @@ export class History {
   release(floor: number): void {
     if (floor === this.#floor) return;
     this.#floor = floor;
-    this.#chunks.dropBefore(floor);
-    this.#blocks.dropBefore(floor);
-    this.#sketches.dropBefore(floor);
+    for (const places of this.#places) places.dropBefore(floor);
   }
 
   /** Forgets the records from this one on, which are about to be told again. */
   rewind(from: number): void {
     if (from > this.#through) return;
     this.#through = from - 1;
-    this.#chunks.dropFrom(from);
-    this.#blocks.dropFrom(from);
-    this.#sketches.dropFrom(from);
+    for (const places of this.#places) places.dropFrom(from);
     this.keys.dropFrom(from);
   }
 
@@ -99,9 +101,7 @@ export class History {
 
   /** Nothing is known any more. */
   clear(): void {
-    this.#chunks.clear();
-    this.#blocks.clear();
-    this.#sketches.clear();
+    for (const places of this.#places) places.clear();
     this.keys.clear();
     this.#gone.clear();
     this.#through = 0;

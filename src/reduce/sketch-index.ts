@@ -1,6 +1,6 @@
 import type { Outline } from './outline.js';
-import { PositionIndex } from './position-index.js';
-import { SKETCH_TAGS, type Sketch } from './sketch.js';
+import type { PositionIndex } from './position-index.js';
+import type { Sketch } from './sketch.js';
 
 /** Where history holds content by its sketch: what new content resembles that shares no chunk with it. */
 
@@ -15,15 +15,11 @@ export interface Resembled {
 const BYTES_MAX = 2 ** 24 - 1;
 
 export class SketchIndex {
-  readonly #table: PositionIndex;
+  readonly #places: PositionIndex;
 
-  /** Holds about so many sketches; when there are more the oldest go. `mayGrow` is asked for memory, in bytes. */
-  constructor(sketchesMax: number, mayGrow?: (bytes: number) => boolean) {
-    this.#table = new PositionIndex(SKETCH_TAGS * sketchesMax, mayGrow);
-  }
-
-  get memoryBytes(): number {
-    return this.#table.memoryBytes;
+  /** Each sketch takes `SKETCH_TAGS` places. */
+  constructor(places: PositionIndex) {
+    this.#places = places;
   }
 
   note({ sequence, bytes, sketch }: Outline): void {
@@ -31,7 +27,7 @@ export class SketchIndex {
     // Where a position has an offset, the length is more use: the content begins at the start of its record.
     const place = { sequence, offset: Math.min(bytes, BYTES_MAX), note: 0 };
     for (let word = 0; word < sketch.length; word += 2) {
-      this.#table.add(sketch[word] as number, sketch[word + 1] as number, place);
+      this.#places.add(sketch[word] as number, sketch[word + 1] as number, place);
     }
   }
 
@@ -39,24 +35,12 @@ export class SketchIndex {
   find(sketch: Sketch, usable: (sequence: number) => boolean): Resembled | undefined {
     const found: (Resembled & { tags: number })[] = [];
     for (let word = 0; word < sketch.length; word += 2) {
-      const position = this.#table.find(sketch[word] as number, sketch[word + 1] as number);
+      const position = this.#places.find(sketch[word] as number, sketch[word + 1] as number);
       if (position === undefined || !usable(position.sequence)) continue;
       const known = found.find(({ sequence }) => sequence === position.sequence);
       if (known === undefined) found.push({ sequence: position.sequence, bytes: position.offset, tags: 1 });
       else known.tags++;
     }
     return found.sort((a, b) => b.tags - a.tags || b.sequence - a.sequence)[0];
-  }
-
-  dropBefore(sequence: number): void {
-    this.#table.dropBefore(sequence);
-  }
-
-  dropFrom(sequence: number): void {
-    this.#table.dropFrom(sequence);
-  }
-
-  clear(): void {
-    this.#table.clear();
   }
 }

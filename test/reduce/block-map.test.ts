@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BlockMap } from '../../src/reduce/block-map.js';
 import type { Outline } from '../../src/reduce/outline.js';
+import { PositionIndex } from '../../src/reduce/position-index.js';
 import { SEED } from '../support/seed.js';
 
 const BLOCK = 4096;
@@ -18,7 +19,7 @@ const write = (sequence: number, offset: number, bytes: number, key = KEY): Outl
 });
 
 function mapOf(...outlines: Outline[]): BlockMap {
-  const map = new BlockMap(1000);
+  const map = new BlockMap(new PositionIndex(1000));
   for (const outline of outlines) map.note(outline);
   return map;
 }
@@ -57,14 +58,17 @@ describe('what was last written where', () => {
   });
 
   test('is of its own key, has to be usable, and leaves with history', () => {
-    const map = mapOf(write(1, 0, BLOCK), write(2, 0, BLOCK, KEY + (1n << 40n)), write(3, BLOCK, BLOCK));
+    const places = new PositionIndex(1000);
+    const map = new BlockMap(places);
+    for (const outline of [write(1, 0, BLOCK), write(2, 0, BLOCK, KEY + (1n << 40n)), write(3, BLOCK, BLOCK)])
+      map.note(outline);
     expect(map.bases(KEY, 0, BLOCK, all)).toEqual([{ sequence: 1, offset: 0, length: BLOCK }]);
     expect(map.bases(KEY, 0, 2 * BLOCK, (sequence) => sequence > 1)).toEqual([
       { sequence: 3, offset: 0, length: BLOCK },
     ]);
-    map.dropBefore(3);
+    places.dropBefore(3);
     expect(map.bases(KEY, 0, 2 * BLOCK, all)).toEqual([{ sequence: 3, offset: 0, length: BLOCK }]);
-    map.clear();
+    places.clear();
     expect(map.bases(KEY, 0, 2 * BLOCK, all)).toEqual([]);
   });
 
