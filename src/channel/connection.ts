@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { byteLengthOf } from '../engine/bytes.js';
 import { ClosedError, ConnectionLostError, InvalidArgumentError, LonghaulError, ProtocolError } from '../errors.js';
 import { integerOption, KIB, MIB } from '../options.js';
 import { type Clock, systemClock } from './clock.js';
@@ -202,7 +203,7 @@ export class Connection {
 
   async #send(type: number, parts: Uint8Array[]): Promise<void> {
     if (this.#over || this.#ending) throw this.#reason ?? new ClosedError(`the connection with ${this.peer}`);
-    const frameBytes = parts.reduce((sum, part) => sum + part.byteLength, FRAME_HEADER_BYTES);
+    const frameBytes = FRAME_HEADER_BYTES + byteLengthOf(parts);
     if (frameBytes > this.#frameBytesMax) {
       throw new InvalidArgumentError('bytes of a frame', frameBytes, `at most frameBytesMax (${this.#frameBytesMax})`);
     }

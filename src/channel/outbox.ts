@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { byteLengthOf } from '../engine/bytes.js';
 import { checksum64, startChecksum64 } from '../engine/checksum.js';
 import { InvalidArgumentError } from '../errors.js';
 import { KIB, MIB } from '../options.js';
@@ -194,7 +195,7 @@ const frameBytes = (frame: Queued): number => FRAME_HEADER_BYTES + frame.bodyLen
 
 function prepare(frame: OutgoingFrame, lane: Lane, settle: Queued['settle']): Queued {
   const parts = frame.parts.filter((part) => part.byteLength > 0);
-  const bodyLength = parts.reduce((sum, part) => sum + part.byteLength, 0);
+  const bodyLength = byteLengthOf(parts);
   return { ...frame, parts, lane, bodyLength, bodyChecksum: checksumOf(parts), settle };
 }
 

@@ -19,6 +19,11 @@ export function varintBytes(value: number): number {
   return count;
 }
 
+/** How many bytes several parts are together. */
+export function byteLengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
 export class ByteWriter {
   #buffer: Buffer;
   #position = 0;

@@ -1,3 +1,4 @@
+import { byteLengthOf } from '../engine/bytes.js';
 import { looksCompressible, lz4Compress } from '../engine/compress.js';
 import { ZstdEncoder } from '../engine/zstd-encoder.js';
 import type { Journal, JournalRecord } from '../journal/journal.js';
@@ -104,7 +105,7 @@ export class Encoder {
     this.#literal = false;
     const asked = this.#options.rung?.() ?? rungOf(plan);
     const payloads = records.map(({ payload }) => payload);
-    const payloadBytes = total(payloads);
+    const payloadBytes = byteLengthOf(payloads);
     const first = records[0]?.sequence ?? 1;
     const oldest = floor?.(first) ?? first + records.length;
     known?.history.release(oldest);
@@ -125,7 +126,7 @@ export class Encoder {
     const prefix = primes ? await this.#starts.next(records, unknown, asked.level) : undefined;
     const { references, literalBytes } = await this.#refer(records, plans, payloadBytes, planned);
     const parts = encodeBatch(records, oldest, references);
-    const batchBytes = total(parts);
+    const batchBytes = byteLengthOf(parts);
     stages.add('batch', literalBytes, batchBytes);
     if (looks && asked.codec === 'none') this.#yield.note(payloadBytes, batchBytes);
     const rung = this.#rungFor(asked, looks && leavesLittle(payloadBytes, batchBytes));
@@ -140,7 +141,7 @@ export class Encoder {
   async finish(prepared: Prepared): Promise<Uint8Array[]> {
     const begun = performance.now();
     const body = await this.#compress(prepared);
-    this.#options.stages.add('compress', prepared.batchBytes, total(body), performance.now() - begun);
+    this.#options.stages.add('compress', prepared.batchBytes, byteLengthOf(body), performance.now() - begun);
     return body;
   }
 
@@ -234,8 +235,4 @@ function oneFrame(): FrameStarts {
     reaches: () => false,
     holds: () => false,
   };
-}
-
-function total(parts: readonly Uint8Array[]): number {
-  return parts.reduce((sum, part) => sum + part.byteLength, 0);
 }

@@ -1,5 +1,6 @@
 import type { Connection } from '../channel/connection.js';
 import { FrameType, type Miss } from '../channel/messages.js';
+import { byteLengthOf } from '../engine/bytes.js';
 import { prefetched } from '../engine/prefetch.js';
 import { ProtocolError } from '../errors.js';
 import type { Journal, JournalRecord } from '../journal/journal.js';
@@ -195,7 +196,7 @@ export class Outflow {
       rung: encoder.used(prepared),
       sourceBytes: prepared.payloadBytes,
       batchBytes: prepared.batchBytes,
-      bodyBytes: body.reduce((sum, { byteLength }) => sum + byteLength, 0),
+      bodyBytes: byteLengthOf(body),
       compressMs: compressed - begun,
       sendMs: sent - compressed,
       elapsedMs: sent - this.#lastSentAt,
