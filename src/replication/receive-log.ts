@@ -1,32 +1,24 @@
 import { join } from 'node:path';
 import type { Start } from '../channel/messages.js';
 import { readJson, replaceFile } from '../engine/files.js';
-import {
-  ClosedError,
-  InvalidArgumentError,
-  JournalDamagedError,
-  LonghaulError,
-  ProtocolError,
-  SequenceGoneError,
-  VolumeMismatchError,
-} from '../errors.js';
+import { ClosedError, type LonghaulError, ProtocolError, VolumeMismatchError } from '../errors.js';
 import type { Journal, JournalCursor, PayloadRange } from '../journal/journal.js';
 import type { Batch, BatchRecord } from '../reduce/batch.js';
 import { HistoryLost, type HistorySource } from '../reduce/decoder.js';
-import { merged, PrefixBuilder, type PrefixRange } from '../reduce/prefix.js';
+import { PrefixBuilder, type PrefixRange } from '../reduce/prefix.js';
 import { ApplyLoop } from './apply-loop.js';
 import type { Consumer } from './consumer.js';
+import { damagedOf, lostAs, lostPartsAs, unreadableOf } from './lost-history.js';
 
 /** The passive end's journal, the volume it belongs to, and the apply loop behind it. */
 
 const APPLY_CURSOR = 'apply';
 
-/** History that a sender may have kept, in parts of what the log keeps by itself. */
+/**
+ * History that a sender may have kept, in parts of what it may refer to: the same records take a little more or less in
+ * one journal than in another.
+ */
 const HELD_PART = 2;
-/** So many records are looked at when one of those that a batch is made of is not what it was. */
-const DAMAGE_LOOKS_MAX = 4096;
-/** And so many times it is looked behind what cannot be read of a prefix. */
-const LOST_LOOKS_MAX = 64;
 
 interface Limits {
   queueBytesMax: number;
@@ -152,19 +144,8 @@ export class ReceiveLog implements HistorySource {
   }
 
   /** Which of these records are damaged, as far as reading them again tells. */
-  async damaged(sequences: readonly number[]): Promise<PrefixRange[]> {
-    const found: PrefixRange[] = [];
-    for (const sequence of sequences.slice(0, DAMAGE_LOOKS_MAX)) {
-      if (found.some(({ from, to }) => from <= sequence && sequence <= to)) continue;
-      try {
-        for await (const _ of this.journal.readBatches(sequence, { batchRecordsMax: 1 })) break;
-      } catch (error) {
-        const lost = lostAs(error, [{ from: sequence, to: sequence }]);
-        if (!(lost instanceof HistoryLost)) throw error;
-        found.push(...lost.ranges);
-      }
-    }
-    return merged(found);
+  damaged(sequences: readonly number[]): Promise<PrefixRange[]> {
+    return damagedOf(this.journal, sequences);
   }
 
   /** The payloads of records, end to end, at most `bytesMax` bytes. */
@@ -176,32 +157,10 @@ export class ReceiveLog implements HistorySource {
       await builder.add(range).catch(async (error: unknown) => {
         const lost = lostAs(error, [range]);
         // All of it at once: each record that is asked for in vain takes a round trip.
-        throw lost instanceof HistoryLost ? new HistoryLost(await this.#unreadable(ranges), error) : lost;
+        throw lost instanceof HistoryLost ? new HistoryLost(await unreadableOf(this.journal, ranges), error) : lost;
       });
     }
     return builder.prefix.content;
-  }
-
-  /** What of these records cannot be read, as far as a few looks behind what cannot tell. */
-  async #unreadable(ranges: readonly PrefixRange[]): Promise<PrefixRange[]> {
-    const lost: PrefixRange[] = [];
-    for (const { from, to } of ranges) {
-      for (let next = from; next <= to && lost.length < LOST_LOOKS_MAX; ) {
-        try {
-          for await (const records of this.journal.readBatches(next)) {
-            next = (records[records.length - 1]?.sequence ?? to) + 1;
-            if (next > to) break;
-          }
-          break;
-        } catch (error) {
-          const found = lostAs(error, [{ from: next, to }]);
-          if (!(found instanceof HistoryLost)) throw error;
-          lost.push(...found.ranges);
-          next = Math.max(next, ...found.ranges.map((range) => range.to)) + 1;
-        }
-      }
-    }
-    return merged(lost);
   }
 
   /** Parts of payloads, of records that are in the journal or on their way there. */
@@ -209,27 +168,10 @@ export class ReceiveLog implements HistorySource {
     const parts = ranges.map((range) => (range.sequence > this.logged ? this.#comingPart(range) : undefined));
     const logged = ranges.filter((_, index) => parts[index] === undefined);
     const read = await this.journal.readRanges(logged).catch(async (error: unknown) => {
-      throw await this.#lostOf(error, logged);
+      throw await lostPartsAs(this.journal, error, logged);
     });
     let next = 0;
     return parts.map((part) => part ?? (read[next++] as Buffer));
-  }
-
-  /** Which records cannot be read, when the first one that could not be says why. */
-  async #lostOf(error: unknown, ranges: readonly PayloadRange[]): Promise<unknown> {
-    const sequences = [...new Set(ranges.map(({ sequence }) => sequence))];
-    const lost = lostAs(
-      error,
-      sequences.map((sequence) => ({ from: sequence, to: sequence })),
-    );
-    if (!(lost instanceof HistoryLost)) return lost;
-    const unreadable: PrefixRange[] = [...lost.ranges];
-    for (const sequence of sequences.slice(0, DAMAGE_LOOKS_MAX)) {
-      await this.journal.readRanges([{ sequence, offset: 0, length: 0 }]).catch(() => {
-        unreadable.push({ from: sequence, to: sequence });
-      });
-    }
-    return new HistoryLost(merged(unreadable), error);
   }
 
   #comingPart({ sequence, offset, length }: PayloadRange): Buffer {
@@ -274,15 +216,4 @@ export class ReceiveLog implements HistorySource {
       onStall: this.#hooks.onStall,
     });
   }
-}
-
-/** What a failed read says of the records that were asked for. */
-function lostAs(error: unknown, ranges: readonly PrefixRange[]): unknown {
-  if (error instanceof InvalidArgumentError)
-    return new ProtocolError(error.message, 'references to what records have', error);
-  if (!(error instanceof LonghaulError) || error instanceof ProtocolError || error instanceof ClosedError) return error;
-  const damaged = error instanceof JournalDamagedError ? [{ from: error.fromSequence, to: error.toSequence }] : [];
-  const gone = error instanceof SequenceGoneError ? [{ from: 1, to: error.first - 1 }] : [];
-  const known = [...damaged, ...gone].filter(({ from, to }) => from <= to);
-  return new HistoryLost(merged(known.length > 0 ? known : ranges), error);
 }
