@@ -30,6 +30,7 @@ export {
   type ScrubProgress,
   type ScrubReport,
   type ScrubStatus,
+  type SequenceRange,
   type StoredPosition,
 } from './journal/journal.js';
 export type { AckLevel, Compression, Prefer } from './options.js';

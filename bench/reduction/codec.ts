@@ -107,7 +107,7 @@ async function measure(
   const decoder = new Decoder(new Stages(), {
     async payloads(ranges, bytesMax) {
       const builder = new PrefixBuilder(journal, bytesMax);
-      for (const range of ranges) await builder.add(range);
+      await builder.add(ranges);
       return builder.prefix.content;
     },
     parts: (ranges) => journal.readRanges(ranges),

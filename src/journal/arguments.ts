@@ -15,6 +15,7 @@ import {
 import type { JournalFileSystem } from './disk/disk.js';
 import { PAGE_BYTES } from './format/format.js';
 import { type Entry, payloadChecksum } from './format/record.js';
+import type { SequenceRange } from './read/payload-reader.js';
 import type { PayloadRange } from './read/range-reader.js';
 import type { BatchLimits, BatchOptions } from './read/reader.js';
 import type { OnFull } from './retention/cursor.js';
@@ -245,6 +246,24 @@ export function rangeArguments(ranges: unknown): readonly PayloadRange[] {
     integer(`ranges[${index}].length`, range?.length, 0);
   }
   return ranges;
+}
+
+/** Records in rows that rise. */
+export function stretchArguments(ranges: unknown): readonly SequenceRange[] {
+  if (!Array.isArray(ranges)) throw new InvalidArgumentError('ranges', ranges, 'an array of { from, to }');
+  let end = 0;
+  for (const [index, range] of ranges.entries()) {
+    integer(`ranges[${index}].from`, range?.from, end + 1);
+    integer(`ranges[${index}].to`, range?.to, range.from);
+    end = range.to;
+  }
+  return ranges;
+}
+
+/** As a Buffer of the same memory. */
+export function memoryArgument(name: string, bytes: unknown): Buffer {
+  if (!(bytes instanceof Uint8Array)) throw new InvalidArgumentError(name, bytes, 'a Uint8Array');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 export function chainArgument(chain: unknown): bigint {

@@ -12,11 +12,13 @@ import {
   checkProofs,
   integer,
   type JournalOptions,
+  memoryArgument,
   newEntry,
   newVolume,
   type ReplicatedRecord,
   rangeArguments,
   replicatedEntry,
+  stretchArguments,
   volumeArgument,
 } from './arguments.js';
 import { Disk } from './disk/disk.js';
@@ -24,6 +26,7 @@ import type { JournalRecord } from './format/record.js';
 import { newSegment } from './format/segment.js';
 import { DirectoryLock } from './lock/lock.js';
 import { chainAt } from './read/locate.js';
+import type { SequenceRange } from './read/payload-reader.js';
 import { type PayloadRange, RangeReader } from './read/range-reader.js';
 import { type BatchOptions, type ReadOptions, readBatches } from './read/reader.js';
 import { ReadOnlyJournal, type ReadOnlyOptions } from './read-only.js';
@@ -57,6 +60,7 @@ export type { JournalFileSystem } from './disk/disk.js';
 export { INITIAL_CHAIN } from './format/format.js';
 export type { JournalRecord } from './format/record.js';
 export { DirectoryLock } from './lock/lock.js';
+export type { SequenceRange } from './read/payload-reader.js';
 export type { PayloadRange } from './read/range-reader.js';
 export type { BatchOptions, ReadOptions } from './read/reader.js';
 export type { ReadOnlyJournal, ReadOnlyOptions, ReadOnlyStatus, StoredPosition } from './read-only.js';
@@ -312,6 +316,21 @@ export class Journal {
   async readRanges(ranges: readonly PayloadRange[]): Promise<Buffer[]> {
     if (this.state.closed) throw new ClosedError(`journal ${this.state.dir}`);
     return this.ranges.read(rangeArguments(ranges));
+  }
+
+  /**
+   * Reads the payloads of whole stretches of records into `into`, end to end, and returns how many bytes they take. The
+   * stretches come in rising order and do not overlap. Everything is checked as it is read. Throws SequenceGoneError for a
+   * record that is not held or not durable, JournalDamagedError for one that cannot be read, InvalidArgumentError when
+   * there is no room, AbortedError; what `into` holds means nothing then.
+   */
+  async readPayloads(
+    ranges: readonly SequenceRange[],
+    into: Uint8Array,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<number> {
+    if (this.state.closed) throw new ClosedError(`journal ${this.state.dir}`);
+    return this.ranges.payloads(stretchArguments(ranges), memoryArgument('into', into), signal);
   }
 
   /**

@@ -55,19 +55,18 @@ export class Outliner {
   /** The outline of a record of which the place is known. */
   whole(place: Outline, payload: Uint8Array): Outline {
     const offset = place.offset ?? 0;
-    return { ...place, ...this.#chunks(payload, offset), ...this.#sketch(payload, offset) };
+    const outline = { ...place };
+    this.#cut(payload, offset, outline);
+    this.#sketch(payload, offset, outline);
+    return outline;
   }
 
   /** Where a record goes, and nothing of its content: next to no work. */
   placeOf({ sequence, key, offset, payload }: Outlined): Outline {
-    return {
-      sequence,
-      bytes: payload.byteLength,
-      ...(key === undefined ? {} : { key: this.#keyId(key) }),
-      ...(offset === undefined ? {} : { offset }),
-      ends: NO_WORDS,
-      tags: NO_WORDS,
-    };
+    const place: Outline = { sequence, bytes: payload.byteLength, ends: NO_WORDS, tags: NO_WORDS };
+    if (key !== undefined) place.key = this.#keyId(key);
+    if (offset !== undefined) place.offset = offset;
+    return place;
   }
 
   /** Tells outlines that were made with another secret. */
@@ -77,8 +76,8 @@ export class Outliner {
     return mark[0] as bigint;
   }
 
-  #chunks(payload: Uint8Array, offset: number): Pick<Outline, 'ends' | 'tags' | 'headTag'> {
-    if (payload.byteLength < CHUNK_BYTES_MIN) return { ends: NO_WORDS, tags: NO_WORDS };
+  #cut(payload: Uint8Array, offset: number, into: Outline): void {
+    if (payload.byteLength < CHUNK_BYTES_MIN) return;
     let [ends, tags]: [Words, Words] = [NO_WORDS, NO_WORDS];
     const head = headEndMax(payload.byteLength, offset);
     let count = 0;
@@ -87,15 +86,17 @@ export class Outliner {
       ends = joined(ends, this.#cuts.subarray(0, count));
       tags = joined(tags, this.#tagWords.subarray(0, 2 * count));
     }
-    if (headEnd(payload.byteLength, offset, ends[ends.length - 2] ?? 0) === undefined) return { ends, tags };
-    return { ends, tags, headTag: [this.#tagWords[2 * count] as number, this.#tagWords[2 * count + 1] as number] };
+    into.ends = ends;
+    into.tags = tags;
+    if (headEnd(payload.byteLength, offset, ends[ends.length - 2] ?? 0) !== undefined)
+      into.headTag = [this.#tagWords[2 * count] as number, this.#tagWords[2 * count + 1] as number];
   }
 
-  #sketch(payload: Uint8Array, offset: number): Pick<Outline, 'sketch'> {
+  #sketch(payload: Uint8Array, offset: number, into: Outline): void {
     const bytes = sketchedBytes(payload.byteLength, offset);
-    if (bytes === 0) return {};
+    if (bytes === 0) return;
     const sketch = sketchOf(this.#features, this.#chunker.sketch(payload, 0, bytes, this.#features));
-    return sketch === undefined ? {} : { sketch };
+    if (sketch !== undefined) into.sketch = sketch;
   }
 
   /** Records in a row often have one key. */

@@ -1,17 +1,13 @@
 import { ByteReader, ByteWriter } from '../engine/bytes.js';
-import { ProtocolError, SequenceGoneError } from '../errors.js';
-import type { Journal } from '../journal/journal.js';
+import { InvalidArgumentError, ProtocolError } from '../errors.js';
+import type { Journal, SequenceRange } from '../journal/journal.js';
 
 /**
  * What a frame of zstd may refer to from its first byte on: payloads of records that both ends have in their journals,
  * end to end. Equal chains say that they are the same on both ends, so their numbers are all that crosses.
  */
 
-/** Records in a row, the first and the last one included. */
-export interface PrefixRange {
-  from: number;
-  to: number;
-}
+export type PrefixRange = SequenceRange;
 
 /** A prefix and the records that it is made of. */
 export interface Prefix {
@@ -73,14 +69,14 @@ export function merged(ranges: readonly PrefixRange[]): PrefixRange[] {
   return all;
 }
 
-/** Memory for a prefix, filled range by range. */
+/** Memory for a prefix, filled piece by piece. */
 export class PrefixBuilder {
   private readonly ranges: PrefixRange[] = [];
   private readonly memory: Buffer;
   private filled = 0;
 
   constructor(
-    private readonly journal: Pick<Journal, 'readBatches'>,
+    private readonly journal: Pick<Journal, 'readPayloads'>,
     bytesMax: number,
     private readonly signal?: AbortSignal,
   ) {
@@ -89,28 +85,18 @@ export class PrefixBuilder {
   }
 
   /**
-   * Takes the payloads of a range of records, or none of them: raises what the journal does when it does not hold them or
-   * cannot read them, and ProtocolError when there is no room.
+   * Takes the payloads of ranges of records in rising order, or none of them: raises what the journal does when it does not
+   * hold them or cannot read them, and ProtocolError when there is no room.
    */
-  async add({ from, to }: PrefixRange): Promise<void> {
-    let next = from;
-    let end = this.filled;
-    for await (const records of this.journal.readBatches(from, { batchRecordsMax: Math.min(4096, to - from + 1) })) {
-      this.signal?.throwIfAborted();
-      for (const { sequence, payload } of records) {
-        if (sequence > to) break;
-        if (end + payload.byteLength > this.memory.byteLength) {
-          const { byteLength } = this.memory;
-          throw new ProtocolError(`a prefix of ${end + payload.byteLength} bytes and more`, `at most ${byteLength}`);
-        }
-        end += payload.copy(this.memory, end);
-        next = sequence + 1;
-      }
-      if (next > to) break;
+  async add(ranges: readonly PrefixRange[]): Promise<void> {
+    const { journal, memory, filled, signal } = this;
+    try {
+      this.filled += await journal.readPayloads(ranges, memory.subarray(filled), { signal });
+    } catch (error) {
+      if (!(error instanceof InvalidArgumentError)) throw error;
+      throw new ProtocolError('a longer prefix', `at most ${memory.byteLength} bytes`, error);
     }
-    if (next <= to) throw new SequenceGoneError(next, from, next - 1);
-    this.filled = end;
-    this.ranges.push({ from, to });
+    this.ranges.push(...ranges);
   }
 
   get prefix(): Prefix {

@@ -21,7 +21,7 @@ import {
  */
 
 export interface PrimerOptions {
-  journal: Pick<Journal, 'readBatches' | 'reachingBack'>;
+  journal: Pick<Journal, 'readBatches' | 'readPayloads' | 'reachingBack'>;
   history: History;
   windowLog: number;
   /** Of the first frame. */
@@ -85,7 +85,9 @@ export class Primer {
   /** What the frame can refer to without anything being done: its prefix, and the records from a number on. */
   private prefix: readonly PrefixRange[] = [];
   private reachFrom = 0;
-  private lastLook = 0;
+  /** A record from time to time, and what has gone into the frame since. */
+  private lastMark = 0;
+  private sinceMark = 0;
 
   constructor(private readonly o: PrimerOptions) {
     this.window = 2 ** o.windowLog;
@@ -99,34 +101,42 @@ export class Primer {
    */
   async next(records: readonly JournalRecord[], unknown: number, level = this.o.level): Promise<Prefix | undefined> {
     const first = records[0]?.sequence ?? 0;
+    this.mark(first);
     const isFirst = !this.started;
     const { frameBytesMin = 0, mayWait = () => true } = this.o;
     const mayBegin = isFirst || this.sinceFrame >= frameBytesMin;
     const mustBegin = isFirst || (level !== this.level && mayBegin);
     this.started = true;
-    const looks = (this.isDue(unknown) || (mustBegin && this.primed)) && mayWait(records);
+    const isDue = this.isDue(unknown) && (!this.primed || this.haveFormer(records));
+    const looks = (isDue || (mustBegin && this.primed)) && mayWait(records);
     if (!mustBegin && !looks) return undefined;
     if (looks) this.sinceLook = 0;
     const looked = looks ? await this.look(records, !this.primed, mustBegin || !this.primed) : NO_PREFIX;
     this.primed = looks;
     // A frame that begins with nothing forgets what the one before had in its window.
     const prefix = mustBegin || looked?.ranges.length !== 0 ? looked : undefined;
-    if (prefix === undefined) {
-      // The window has moved on: the prefix is at its end, and so is what was sent before the look before this.
-      this.prefix = [];
-      this.reachFrom = this.lastLook;
-    } else {
-      this.prefix = prefix.ranges;
-      this.reachFrom = first;
-      this.level = level;
-      this.sinceFrame = 0;
-    }
-    this.lastLook = first;
+    if (prefix === undefined) return undefined;
+    this.prefix = prefix.ranges;
+    this.reachFrom = first;
+    this.lastMark = first;
+    this.sinceMark = 0;
+    this.level = level;
+    this.sinceFrame = 0;
     return prefix;
+  }
+
+  /** The window has moved on: the prefix is at its end, and so is what was sent before the mark before this. */
+  private mark(first: number): void {
+    if (this.sinceMark < this.window * STREAM_PART) return;
+    this.prefix = [];
+    this.reachFrom = this.lastMark;
+    this.lastMark = first;
+    this.sinceMark = 0;
   }
 
   streamed(bytes: number): void {
     this.sinceLook += bytes;
+    this.sinceMark += bytes;
     this.sinceFrame += bytes;
   }
 
@@ -170,6 +180,11 @@ export class Primer {
     }
   }
 
+  /** Where nothing is replaced a prefix brings nothing: it is looked for as soon as something is. */
+  private haveFormer(records: readonly JournalRecord[]): boolean {
+    return records.some(({ key, offset = 0 }) => key !== undefined && this.former(keyIdOf(key), offset) !== undefined);
+  }
+
   /** What a key held before the content of which something comes for `offset`. */
   private former(id: KeyId, offset: number): KeyRun | undefined {
     const { history, held } = this.o;
@@ -181,11 +196,12 @@ export class Primer {
     isFirst: boolean,
     mustBegin: boolean,
   ): Promise<Prefix | undefined> {
+    const { journal, history, held } = this.o;
+    if (held() < history.floor) return mustBegin ? NO_PREFIX : undefined;
     const coming = await this.lookAhead(records);
     const former = await this.formerContent(coming);
     const gain = former.reduce((sum, run) => sum + (this.isInReach(run) ? 0 : run.bytes), 0);
     if (!mustBegin && gain < this.window * STREAM_PART * WORTHWHILE_PART) return undefined;
-    const { journal, history, held } = this.o;
     const room = this.prefixBytesMax - former.reduce((sum, { bytes }) => sum + bytes, 0);
     const newestBytes = Math.floor(Math.max(0, isFirst ? room : Math.min(room, this.window * LATER_NEWEST_PART)));
     const newest = { from: Math.max(history.floor, journal.reachingBack(held(), newestBytes)), to: held() };
@@ -244,16 +260,24 @@ export class Primer {
   private async load(ranges: readonly PrefixRange[]): Promise<Prefix> {
     const builder = new PrefixBuilder(this.o.journal, this.window, this.o.signal);
     let records = 0;
-    for (const range of merged(ranges)) {
+    const wanted = merged(ranges).filter((range) => {
       records += recordsIn(range);
-      if (records > RECORDS_MAX) break;
-      try {
-        await builder.add(range);
-      } catch (error) {
-        if (!(error instanceof LonghaulError)) throw error;
-      }
-    }
+      return records <= RECORDS_MAX;
+    });
+    if (!(await taken(builder, wanted))) for (const range of wanted) await taken(builder, [range]);
+    this.o.signal?.throwIfAborted();
     return builder.prefix;
+  }
+}
+
+/** False when the ranges cannot be read, or have no room. */
+async function taken(builder: PrefixBuilder, ranges: readonly PrefixRange[]): Promise<boolean> {
+  try {
+    await builder.add(ranges);
+    return true;
+  } catch (error) {
+    if (!(error instanceof LonghaulError)) throw error;
+    return false;
   }
 }
 

@@ -27,7 +27,7 @@ export interface Reduction {
 }
 
 export interface OutflowOptions {
-  journal: Pick<Journal, 'readBatches' | 'readRanges' | 'reachingBack' | 'first' | 'last'>;
+  journal: Pick<Journal, 'readBatches' | 'readRanges' | 'readPayloads' | 'reachingBack' | 'first' | 'last'>;
   connection: Pick<Connection, 'generation' | 'send'>;
   reduction: Reduction;
   plan: CodecPlan;

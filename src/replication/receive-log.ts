@@ -154,12 +154,12 @@ export class ReceiveLog implements HistorySource {
     for (const range of ranges) {
       if (range.to > this.logged)
         throw new ProtocolError(`a prefix with record ${range.to}`, `records up to ${this.logged}`);
-      await builder.add(range).catch(async (error: unknown) => {
-        const lost = lostAs(error, [range]);
-        // All of it at once: each record that is asked for in vain takes a round trip.
-        throw lost instanceof HistoryLost ? new HistoryLost(await unreadableOf(this.journal, ranges), error) : lost;
-      });
     }
+    await builder.add(ranges).catch(async (error: unknown) => {
+      const lost = lostAs(error, ranges);
+      // All of it at once: each record that is asked for in vain takes a round trip.
+      throw lost instanceof HistoryLost ? new HistoryLost(await unreadableOf(this.journal, ranges), error) : lost;
+    });
     return builder.prefix.content;
   }
 

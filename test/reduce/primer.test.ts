@@ -83,11 +83,11 @@ describe('the ranges of a prefix', () => {
     const journal = await newJournal();
     await journal.appendMany([1, 2, 3, 4].map((byte) => Buffer.alloc(1000, byte)));
     const builder = new PrefixBuilder(journal, 3999);
-    await builder.add({ from: 2, to: 3 });
-    await expect(builder.add({ from: 1, to: 2 })).rejects.toBeInstanceOf(ProtocolError);
-    await expect(builder.add({ from: 4, to: 5 })).rejects.toMatchObject({ code: 'SEQUENCE_GONE' });
-    await expect(builder.add({ from: 6, to: 7 })).rejects.toMatchObject({ code: 'SEQUENCE_GONE' });
-    await builder.add({ from: 4, to: 4 });
+    await builder.add([{ from: 2, to: 3 }]);
+    await expect(builder.add([{ from: 1, to: 2 }])).rejects.toBeInstanceOf(ProtocolError);
+    await expect(builder.add([{ from: 4, to: 5 }])).rejects.toMatchObject({ code: 'SEQUENCE_GONE' });
+    await expect(builder.add([{ from: 6, to: 7 }])).rejects.toMatchObject({ code: 'SEQUENCE_GONE' });
+    await builder.add([{ from: 4, to: 4 }]);
     const { ranges, content } = builder.prefix;
     expect(ranges).toEqual([
       { from: 2, to: 3 },
@@ -165,7 +165,7 @@ describe.runIf(ownCapability().zstd)('frames that begin with what their keys hel
         expect(Math.min(...ranges.map((range) => range.from))).toBeGreaterThanOrEqual(floor);
         expect(Math.max(...ranges.map((range) => range.to))).toBeLessThan(from);
         const builder = new PrefixBuilder(journal, bytesMax);
-        for (const range of ranges) await builder.add(range);
+        await builder.add(ranges);
         return builder.prefix.content;
       },
       parts: (ranges) => journal.readRanges(ranges),

@@ -79,7 +79,7 @@ async function transfer(
   const source: HistorySource = {
     async payloads(ranges, bytesMax) {
       const builder = new PrefixBuilder(journal, bytesMax);
-      for (const range of ranges) await builder.add(range);
+      await builder.add(ranges);
       return builder.prefix.content;
     },
     parts: (ranges) => journal.readRanges(ranges),

@@ -8,6 +8,7 @@ import { gather, type Stretch } from './gather.js';
 import { inTurns } from './in-turns.js';
 import { damage, unlessFreed } from './locate.js';
 import { OpenFiles } from './open-files.js';
+import { readPayloads, type SequenceRange } from './payload-reader.js';
 import { SegmentTables } from './segment-tables.js';
 
 /** A stretch of a record's payload. */
@@ -31,7 +32,7 @@ interface RangeStretch extends Stretch {
 export class RangeReader {
   private readonly tables = new SegmentTables();
   private readonly files: OpenFiles;
-  private readonly calls = new Set<Promise<Buffer[]>>();
+  private readonly calls = new Set<Promise<unknown>>();
   /** What tells whether segments were freed since tables and files were last looked through. */
   private oldest: Segment | undefined;
   private generation = 0;
@@ -42,23 +43,31 @@ export class RangeReader {
 
   /** The bytes of each range, in order; views of larger blocks. */
   async read(ranges: readonly PayloadRange[]): Promise<Buffer[]> {
-    const call = this.readNow(ranges);
-    this.calls.add(call);
-    try {
-      const answer = await call;
-      // What comes from memory, or from a thread that is fast, would let somebody who reads on and on keep the event
-      // loop to himself.
-      await endOfTurn();
-      return answer;
-    } finally {
-      this.calls.delete(call);
-    }
+    const answer = await this.called(this.readNow(ranges));
+    // What comes from memory, or from a thread that is fast, would let somebody who reads on and on keep the event loop to
+    // himself.
+    await endOfTurn();
+    return answer;
+  }
+
+  /** As `readPayloads`. */
+  payloads(ranges: readonly SequenceRange[], into: Buffer, signal: AbortSignal | undefined): Promise<number> {
+    return this.called(readPayloads(this.state, ranges, into, signal));
   }
 
   /** Once those that are under way are done; no more may come. */
   async close(): Promise<void> {
     await Promise.allSettled(this.calls);
     await this.files.close();
+  }
+
+  private async called<T>(call: Promise<T>): Promise<T> {
+    this.calls.add(call);
+    try {
+      return await call;
+    } finally {
+      this.calls.delete(call);
+    }
   }
 
   private async readNow(ranges: readonly PayloadRange[]): Promise<Buffer[]> {

@@ -45,7 +45,7 @@ export class GroupWalk {
   constructor(
     file: Readable,
     private readonly seed: bigint,
-    readonly position: WalkPosition,
+    public position: WalkPosition,
     private readonly visitor: WalkVisitor,
   ) {
     this.file = new ReadAhead(file);

@@ -1,12 +1,11 @@
 import { RECORD } from '../../engine/record-layout.js';
 import { JournalDamagedError } from '../../errors.js';
-import { DATA_START, decodeGroupHeader, GROUP_HEADER_BYTES } from '../format/format.js';
 import { keyLengthAt } from '../format/record.js';
 import type { Segment } from '../format/segment.js';
-import { type Readable, readBlock } from './block.js';
+import type { Readable } from './block.js';
 import { GroupWalk, type WalkPosition } from './group-walk.js';
 import { type PayloadPlace, PayloadPlaces, type RecordPlace } from './payload-places.js';
-import { startOf } from './scan.js';
+import { startAt } from './scan.js';
 
 /** About what a table takes besides its places. */
 const OVERHEAD_BYTES = 512;
@@ -30,7 +29,6 @@ export class RecordTable {
     private readonly offset: number,
   ) {
     this.places = new PayloadPlaces(offset);
-    if (offset === DATA_START) this.position = startOf(segment);
   }
 
   get bytes(): number {
@@ -64,7 +62,7 @@ export class RecordTable {
   /** Reads on to the end of what is durable. */
   private async walk(file: Readable): Promise<JournalDamagedError | undefined> {
     const { segment, first, last } = this;
-    const position = this.position ?? (await this.begin(file));
+    const position = this.position ?? (await startAt(file, segment, { sequence: first, offset: this.offset }));
     if (position === undefined) return this.damage(this.offset, first, 'no group header starts here');
     this.position = position;
     const records: RecordPlace[] = [];
@@ -82,14 +80,6 @@ export class RecordTable {
     if (ended.reason === 'noGroup')
       return this.damage(position.offset, position.last + 1, 'no group header starts here');
     return this.damage(ended.bad.offset, ended.bad.sequence, ended.bad.found);
-  }
-
-  /** Within a segment the first group says itself what chain comes before it. */
-  private async begin(file: Readable): Promise<WalkPosition | undefined> {
-    const { segment, first, offset } = this;
-    const { bytes } = await readBlock(file, offset, GROUP_HEADER_BYTES);
-    const header = decodeGroupHeader(bytes, 0, segment.seed);
-    return header === undefined ? undefined : { offset, last: first - 1, chain: header.chain, epoch: 0 };
   }
 
   private damage(offset: number, sequence: number, found: string): JournalDamagedError {

@@ -8,9 +8,9 @@ import {
   PAGE_BYTES,
   roundUp,
 } from '../format/format.js';
-import type { Segment } from '../format/segment.js';
-import { readBlock } from './block.js';
-import { type BadGroup, GroupWalk, type WalkVisitor } from './group-walk.js';
+import type { Place, Segment } from '../format/segment.js';
+import { type Readable, readBlock } from './block.js';
+import { type BadGroup, GroupWalk, type WalkPosition, type WalkVisitor } from './group-walk.js';
 
 /** Reads a segment from its start and says how far it is sound, and what the rest proves. */
 
@@ -71,9 +71,21 @@ export async function scanSegment(
   };
 }
 
-export function startOf(segment: Segment): { offset: number; last: number; chain: bigint; epoch: number } {
+export function startOf(segment: Segment): WalkPosition {
   const { first, chain, epoch } = segment.header;
   return { offset: DATA_START, last: first - 1, chain, epoch };
+}
+
+/** Before the group at a place of the index; undefined when none starts there. It says itself what chain comes before it. */
+export async function startAt(
+  file: Readable,
+  segment: Segment,
+  { sequence, offset }: Pick<Place, 'sequence' | 'offset'>,
+): Promise<WalkPosition | undefined> {
+  if (offset === DATA_START) return startOf(segment);
+  const { bytes } = await readBlock(file, offset, GROUP_HEADER_BYTES);
+  const header = decodeGroupHeader(bytes, 0, segment.seed);
+  return header === undefined ? undefined : { offset, last: sequence - 1, chain: header.chain, epoch: 0 };
 }
 
 function tornHeader(offset: number, sequence: number): BadGroup {

@@ -14,6 +14,7 @@ import type {
   JournalRecord,
   PayloadRange,
   ReplicatedRecord,
+  SequenceRange,
 } from '../../../src/journal/journal.js';
 import { chainBehind } from '../../journal/chain.js';
 import { JournalFaults } from './journal-faults.js';
@@ -159,6 +160,23 @@ export class MemoryJournal {
         throw new InvalidArgumentError(`ranges[${index}]`, length, `a range within ${payload.byteLength} bytes`);
       return this.faults.part(sequence, payload.subarray(offset, offset + length), random);
     });
+  }
+
+  async readPayloads(ranges: readonly SequenceRange[], into: Buffer): Promise<number> {
+    let filled = 0;
+    for (const { from, to } of ranges) {
+      for (let sequence = from; sequence <= to; sequence++) {
+        if (this.#o.random.chance(1 / 16)) await turn();
+        const record = this.at(sequence);
+        if (record === undefined) throw this.#gone(sequence);
+        this.faults.refuseDamaged(sequence);
+        const { payload } = record;
+        if (payload.byteLength > into.byteLength - filled)
+          throw new InvalidArgumentError('into', into.byteLength, 'as many bytes as the payloads take');
+        filled += payload.copy(into, filled);
+      }
+    }
+    return filled;
   }
 
   reachingBack(through: number, bytes: number): number {
