@@ -8,6 +8,42 @@ namespace {
 constexpr uint32_t kSampleLimit = uint32_t{1} << 26;
 // Where in the table the addends of the functions begin; their factors are at its start.
 constexpr size_t kAddends = 128;
+// Bytes at a time, whose samples are set aside: what is done with one takes longer than finding it.
+constexpr size_t kPieceBytes = 3 * 1024;
+
+// Hashes of the positions from `at` on that are sampled, in three stretches at once: each hash waits for the one before.
+// A sample is written in any case, and stays when it is one: at one byte of 64 no guess which it is would hold.
+size_t sample(const uint32_t* table, const uint8_t* at, size_t length, uint32_t* found) {
+  const size_t stretch = length / 3;
+  uint32_t hashes[3] = {0, 0, 0};
+  for (size_t lane = 0; lane < 3; lane++) {
+    const uint8_t* const first = at + lane * stretch;
+    for (const uint8_t* before = first - (kGearWindow - 1); before < first; before++) {
+      hashes[lane] = (hashes[lane] << 1) + table[*before];
+    }
+  }
+  uint32_t a = hashes[0];
+  uint32_t b = hashes[1];
+  uint32_t c = hashes[2];
+  size_t count = 0;
+  for (const uint8_t* const end = at + stretch; at < end; at++) {
+    a = (a << 1) + table[at[0]];
+    found[count] = a;
+    count += a < kSampleLimit;
+    b = (b << 1) + table[at[stretch]];
+    found[count] = b;
+    count += b < kSampleLimit;
+    c = (c << 1) + table[at[2 * stretch]];
+    found[count] = c;
+    count += c < kSampleLimit;
+  }
+  for (const uint8_t* rest = at + 2 * stretch; rest < at + 2 * stretch + length % 3; rest++) {
+    c = (c << 1) + table[*rest];
+    found[count] = c;
+    count += c < kSampleLimit;
+  }
+  return count;
+}
 
 }  // namespace
 
@@ -15,17 +51,20 @@ size_t sketch(const Gear& gear, const uint8_t* bytes, size_t start, size_t end, 
   std::fill_n(features, kFeatures, 0);
   if (end - start < kGearWindow) return 0;
   const uint32_t* const table = gear.table;
-  uint32_t hash = 0;
-  size_t at = start;
-  for (; at < start + kGearWindow - 1; at++) hash = (hash << 1) + table[bytes[at]];
+  uint32_t found[kPieceBytes + 1];
   size_t samples = 0;
-  for (; at < end; at++) {
-    hash = (hash << 1) + table[bytes[at]];
-    if (hash >= kSampleLimit) continue;
-    samples++;
+  for (size_t at = start + kGearWindow - 1; at < end;) {
+    const size_t length = std::min(end - at, kPieceBytes);
+    const size_t count = sample(table, bytes + at, length, found);
     for (size_t index = 0; index < kFeatures; index++) {
-      features[index] = std::max(features[index], hash * (table[index] | 1) + table[kAddends + index]);
+      const uint32_t factor = table[index] | 1;
+      const uint32_t addend = table[kAddends + index];
+      uint32_t largest = features[index];
+      for (size_t each = 0; each < count; each++) largest = std::max(largest, found[each] * factor + addend);
+      features[index] = largest;
     }
+    samples += count;
+    at += length;
   }
   return samples;
 }
