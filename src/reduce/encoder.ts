@@ -121,7 +121,9 @@ export class Encoder {
     const plans = literal || !knows || !looks ? undefined : this.#finder?.plan(outlines);
     const planned = performance.now() - begun;
     const unknown = plans === undefined ? payloadBytes : plans.unknown;
-    const compress = looks && (looksCompressible(payloads) || this.#starts.resemble(outlines));
+    // Of what the peer has all of nothing but references is left, whatever it looks like.
+    const isKnown = payloadBytes > 0 && plans?.copied === payloadBytes;
+    const compress = looks && (isKnown || looksCompressible(payloads) || this.#starts.resemble(outlines));
     const primes = compress && asked.codec === 'zstd' && !literal;
     const prefix = primes ? await this.#starts.next(records, unknown, asked.level) : undefined;
     const { references, literalBytes } = await this.#refer(records, plans, payloadBytes, planned);
