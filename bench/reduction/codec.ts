@@ -1,29 +1,34 @@
 import { randomFillSync } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { ownCapability } from '../../src/engine/capability.js';
 import { Journal } from '../../src/journal/journal.js';
 import { type CodecPlan, codecPlan } from '../../src/reduce/compression.js';
-import { Decoder } from '../../src/reduce/decoder.js';
 import { Encoder, type Prepared } from '../../src/reduce/encoder.js';
 import { History } from '../../src/reduce/history.js';
 import { Outliner } from '../../src/reduce/outline.js';
-import { PrefixBuilder } from '../../src/reduce/prefix.js';
 import { Primer } from '../../src/reduce/primer.js';
 import { Stages } from '../../src/reduce/stages.js';
 import type { Bench, BenchRow } from '../bench.js';
+import { BUILT } from '../kit/built.js';
+import { Clock } from '../kit/clock.js';
+import { median } from '../kit/timing.js';
 import { Workspace } from '../kit/workspace.js';
 import { filesIn } from './directories.js';
+import { type Restored, writeBodies } from './restore.js';
 import { packages } from './trees.js';
 
 /**
- * How fast records become frame bodies, and records again: without queue, sockets and log, from one journal. Nothing is held
- * besides but the bodies: memory outside of the heap, however it is used, has V8 collect garbage more often.
+ * How fast records become frame bodies, and records again: without queue, sockets and log, from one journal. Each half has a
+ * process that holds nothing besides, as an agent has: memory outside of the heap has V8 collect garbage more often.
  */
 
+const RESTORE = join(BUILT, 'bench', 'reduction', 'restore-main.js');
 const PART_BYTES = 1024 * 1024;
 const RANDOM_BYTES = 64 * 1024 * 1024;
+/** All of it so many times, the medians of which count: in the first round much is compiled yet. */
+const ROUNDS = 3;
 const MB = 1e6;
 const OUTLINER = new Outliner(Buffer.alloc(32, 7));
 
@@ -45,34 +50,59 @@ export const reductionCodec: Bench = {
     const changed = () => (after === undefined || before === undefined ? edited(old()) : recordsOf(after));
     const work = await Workspace.open('bench', dir);
     try {
-      const journal = await Journal.open({ dir: work.at('journal'), historyBytes: 8 * 1024 ** 3 });
-      const rows: BenchRow[] = [];
-      const history = new History();
       const noise = () => randomRecords(tiny ? PART_BYTES : RANDOM_BYTES);
-      for (const [name, records] of [
+      const contents = [
         ['first copy', old],
         ['changed tree', changed],
         ['data already known', changed],
         ['in records of 1 MiB', () => joined(changed())],
         ['known, in records of 1 MiB', () => joined(changed())],
         ['random data', noise],
-      ] as const) {
-        rows.push(...(await measure(name, journal, history, records())));
+      ] as const;
+      const rounds: BenchRow[][] = [];
+      for (let round = 0; round < (tiny ? 1 : ROUNDS); round++) {
+        const journal = await Journal.open({ dir: work.at(`journal ${round}`), historyBytes: 8 * 1024 ** 3 });
+        const history = new History();
+        const files = contents.map(([name]) => work.at(`${round} ${name}`));
+        const encoded: Encoded[] = [];
+        for (const [index, [, records]] of contents.entries())
+          encoded.push(await encode(journal, history, records(), files[index] ?? ''));
+        await journal.close();
+        const args = [RESTORE, journal.dir, String(tiny ? 1 : ROUNDS), ...files];
+        const program = work.run('restoring', process.execPath, args);
+        await program.succeeded();
+        const restored = JSON.parse(program.output) as Restored[];
+        rounds.push(
+          contents.flatMap(([name], index) => rowsOf(name, encoded[index] as Encoded, restored[index] as Restored)),
+        );
+        for (const path of [journal.dir, ...files]) await rm(path, { recursive: true });
       }
-      await journal.close();
-      return rows;
+      return medians(rounds);
     } finally {
       await work.close();
     }
   },
 };
 
-async function measure(
-  name: string,
+/** Row by row. */
+function medians(rounds: readonly BenchRow[][]): BenchRow[] {
+  const [first = []] = rounds;
+  return first.map((row, index) => ({ ...row, value: median(rounds.map((rows) => rows[index]?.value ?? row.value)) }));
+}
+
+interface Encoded {
+  bytes: number;
+  clock: Clock;
+  wire: number;
+  chunkBytes: number;
+}
+
+async function encode(
   journal: Journal,
   history: History,
   records: AsyncIterable<Keyed> | Iterable<Keyed>,
-): Promise<BenchRow[]> {
+  file: string,
+): Promise<Encoded> {
   const held = journal.last;
   let bytes = 0;
   for await (const { key, offset, payload } of records) {
@@ -89,46 +119,36 @@ async function measure(
     floor: () => 1,
   });
   const bodies: Buffer[] = [];
-  const encoding = new Clock();
+  const clock = new Clock();
   let ready: Prepared | undefined;
   for await (const batch of journal.readBatches(held + 1)) {
     // As a session does: the next batch is prepared while one is compressed.
-    await encoding.time(async () => {
+    await clock.time(async () => {
       const [next, body] = await Promise.all([encoder.prepare(batch), ready && encoder.finish(ready)]);
       if (body !== undefined) bodies.push(Buffer.concat(body));
       ready = next;
     });
     if (batch.at(-1)?.sequence === journal.last) break;
   }
-  await encoding.time(async () => {
+  await clock.time(async () => {
     if (ready !== undefined) bodies.push(Buffer.concat(await encoder.finish(ready)));
   });
   encoder.close();
-  const decoder = new Decoder(new Stages(), {
-    async payloads(ranges, bytesMax) {
-      const builder = new PrefixBuilder(journal, bytesMax);
-      await builder.add(ranges);
-      return builder.prefix.content;
-    },
-    parts: (ranges) => journal.readRanges(ranges),
-  });
-  let restored = 0;
-  const decoding = new Clock();
-  await decoding.time(async () => {
-    for (const body of bodies)
-      for (const { payload } of (await decoder.decode(body)).records) restored += payload.byteLength;
-  });
-  decoder.close();
-  if (restored !== bytes) throw new Error(`${name}: ${restored} of ${bytes} bytes came back`);
   const wire = bodies.reduce((sum, body) => sum + body.byteLength, 0);
+  await writeBodies(file, bodies);
+  return { bytes, wire, clock, chunkBytes: history.chunkBytes };
+}
+
+function rowsOf(name: string, { bytes, wire, clock, chunkBytes }: Encoded, restored: Restored): BenchRow[] {
+  if (restored.payloadBytes !== bytes) throw new Error(`${name}: ${restored.payloadBytes} of ${bytes} bytes came back`);
   return [
     { name, metric: 'source', value: bytes / MB, unit: 'MB' },
     { name, metric: 'bodies', value: wire / MB, unit: 'MB' },
-    { name, metric: 'encode', value: bytes / MB / encoding.seconds, unit: 'MB/s' },
-    { name, metric: 'encode, per core', value: bytes / MB / encoding.cpuSeconds, unit: 'MB/s' },
-    { name, metric: 'restore', value: bytes / MB / decoding.seconds, unit: 'MB/s' },
-    { name, metric: 'restore, per core', value: bytes / MB / decoding.cpuSeconds, unit: 'MB/s' },
-    { name, metric: 'index a chunk', value: history.chunkBytes, unit: 'bytes' },
+    { name, metric: 'encode', value: bytes / MB / clock.seconds, unit: 'MB/s' },
+    { name, metric: 'encode, per core', value: bytes / MB / clock.cpuSeconds, unit: 'MB/s' },
+    { name, metric: 'restore', value: bytes / MB / restored.seconds, unit: 'MB/s' },
+    { name, metric: 'restore, per core', value: bytes / MB / restored.cpuSeconds, unit: 'MB/s' },
+    { name, metric: 'index a chunk', value: chunkBytes, unit: 'bytes' },
   ];
 }
 
@@ -136,20 +156,6 @@ function startsOf(plan: CodecPlan, journal: Journal, history: History, held: num
   if (plan.codec !== 'zstd') return {};
   const { windowLog, level } = plan;
   return { starts: new Primer({ journal, history, windowLog, level, held: () => held }) };
-}
-
-/** Elapsed and processor time of some work. */
-class Clock {
-  seconds = 0;
-  cpuSeconds = 0;
-
-  async time(work: () => Promise<void>): Promise<void> {
-    const [begun, cpu] = [performance.now(), process.cpuUsage()];
-    await work();
-    const { user, system } = process.cpuUsage(cpu);
-    this.seconds += (performance.now() - begun) / 1000;
-    this.cpuSeconds += (user + system) / 1e6;
-  }
 }
 
 async function* recordsOf(directories: readonly { name: string; dir: string }[]): AsyncGenerator<Keyed> {
