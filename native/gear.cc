@@ -14,14 +14,6 @@
 namespace longhaul {
 namespace {
 
-uint32_t roll(const uint32_t* table, uint32_t hash, const uint8_t* from, const uint8_t* to) {
-  for (; from < to; from++) hash = (hash << 1) + table[*from];
-  return hash;
-}
-
-// The hash of the bytes before `at`, as far as the byte at `at` still leaves them a part.
-uint32_t warm(const uint32_t* table, const uint8_t* at) { return roll(table, 0, at - (kGearWindow - 1), at); }
-
 unsigned lowest_bit(uint64_t word) {
 #if defined(_MSC_VER)
   unsigned long index = 0;
@@ -93,8 +85,8 @@ void Cutter::scan_piece() {
   uint32_t hash = hash_;
   size_t done = 0;
   if (stretch >= kGearWindow) {
-    uint32_t hash2 = warm(table, piece + stretch);
-    uint32_t hash3 = warm(table, piece + 2 * stretch);
+    uint32_t hash2 = gear_before(table, piece + stretch);
+    uint32_t hash3 = gear_before(table, piece + 2 * stretch);
     // One pointer and one distance instead of three pointers: there are just enough registers.
     for (const uint8_t* at = piece; at < piece + stretch; at++) {
       hash = (hash << 1) + table[at[0]];
@@ -117,7 +109,7 @@ void Cutter::scan_piece() {
 GearState Cutter::state_at(size_t position) const {
   const bool whole = position - start_ >= kGearWindow;
   const uint8_t* const from = bytes_ + (whole ? position - kGearWindow : start_);
-  const uint32_t hash = roll(gear_.table, whole ? 0 : before_.hash, from, bytes_ + position);
+  const uint32_t hash = gear_roll(gear_.table, whole ? 0 : before_.hash, from, bytes_ + position);
   return {hash, static_cast<uint32_t>(static_cast<int64_t>(position) - chunk_start_)};
 }
 

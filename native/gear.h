@@ -22,6 +22,15 @@ struct Gear {
   uint32_t limit;
   uint32_t table[256];
 };
+// The hash behind the bytes [from, to), from what it was before them.
+inline uint32_t gear_roll(const uint32_t* table, uint32_t hash, const uint8_t* from, const uint8_t* to) {
+  for (; from < to; from++) hash = (hash << 1) + table[*from];
+  return hash;
+}
+// The hash of the bytes before `at`, as far as the byte at `at` still leaves them a part.
+inline uint32_t gear_before(const uint32_t* table, const uint8_t* at) {
+  return gear_roll(table, 0, at - (kGearWindow - 1), at);
+}
 constexpr size_t kGearFields = sizeof(Gear) / sizeof(uint32_t);
 
 // Where in the stream a call begins, and afterwards where it has come to.

@@ -11,36 +11,30 @@ constexpr size_t kAddends = 128;
 // Bytes at a time, whose samples are set aside: what is done with one takes longer than finding it.
 constexpr size_t kPieceBytes = 3 * 1024;
 
+// A hash is written in any case, and stays when it is a sample: at one byte of 64 no guess which it is would hold.
+inline size_t put(uint32_t* found, size_t count, uint32_t hash) {
+  found[count] = hash;
+  return count + (hash < kSampleLimit);
+}
+
 // Hashes of the positions from `at` on that are sampled, in three stretches at once: each hash waits for the one before.
-// A sample is written in any case, and stays when it is one: at one byte of 64 no guess which it is would hold.
 size_t sample(const uint32_t* table, const uint8_t* at, size_t length, uint32_t* found) {
   const size_t stretch = length / 3;
-  uint32_t hashes[3] = {0, 0, 0};
-  for (size_t lane = 0; lane < 3; lane++) {
-    const uint8_t* const first = at + lane * stretch;
-    for (const uint8_t* before = first - (kGearWindow - 1); before < first; before++) {
-      hashes[lane] = (hashes[lane] << 1) + table[*before];
-    }
-  }
-  uint32_t a = hashes[0];
-  uint32_t b = hashes[1];
-  uint32_t c = hashes[2];
+  uint32_t a = gear_before(table, at);
+  uint32_t b = gear_before(table, at + stretch);
+  uint32_t c = gear_before(table, at + 2 * stretch);
   size_t count = 0;
   for (const uint8_t* const end = at + stretch; at < end; at++) {
     a = (a << 1) + table[at[0]];
-    found[count] = a;
-    count += a < kSampleLimit;
+    count = put(found, count, a);
     b = (b << 1) + table[at[stretch]];
-    found[count] = b;
-    count += b < kSampleLimit;
+    count = put(found, count, b);
     c = (c << 1) + table[at[2 * stretch]];
-    found[count] = c;
-    count += c < kSampleLimit;
+    count = put(found, count, c);
   }
-  for (const uint8_t* rest = at + 2 * stretch; rest < at + 2 * stretch + length % 3; rest++) {
-    c = (c << 1) + table[*rest];
-    found[count] = c;
-    count += c < kSampleLimit;
+  for (size_t rest = 0; rest < length % 3; rest++) {
+    c = (c << 1) + table[at[2 * stretch + rest]];
+    count = put(found, count, c);
   }
   return count;
 }

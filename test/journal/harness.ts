@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { RECORD, RECORD_HEADER_BYTES } from '../../src/engine/record-layout.js';
+import { SequenceGoneError } from '../../src/errors.js';
 import { DATA_START, GROUP, GROUP_HEADER_BYTES, GROUP_MAGIC } from '../../src/journal/format/format.js';
 import { Journal, type JournalOptions, type JournalRecord } from '../../src/journal/journal.js';
 
@@ -74,6 +75,28 @@ export async function nextOf<T>(iterator: AsyncIterator<T>): Promise<T> {
   const result = await iterator.next();
   if (result.done) throw new Error('the iterator has ended');
   return result.value;
+}
+
+/** Three that read for as long as somebody writes; how often it came back, and how often it was gone. */
+export async function readBeside(
+  write: () => Promise<void>,
+  read: () => Promise<void>,
+): Promise<{ right: number; gone: number }> {
+  const outcomes = { right: 0, gone: 0 };
+  let writing = true;
+  const readOn = async () => {
+    while (writing) {
+      try {
+        await read();
+        outcomes.right++;
+      } catch (error) {
+        if (!(error instanceof SequenceGoneError)) throw error;
+        outcomes.gone++;
+      }
+    }
+  };
+  await Promise.all([write().finally(() => (writing = false)), readOn(), readOn(), readOn()]);
+  return outcomes;
 }
 
 export function segmentFiles(dir: string): string[] {

@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { RECORD_HEADER_BYTES } from '../../src/engine/record-layout.js';
-import { SequenceGoneError } from '../../src/errors.js';
 import type { Journal, JournalOptions, SequenceRange } from '../../src/journal/journal.js';
 import { randomFor, rounds } from '../support/seed.js';
 import { FaultyFileSystem } from './faults.js';
-import { flipBit, newJournal, recordsOf, segmentFiles } from './harness.js';
+import { flipBit, newJournal, readBeside, recordsOf, segmentFiles } from './harness.js';
 
 /** Payloads of whole stretches of records, end to end. Every byte of a payload tells its record and where it stands. */
 
@@ -186,21 +185,10 @@ test('while the writer uses files again, never a wrong byte', async () => {
   const { journal } = await filled(30);
   const random = randomFor(82);
   const cursor = journal.cursor('peer', { at: 20 });
-  const outcomes = { right: 0, gone: 0 };
-  let writing = true;
-  const readOn = async () => {
-    while (writing) {
-      const { first, last } = journal;
-      const from = random.between(Math.max(1, first - 3), last);
-      const ranges = [{ from, to: Math.min(last, from + random.below(8)) }];
-      const found = await read(journal, ranges).catch((error: unknown) => {
-        if (!(error instanceof SequenceGoneError)) throw error;
-        outcomes.gone++;
-      });
-      if (found === undefined) continue;
-      expect(found.equals(payloadsOf(ranges)), `seed ${random.seed}`).toBe(true);
-      outcomes.right++;
-    }
+  const readSome = async () => {
+    const { first, last } = journal;
+    const from = random.between(Math.max(1, first - 3), last);
+    await expectRead(journal, [{ from, to: Math.min(last, from + random.below(8)) }], `seed ${random.seed}`);
   };
   const write = async () => {
     for (let lap = 0; lap < rounds(60); lap++) {
@@ -208,7 +196,7 @@ test('while the writer uses files again, never a wrong byte', async () => {
       await cursor.advance(journal.last - 8);
     }
   };
-  await Promise.all([write().finally(() => (writing = false)), readOn(), readOn(), readOn()]);
+  const outcomes = await readBeside(write, readSome);
   expect(outcomes.right).toBeGreaterThan(20);
   expect(outcomes.gone).toBeGreaterThan(2);
 });

@@ -6,7 +6,7 @@ import { SequenceGoneError } from '../../src/errors.js';
 import type { Journal, JournalOptions, PayloadRange } from '../../src/journal/journal.js';
 import { randomFor, rounds } from '../support/seed.js';
 import { FaultyFileSystem } from './faults.js';
-import { flipBit, newJournal, openJournal, recordsOf, segmentFiles } from './harness.js';
+import { flipBit, newJournal, openJournal, readBeside, recordsOf, segmentFiles } from './harness.js';
 
 /** Parts of payloads, read back in place. Every byte of a payload tells its record and where in it it stands. */
 
@@ -255,20 +255,9 @@ test.each([0, 128 * 1024])(
     const random = randomFor(77);
     const name = `seed ${random.seed}`;
     const cursor = journal.cursor('peer', { at: 20 });
-    const outcomes = { right: 0, gone: 0 };
-    let writing = true;
     const read = async () => {
-      while (writing) {
-        const { first, last } = journal;
-        const ranges = randomRanges(random, 4, Math.max(1, first - 3), Math.min(last, first + 12));
-        const found = await journal.readRanges(ranges).catch((error: unknown) => {
-          if (!(error instanceof SequenceGoneError)) throw error;
-          outcomes.gone++;
-        });
-        if (found === undefined) continue;
-        expectRanges(found, ranges, name);
-        outcomes.right++;
-      }
+      const { first, last } = journal;
+      await expectRead(journal, randomRanges(random, 4, Math.max(1, first - 3), Math.min(last, first + 12)), name);
     };
     const write = async () => {
       for (let lap = 0; lap < rounds(40); lap++) {
@@ -276,9 +265,8 @@ test.each([0, 128 * 1024])(
         await journal.appendMany([0, 1, 2].map((index) => payloadOf(next + index)));
         await cursor.advance(journal.last - 8);
       }
-      writing = false;
     };
-    await Promise.all([write().finally(() => (writing = false)), read(), read(), read()]);
+    const outcomes = await readBeside(write, read);
     expect(outcomes.right, name).toBeGreaterThan(20);
     expect(outcomes.gone, name).toBeGreaterThan(5);
   },

@@ -13,7 +13,8 @@ import type { Block } from '../scan/block.js';
 import { GroupWalk, type WalkEnd } from '../scan/group-walk.js';
 import { startAt } from '../scan/scan.js';
 import type { JournalState } from '../state/state.js';
-import { damage, openSegment, unlessFreed } from './locate.js';
+import { damage, unlessFreed } from './locate.js';
+import type { OpenFiles } from './open-files.js';
 
 /**
  * Reads the payloads of stretches of records into memory of the caller, end to end. Groups are walked through whole, each
@@ -26,28 +27,30 @@ export interface SequenceRange {
   to: number;
 }
 
+/** Before a walk has begun. */
+const NOWHERE = { offset: Number.POSITIVE_INFINITY, last: 0, chain: 0n, epoch: 0 };
+
 /** Returns how many bytes there are. The ranges rise and do not touch each other's records. */
 export async function readPayloads(
   state: JournalState,
+  files: OpenFiles,
   ranges: readonly SequenceRange[],
   into: Buffer,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const { generation } = state;
-  const reader = new PayloadReader(state, ranges, into);
+  const reader = new PayloadReader(state, ranges, into, signal);
   try {
-    while (reader.next !== undefined) {
-      if (state.closed) throw new ClosedError(`journal ${state.dir}`);
-      if (signal?.aborted) throw new AbortedError('read', undefined, signal.reason);
-      await reader.group(reader.next);
+    for (let next = reader.next; next !== undefined; next = reader.next) {
+      const segment = state.segments.holding(next);
+      if (segment === undefined) throw new SequenceGoneError(next, state.first, state.last);
+      await files.use(segment, next, (file) => reader.segment(segment, file));
     }
     return reader.filled;
   } catch (error) {
     // The journal was cut meanwhile: what stayed is read from where it lies now.
-    if (state.generation !== generation) return await readPayloads(state, ranges, into, signal);
+    if (state.generation !== generation) return readPayloads(state, files, ranges, into, signal);
     throw error;
-  } finally {
-    await reader.close();
   }
 }
 
@@ -58,58 +61,46 @@ class PayloadReader {
   private range = 0;
   /** The record that the walk comes to. */
   private coming = 0;
-  private at: { segment: Segment; file: DiskFile; walk: GroupWalk } | undefined;
 
   constructor(
     private readonly state: JournalState,
     private readonly ranges: readonly SequenceRange[],
     private readonly into: Buffer,
+    private readonly signal: AbortSignal | undefined,
   ) {
     this.next = ranges[0]?.from;
   }
 
+  /** Takes what a segment has of them, from the record `next` on. */
+  async segment(segment: Segment, file: DiskFile): Promise<void> {
+    const { state, signal } = this;
+    const visitor = { record: (block: Block, at: number) => this.take(block, at) };
+    const walk = new GroupWalk(file, segment.seed, NOWHERE, visitor);
+    for (let next = this.next; next !== undefined && next <= segment.last; next = this.next) {
+      if (state.closed) throw new ClosedError(`journal ${state.dir}`);
+      if (signal?.aborted) throw new AbortedError('read', undefined, signal.reason);
+      try {
+        await this.group(segment, file, walk, next);
+      } catch (error) {
+        throw unlessFreed(state, segment, next, error);
+      }
+    }
+  }
+
   /** Goes through a group: that of the record `next`, or one before it. */
-  async group(next: number): Promise<void> {
-    const { state } = this;
-    const segment = state.segments.holding(next);
-    if (segment === undefined) throw new SequenceGoneError(next, state.first, state.last);
-    try {
-      const walk = await this.before(segment, next);
-      this.coming = walk.position.last + 1;
-      const ended = await walk.next(segment.bytes);
-      // Behind what is bad a later range may still be read, from where the index says.
-      if (ended === undefined || (this.next !== next && ended.reason === 'bad')) return;
-      throw damageOf(segment, walk, ended);
-    } catch (error) {
-      throw unlessFreed(state, segment, next, error);
-    }
-  }
-
-  async close(): Promise<void> {
-    const { at } = this;
-    this.at = undefined;
-    await at?.file.close();
-  }
-
-  /** A walk that is at the group of a record, or not far before it. */
-  private async before(segment: Segment, sequence: number): Promise<GroupWalk> {
-    const { state } = this;
-    if (this.at?.segment !== segment) {
-      await this.close();
-      const file = await openSegment(state, segment);
-      if (file === undefined) throw new SequenceGoneError(sequence, state.first, state.last);
-      const visitor = { record: (block: Block, at: number) => this.take(block, at) };
-      const nowhere = { offset: Number.POSITIVE_INFINITY, last: 0, chain: 0n, epoch: 0 };
-      this.at = { segment, file, walk: new GroupWalk(file, segment.seed, nowhere, visitor) };
-    }
-    const { file, walk } = this.at;
-    const place = segment.near(sequence);
+  private async group(segment: Segment, file: DiskFile, walk: GroupWalk, next: number): Promise<void> {
+    const place = segment.near(next);
     const { offset, last } = walk.position;
-    if (last < sequence && offset >= place.offset && offset < segment.bytes) return walk;
-    const start = await startAt(file, segment, place);
-    if (start === undefined) throw damage(segment, place.offset, place.sequence, 'no group header starts here');
-    walk.position = start;
-    return walk;
+    if (last >= next || offset < place.offset || offset >= segment.bytes) {
+      const start = await startAt(file, segment, place);
+      if (start === undefined) throw damage(segment, place.offset, place.sequence, 'no group header starts here');
+      walk.position = start;
+    }
+    this.coming = walk.position.last + 1;
+    const ended = await walk.next(segment.bytes);
+    // Behind what is bad a later range may still be read, from where the index says.
+    if (ended === undefined || (this.next !== next && ended.reason === 'bad')) return;
+    throw damageOf(segment, walk, ended);
   }
 
   private take(block: Block, at: number): void {

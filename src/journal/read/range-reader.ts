@@ -52,7 +52,8 @@ export class RangeReader {
 
   /** As `readPayloads`. */
   payloads(ranges: readonly SequenceRange[], into: Buffer, signal: AbortSignal | undefined): Promise<number> {
-    return this.called(readPayloads(this.state, ranges, into, signal));
+    const { state, files } = this;
+    return this.called(this.forgetFreed().then(() => readPayloads(state, files, ranges, into, signal)));
   }
 
   /** Once those that are under way are done; no more may come. */
