@@ -2,6 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { byteLengthOf } from '../../src/engine/bytes.js';
 import { ownCapability } from '../../src/engine/capability.js';
 import { Journal } from '../../src/journal/journal.js';
 import { type CodecPlan, codecPlan } from '../../src/reduce/compression.js';
@@ -134,7 +135,7 @@ async function encode(
     if (ready !== undefined) bodies.push(Buffer.concat(await encoder.finish(ready)));
   });
   encoder.close();
-  const wire = bodies.reduce((sum, body) => sum + body.byteLength, 0);
+  const wire = byteLengthOf(bodies);
   await writeBodies(file, bodies);
   return { bytes, wire, clock, chunkBytes: history.chunkBytes };
 }

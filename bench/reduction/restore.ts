@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { Journal } from '../../src/journal/journal.js';
 import { Decoder } from '../../src/reduce/decoder.js';
-import { PrefixBuilder } from '../../src/reduce/prefix.js';
+import { readPrefix } from '../../src/reduce/prefix.js';
 import { Stages } from '../../src/reduce/stages.js';
 import { Clock } from '../kit/clock.js';
 import { median } from '../kit/timing.js';
@@ -56,11 +56,7 @@ export async function restoreAll(dir: string, paths: readonly string[], times: n
 
 async function restore(journal: Journal, bodies: readonly Buffer[]): Promise<Restored> {
   const decoder = new Decoder(new Stages(), {
-    async payloads(ranges, bytesMax) {
-      const builder = new PrefixBuilder(journal, bytesMax);
-      await builder.add(ranges);
-      return builder.prefix.content;
-    },
+    payloads: (ranges, bytesMax) => readPrefix(journal, ranges, bytesMax),
     parts: (ranges) => journal.readRanges(ranges),
   });
   let payloadBytes = 0;

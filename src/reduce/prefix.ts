@@ -69,6 +69,17 @@ export function merged(ranges: readonly PrefixRange[]): PrefixRange[] {
   return all;
 }
 
+/** The content of a prefix of at most `bytesMax` bytes; raises what `PrefixBuilder.add` does. */
+export async function readPrefix(
+  journal: Pick<Journal, 'readPayloads'>,
+  ranges: readonly PrefixRange[],
+  bytesMax: number,
+): Promise<Buffer> {
+  const builder = new PrefixBuilder(journal, bytesMax);
+  await builder.add(ranges);
+  return builder.prefix.content;
+}
+
 /** Memory for a prefix, filled piece by piece. */
 export class PrefixBuilder {
   private readonly ranges: PrefixRange[] = [];

@@ -116,10 +116,7 @@ export class Primer {
     // A frame that begins with nothing forgets what the one before had in its window.
     const prefix = mustBegin || looked?.ranges.length !== 0 ? looked : undefined;
     if (prefix === undefined) return undefined;
-    this.prefix = prefix.ranges;
-    this.reachFrom = first;
-    this.lastMark = first;
-    this.sinceMark = 0;
+    this.reach(prefix.ranges, first, first);
     this.level = level;
     this.sinceFrame = 0;
     return prefix;
@@ -128,9 +125,13 @@ export class Primer {
   /** The window has moved on: the prefix is at its end, and so is what was sent before the mark before this. */
   private mark(first: number): void {
     if (this.sinceMark < this.window * STREAM_PART) return;
-    this.prefix = [];
-    this.reachFrom = this.lastMark;
-    this.lastMark = first;
+    this.reach([], this.lastMark, first);
+  }
+
+  private reach(prefix: readonly PrefixRange[], from: number, mark: number): void {
+    this.prefix = prefix;
+    this.reachFrom = from;
+    this.lastMark = mark;
     this.sinceMark = 0;
   }
 

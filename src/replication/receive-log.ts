@@ -5,7 +5,7 @@ import { ClosedError, type LonghaulError, ProtocolError, VolumeMismatchError } f
 import type { Journal, JournalCursor, PayloadRange } from '../journal/journal.js';
 import type { Batch, BatchRecord } from '../reduce/batch.js';
 import { HistoryLost, type HistorySource } from '../reduce/decoder.js';
-import { PrefixBuilder, type PrefixRange } from '../reduce/prefix.js';
+import { type PrefixRange, readPrefix } from '../reduce/prefix.js';
 import { ApplyLoop } from './apply-loop.js';
 import type { Consumer } from './consumer.js';
 import { damagedOf, lostAs, lostPartsAs, unreadableOf } from './lost-history.js';
@@ -150,17 +150,15 @@ export class ReceiveLog implements HistorySource {
 
   /** The payloads of records, end to end, at most `bytesMax` bytes. */
   async payloads(ranges: readonly PrefixRange[], bytesMax: number): Promise<Buffer> {
-    const builder = new PrefixBuilder(this.journal, bytesMax);
     for (const range of ranges) {
       if (range.to > this.logged)
         throw new ProtocolError(`a prefix with record ${range.to}`, `records up to ${this.logged}`);
     }
-    await builder.add(ranges).catch(async (error: unknown) => {
+    return readPrefix(this.journal, ranges, bytesMax).catch(async (error: unknown) => {
       const lost = lostAs(error, ranges);
       // All of it at once: each record that is asked for in vain takes a round trip.
       throw lost instanceof HistoryLost ? new HistoryLost(await unreadableOf(this.journal, ranges), error) : lost;
     });
-    return builder.prefix.content;
   }
 
   /** Parts of payloads, of records that are in the journal or on their way there. */

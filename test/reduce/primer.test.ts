@@ -14,6 +14,7 @@ import {
   type PrefixRange,
   RANGES_MAX,
   RECORDS_MAX,
+  readPrefix,
 } from '../../src/reduce/prefix.js';
 import { Primer } from '../../src/reduce/primer.js';
 import { Stages } from '../../src/reduce/stages.js';
@@ -164,9 +165,7 @@ describe.runIf(ownCapability().zstd)('frames that begin with what their keys hel
       async payloads(ranges, bytesMax) {
         expect(Math.min(...ranges.map((range) => range.from))).toBeGreaterThanOrEqual(floor);
         expect(Math.max(...ranges.map((range) => range.to))).toBeLessThan(from);
-        const builder = new PrefixBuilder(journal, bytesMax);
-        await builder.add(ranges);
-        return builder.prefix.content;
+        return readPrefix(journal, ranges, bytesMax);
       },
       parts: (ranges) => journal.readRanges(ranges),
     };

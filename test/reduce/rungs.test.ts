@@ -8,7 +8,7 @@ import { frameBytesMin } from '../../src/reduce/frame-credit.js';
 import { History } from '../../src/reduce/history.js';
 import { Outliner } from '../../src/reduce/outline.js';
 import { LADDER, type Rung } from '../../src/reduce/pace.js';
-import { PrefixBuilder } from '../../src/reduce/prefix.js';
+import { readPrefix } from '../../src/reduce/prefix.js';
 import { Primer } from '../../src/reduce/primer.js';
 import { Stages } from '../../src/reduce/stages.js';
 import { randomFor } from '../support/seed.js';
@@ -77,11 +77,7 @@ async function transfer(
     floor: () => 1,
   });
   const source: HistorySource = {
-    async payloads(ranges, bytesMax) {
-      const builder = new PrefixBuilder(journal, bytesMax);
-      await builder.add(ranges);
-      return builder.prefix.content;
-    },
+    payloads: (ranges, bytesMax) => readPrefix(journal, ranges, bytesMax),
     parts: (ranges) => journal.readRanges(ranges),
   };
   const decoder = new Decoder(new Stages(), source, { lz4: true, zstd: true, windowLogMax: peerWindowLog });
