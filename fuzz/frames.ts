@@ -53,11 +53,13 @@ function randomFrame(random: Random): Frame {
   const body = random.bytes(
     random.pick([0, 1, random.below(100), random.below(FRAME_BYTES_MAX - FRAME_HEADER_BYTES + 1)]),
   );
+  const session = random.chance(0.5) ? 0n : random.u64();
   return {
     type: random.below(256),
+    flags: session === 0n ? 0 : random.below(4),
     generation: random.u32(),
     bodyLength: body.byteLength,
-    session: random.u64(),
+    session,
     frameNumber: random.pick([
       0,
       random.u32(),

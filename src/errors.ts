@@ -492,6 +492,19 @@ export class PeerRefusedError extends LonghaulError {
   }
 }
 
+/** A further connection asked for a session that is over, or that has as many connections as it may. */
+export class SessionUnknownError extends LonghaulError {
+  readonly code = 'SESSION_UNKNOWN';
+  constructor(readonly peer: string) {
+    super(
+      `${peer} asked for a session that does not run here, or takes no further connection; it tries again by itself`,
+      {
+        recoverable: true,
+      },
+    );
+  }
+}
+
 // ---- replication ---------------------------------------------------------------------------------------------------
 
 export class VolumeMismatchError extends LonghaulError {

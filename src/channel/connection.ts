@@ -1,29 +1,26 @@
 import type { Socket } from 'node:net';
-import { byteLengthOf } from '../engine/bytes.js';
-import { ClosedError, ConnectionLostError, InvalidArgumentError, LonghaulError, ProtocolError } from '../errors.js';
-import { integerOption, KIB, MIB } from '../options.js';
+import { ConnectionLostError, InvalidArgumentError, LonghaulError, ProtocolError } from '../errors.js';
+import { integerOption, MIB } from '../options.js';
 import { type Clock, systemClock } from './clock.js';
 import {
   FRAME_BYTES_MAX_BEFORE_HANDSHAKE,
   FRAME_BYTES_MAX_DEFAULT,
-  FRAME_HEADER_BYTES,
   FRAME_PING,
   FRAME_PONG,
   type Frame,
 } from './frame.js';
 import { Heartbeat } from './heartbeat.js';
 import { Inflow } from './inflow.js';
-import { Outbox } from './outbox.js';
+import { CONTROL_BODY_BYTES_MAX } from './lanes.js';
+import { type FrameSource, Outbox } from './outbox.js';
 import type { Shaper } from './shaper.js';
 
 export interface ConnectionOptions {
   /** Connected, and from now on the connection's alone. */
   socket: Socket;
   shaper?: Shaper;
-  /** The largest frame in either direction once established: default 20 MiB. */
+  /** The largest frame in either direction once established: default 1 MiB and a header. */
   frameBytesMax?: number;
-  /** Above this, `send` waits until the system has taken some of it: default 4 MiB. */
-  sendBufferBytesMax?: number;
   /** Default 2000. */
   heartbeatMs?: number;
   /** Silence for so long ends the connection: default 15000. */
@@ -32,26 +29,35 @@ export interface ConnectionOptions {
   handshakeTimeoutMs?: number;
   /** How long `end` waits for the other side's end once everything is flushed: default 5000. */
   endTimeoutMs?: number;
-  /** Gets every frame that is not a heartbeat, in order; the next one comes when its promise has resolved. */
-  onFrame: (frame: Frame) => void | Promise<void>;
+  /** Gets every frame of the connection that is not a heartbeat, in order; the next one comes when its promise has resolved. */
+  onFrame: FrameHandler;
   clock?: Clock;
   /** The peer's name in messages: default its address. */
   peer?: string;
 }
 
-export const CONTROL_BODY_BYTES_MAX = 64 * KIB;
+export type FrameHandler = (frame: Frame) => void | Promise<void>;
+
+/** What a session makes of a connection that it goes over. */
+export interface ConnectionOwner extends FrameSource {
+  /** Takes a frame of the session; a throw ends the connection. */
+  accept(frame: Frame): void;
+  /** The peer has answered a heartbeat. */
+  answered(): void;
+  /** The peer has ended its direction, and every frame of the connection was handled; the owner ends the other. */
+  ended(): void;
+}
 
 /**
  * Frames over one socket, both ways, with heartbeats.
  *
- * `Inflow` has the way in and `Outbox` the way out; this class joins them with the heartbeat and the socket's life.
- * `end` sends what is queued, then FIN, and waits for the peer's; a peer that ends first is answered in the same way.
- * `closed` tells how it went, once everything received was handled. An orderly end says nothing about the session
- * above: a process that is killed ends its sockets in the same way.
+ * `Inflow` has the way in and `Outbox` the way out; this class joins them with the heartbeat and the socket's life. By
+ * itself it carries the frames of the connection; those of a session come from its owner and go to it. `end` sends what is
+ * queued, then FIN, and waits for the peer's; a peer that ends first is answered in the same way. `closed` tells how it
+ * went, once everything received was handled. An orderly end says nothing about the session above: a process that is
+ * killed ends its sockets in the same way.
  */
 export class Connection {
-  session = 0n;
-  generation = 0;
   readonly peer: string;
   /** Why the connection is over: undefined after an orderly end of both sides. Never rejects. */
   readonly closed: Promise<LonghaulError | undefined>;
@@ -59,6 +65,8 @@ export class Connection {
   readonly #socket: Socket;
   readonly #clock: Clock;
   readonly #frameBytesMax: number;
+  #owner: ConnectionOwner | undefined;
+  #onFrame: FrameHandler;
   readonly #endTimeoutMs: number;
   readonly #inflow: Inflow;
   readonly #outbox: Outbox;
@@ -83,15 +91,10 @@ export class Connection {
     this.#clock = clock;
     this.#frameBytesMax = integerOption('frameBytesMax', options.frameBytesMax, {
       min: FRAME_BYTES_MAX_BEFORE_HANDSHAKE,
-      max: 1024 * MIB,
+      max: 64 * MIB,
       default: FRAME_BYTES_MAX_DEFAULT,
     });
     this.#endTimeoutMs = integerOption('endTimeoutMs', options.endTimeoutMs, { min: 1, max: 600_000, default: 5000 });
-    const sendBufferBytesMax = integerOption('sendBufferBytesMax', options.sendBufferBytesMax, {
-      min: 64 * KIB,
-      max: 1024 * MIB,
-      default: 4 * MIB,
-    });
     const handshakeTimeoutMs = integerOption('handshakeTimeoutMs', options.handshakeTimeoutMs, {
       min: 1,
       max: 600_000,
@@ -101,7 +104,8 @@ export class Connection {
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
     });
-    this.#outbox = new Outbox(socket, options.shaper, sendBufferBytesMax);
+    this.#onFrame = options.onFrame;
+    this.#outbox = new Outbox(socket, options.shaper, () => clock.now());
     this.#heartbeat = new Heartbeat({
       clock,
       heartbeatMs: options.heartbeatMs,
@@ -112,7 +116,8 @@ export class Connection {
     this.#inflow = new Inflow({
       socket,
       peer: this.peer,
-      onFrame: options.onFrame,
+      onFrame: (frame) => this.#onFrame(frame),
+      onSessionFrame: (frame) => this.#accept(frame),
       onHeartbeat: (frame) => this.#onHeartbeat(frame),
       onReading: (reading) => {
         this.#heartbeat.listening = reading;
@@ -146,6 +151,21 @@ export class Connection {
     return { data: { sent: this.#outbox.bytes.data }, control: { sent: this.#outbox.bytes.control } };
   }
 
+  /** Whether it is up and neither side is ending it. */
+  get isOpen(): boolean {
+    return !this.#over && !this.#ending && !this.#peerEnded;
+  }
+
+  /** Asks for a sign of life out of turn. */
+  beat(): void {
+    this.#heartbeat.beat();
+  }
+
+  /** Where frames of the connection go from here on. */
+  set onFrame(handler: FrameHandler) {
+    this.#onFrame = handler;
+  }
+
   /** The peer is what it should be: from now on frames may have their full size. */
   established(): void {
     if (this.#over || this.#established) return;
@@ -155,20 +175,21 @@ export class Connection {
     this.#heartbeat.beat();
   }
 
-  /**
-   * Sends one frame after those that wait already. Resolves when the socket has it and has room for more; rejects when
-   * the connection is over first. The body must stay as it is until then, and until the socket is done with it: hand
-   * it over for good. Several parts make one body.
-   */
-  send(type: number, body: Uint8Array | Uint8Array[]): Promise<void> {
-    const sent = this.#send(type, Array.isArray(body) ? body : [body]);
-    // `closed` tells the reason too, so a caller that does not look here is no reason to end its process.
-    sent.catch(() => {});
-    return sent;
+  /** From now on it carries the frames of a session too. */
+  carry(owner: ConnectionOwner): void {
+    if (this.#over) return;
+    this.#owner = owner;
+    this.#outbox.source = owner;
+    this.wake();
+  }
+
+  /** Sends what its owner has, as far as there is room for it. */
+  wake(): void {
+    if (!this.#over && !this.#finSent) this.#outbox.wake();
   }
 
   /**
-   * Sends a small frame ahead of all data that has not begun. With `replace`, it takes the place of one of the same
+   * Sends a frame of the connection, before all those of its session. With `replace`, it takes the place of one of the same
    * type that still waits. Without effect once the connection is ending.
    */
   sendControl(type: number, body: Uint8Array, { replace = false }: { replace?: boolean } = {}): void {
@@ -182,6 +203,7 @@ export class Connection {
   async end(): Promise<void> {
     if (!this.#ending && !this.#over) {
       this.#ending = true;
+      this.#outbox.source = undefined;
       this.#limitEnd(this.wire.bytesSent);
       // Heartbeats go on until the end, so what was empty may not be any more.
       while (!this.#outbox.isEmpty) await this.#outbox.untilEmpty();
@@ -196,24 +218,14 @@ export class Connection {
     this.#countSent();
     this.#over = true;
     this.#reason = reason;
-    this.#stop(reason);
+    this.#stop();
     this.#socket.destroy();
     if (this.#socketClosed) this.#settleClosed(reason);
   }
 
-  async #send(type: number, parts: Uint8Array[]): Promise<void> {
-    if (this.#over || this.#ending) throw this.#reason ?? new ClosedError(`the connection with ${this.peer}`);
-    const frameBytes = FRAME_HEADER_BYTES + byteLengthOf(parts);
-    if (frameBytes > this.#frameBytesMax) {
-      throw new InvalidArgumentError('bytes of a frame', frameBytes, `at most frameBytesMax (${this.#frameBytesMax})`);
-    }
-    await this.#outbox.data({ type, session: this.session, generation: this.generation, parts });
-  }
-
   #control(type: number, body: Uint8Array, replace: boolean): void {
     if (this.#over || this.#finSent) return;
-    const frame = { type, session: this.session, generation: this.generation, parts: [body] };
-    if (this.#outbox.control(frame, replace)) return;
+    if (this.#outbox.own(type, body, replace)) return;
     this.destroy(new ConnectionLostError(this.peer, 'it does not read, and too many control frames wait for it'));
   }
 
@@ -251,20 +263,33 @@ export class Connection {
   #onEnd(): void {
     this.#allHandled = true;
     if (this.#socketClosed) this.#finish();
-    else void this.end();
+    else if (this.#owner === undefined) void this.end();
+    else this.#owner.ended();
+  }
+
+  #accept(frame: Frame): void {
+    if (this.#owner === undefined) {
+      throw new ProtocolError(
+        `a frame of session ${frame.session.toString(16)}`,
+        'frames of a session that it has joined',
+      );
+    }
+    this.#owner.accept(frame);
   }
 
   /** Both sides have ended. */
   #finish(): void {
     this.#countSent();
     this.#over = true;
-    this.#stop(new ClosedError(`the connection with ${this.peer}`));
+    this.#stop();
     this.#settleClosed(undefined);
   }
 
   #onHeartbeat({ type, body }: Frame): void {
-    if (type === FRAME_PONG) this.#heartbeat.answered(body);
-    else if (body.byteLength === 8) this.#control(FRAME_PONG, body, true);
+    if (type === FRAME_PONG) {
+      this.#heartbeat.answered(body);
+      this.#owner?.answered();
+    } else if (body.byteLength === 8) this.#control(FRAME_PONG, body, true);
     else throw new ProtocolError(`PING of ${body.byteLength} bytes`, '8');
   }
 
@@ -289,12 +314,12 @@ export class Connection {
     }, this.#endTimeoutMs);
   }
 
-  #stop(reason: LonghaulError): void {
+  #stop(): void {
     this.#inflow.stop();
     this.#heartbeat.stop();
     this.#clock.clearTimeout(this.#handshakeTimer);
     this.#clock.clearTimeout(this.#endTimer);
-    this.#outbox.close(reason);
+    this.#outbox.close();
   }
 
   /** Bytes that the system took: what the socket still holds is not on the wire, and may never be. */

@@ -7,13 +7,18 @@ import { KIB, MIB } from '../options.js';
  *
  * The header has a checksum of its own, so that a length is believed before the body has come in; the body's checksum
  * covers the way from the sender's memory to the receiver's. Neither protects against a peer that means harm: bounds
- * do. Frame numbers count the frames of one connection, heartbeats included, from 0 in the order of the wire, so a
- * frame that is lost, repeated or out of place is seen at once.
+ * do.
+ *
+ * Frames of session 0 belong to one connection and are numbered on it, from 0 in the order of the wire. All others belong
+ * to a lane of a session, whose frames go over any of its connections and are put back in order by their numbers; several
+ * of them may be fragments of one message.
  */
 
 export const FRAME_MAGIC = 0x3146_484c; // "LHF1" as bytes
 export const FRAME_HEADER_BYTES = 48;
-export const FRAME_BYTES_MAX_DEFAULT = 20 * MIB;
+/** Bodies of messages are cut into fragments, none longer than this. */
+export const FRAGMENT_BYTES_MAX = MIB;
+export const FRAME_BYTES_MAX_DEFAULT = FRAME_HEADER_BYTES + FRAGMENT_BYTES_MAX;
 /** The limit until the peer has proved what it is: a stranger can make this end hold no more. */
 export const FRAME_BYTES_MAX_BEFORE_HANDSHAKE = 64 * KIB;
 
@@ -31,12 +36,22 @@ export const FRAME_OFFSETS = {
   headerChecksum: 40,
 } as const;
 
+/** More fragments of the same message follow. */
+export const FLAG_MORE = 1;
+/** It went over another connection before, and may have arrived. */
+export const FLAG_AGAIN = 2;
+const FLAGS = FLAG_MORE | FLAG_AGAIN;
+/** Session of the frames that belong to a connection alone. */
+export const NO_SESSION = 0n;
+
 /** Types that belong to the connection itself and never reach its owner. */
 export const FRAME_PING = 1;
 export const FRAME_PONG = 2;
 
 export interface FrameHeader {
   type: number;
+  /** FLAG_MORE, FLAG_AGAIN; 0 in frames of session 0. */
+  flags: number;
   generation: number;
   bodyLength: number;
   session: bigint;
@@ -55,7 +70,7 @@ const UINT32_RANGE = 0x1_0000_0000;
 export function encodeFrameHeader(header: FrameHeader, into: Buffer = Buffer.allocUnsafe(FRAME_HEADER_BYTES)): Buffer {
   into.writeUInt32LE(FRAME_MAGIC, at.magic);
   into.writeUInt8(header.type, at.type);
-  into.writeUInt8(0, at.flags);
+  into.writeUInt8(header.flags, at.flags);
   into.writeUInt16LE(0, at.reserved);
   into.writeUInt32LE(header.generation, at.generation);
   into.writeUInt32LE(header.bodyLength, at.bodyLength);
@@ -74,8 +89,11 @@ export function decodeFrameHeader(bytes: Buffer, frameBytesMax: number): FrameHe
   if (bytes.readBigUInt64LE(at.headerChecksum) !== checksum64(bytes.subarray(0, at.headerChecksum))) {
     throw new ProtocolError('frame header with a wrong checksum', 'an undamaged header');
   }
-  if (bytes.readUInt8(at.flags) !== 0 || bytes.readUInt16LE(at.reserved) !== 0) {
-    throw new ProtocolError('frame header with unknown flags', 'zero in the reserved fields');
+  const flags = bytes.readUInt8(at.flags);
+  const session = bytes.readBigUInt64LE(at.session);
+  const known = session === NO_SESSION ? 0 : FLAGS;
+  if ((flags & ~known) !== 0 || bytes.readUInt16LE(at.reserved) !== 0) {
+    throw new ProtocolError(`frame header with flags 0x${flags.toString(16)}`, 'known flags, and zero where reserved');
   }
   const bodyLength = bytes.readUInt32LE(at.bodyLength);
   if (FRAME_HEADER_BYTES + bodyLength > frameBytesMax) {
@@ -85,9 +103,10 @@ export function decodeFrameHeader(bytes: Buffer, frameBytesMax: number): FrameHe
   if (!Number.isSafeInteger(frameNumber)) throw new ProtocolError(`frame number ${frameNumber}`, 'below 2^53');
   return {
     type: bytes.readUInt8(at.type),
+    flags,
     generation: bytes.readUInt32LE(at.generation),
     bodyLength,
-    session: bytes.readBigUInt64LE(at.session),
+    session,
     frameNumber,
     bodyChecksum: bytes.readBigUInt64LE(at.bodyChecksum),
   };

@@ -1,13 +1,15 @@
 import type { Socket } from 'node:net';
 import { ConnectionLostError, ProtocolError } from '../errors.js';
-import { FRAME_BYTES_MAX_BEFORE_HANDSHAKE, FRAME_PING, FRAME_PONG, type Frame } from './frame.js';
+import { FRAME_BYTES_MAX_BEFORE_HANDSHAKE, FRAME_PING, FRAME_PONG, type Frame, NO_SESSION } from './frame.js';
 import { FrameParser } from './parser.js';
 
 export interface InflowOptions {
   socket: Socket;
   peer: string;
-  /** Gets every frame that is not a heartbeat; the next one comes when its promise has resolved. */
+  /** Gets the frames of the connection that are not heartbeats; the next one comes when its promise has resolved. */
   onFrame: (frame: Frame) => void | Promise<void>;
+  /** Gets the frames of a session, as they come: what bounds them is their credit. */
+  onSessionFrame: (frame: Frame) => void;
   /** Gets PING and PONG as soon as they are parsed, also while onFrame is busy. */
   onHeartbeat: (frame: Frame) => void;
   /** Whether the socket is read. */
@@ -18,8 +20,8 @@ export interface InflowOptions {
 }
 
 /**
- * The frames that come in on one socket, in order. While `onFrame` is busy at most one more frame is taken off the
- * socket; then the socket is paused, and TCP makes the peer wait. Until `admit` is called frames are small and taken
+ * The frames that come in on one socket, in order. While `onFrame` is busy at most one more frame of the connection is taken
+ * off the socket; then the socket is paused, and TCP makes the peer wait. Until `admit` is called frames are small and taken
  * strictly one by one, so that the handling of one frame decides how the next is read.
  */
 export class Inflow {
@@ -88,6 +90,10 @@ export class Inflow {
   }
 
   #take(frame: Frame): void {
+    if (frame.session !== NO_SESSION) {
+      this.#options.onSessionFrame(frame);
+      return;
+    }
     if (frame.frameNumber !== this.#frameNumber) {
       throw new ProtocolError(`frame number ${frame.frameNumber}`, String(this.#frameNumber));
     }

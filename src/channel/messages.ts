@@ -20,6 +20,9 @@ export const FrameType = {
   query: 11,
   reply: 12,
   miss: 13,
+  join: 14,
+  joined: 15,
+  window: 16,
 } as const;
 
 export const PROTOCOL_NAME = 'longhaul';
@@ -28,6 +31,7 @@ export const PROTOCOL_VERSION_MIN = 1;
 
 /** Node and volume ids: 16 bytes, in memory as 32 hex digits. */
 export const ID_BYTES = 16;
+export const TOKEN_BYTES = 16;
 /** A REPLY carries at most this much. */
 export const REPLY_BYTES_MAX = 256 * 1024;
 export const QUERY_BYTES_MAX = 4 * 1024;
@@ -62,6 +66,12 @@ export interface Welcome {
   /** The replica holds content that no record of this log brought (an adopted directory). */
   holdsContent: boolean;
   restores: Capability;
+  /** Identifies the session that comes of this greeting; not 0. */
+  session: bigint;
+  /** Proves of a further connection that it belongs to the session. */
+  token: Buffer;
+  /** What the sender may send of the data lane before it is granted more (`costOf`). */
+  windowBytes: number;
 }
 
 const RESTORES_LZ4 = 1;
@@ -73,6 +83,8 @@ export interface Start {
   chain: bigint;
   /** The receiver drops its log and begins at `from`. */
   reset: boolean;
+  /** What the receiver may send of the data lane before it is granted more. */
+  windowBytes: number;
 }
 
 export interface Refusal {
@@ -158,6 +170,9 @@ export function encodeWelcome(m: Welcome): Buffer {
     .u8(m.holdsContent ? 1 : 0)
     .u8((m.restores.lz4 ? RESTORES_LZ4 : 0) | (m.restores.zstd ? RESTORES_ZSTD : 0))
     .u8(m.restores.zstd ? m.restores.windowLogMax : 0)
+    .u64(m.session)
+    .raw(m.token)
+    .varint(m.windowBytes)
     .take();
 }
 
@@ -179,7 +194,11 @@ export function decodeWelcome(body: Buffer): Welcome {
     adopt: readFlag(reader),
     holdsContent: readFlag(reader),
     restores: readCapability(reader),
+    session: reader.u64(),
+    token: Buffer.from(reader.raw(TOKEN_BYTES)),
+    windowBytes: reader.varint(),
   };
+  if (welcome.session === 0n) throw new ProtocolError('session 0', 'an id of the session');
   reader.end();
   return welcome;
 }
@@ -203,11 +222,13 @@ export const encodeStart = (m: Start): Buffer =>
     .varint(m.from)
     .u64(m.chain)
     .u8(m.reset ? 1 : 0)
+    .varint(m.windowBytes)
     .take();
 
 export function decodeStart(body: Buffer): Start {
   const reader = new ByteReader(body, 'START');
-  const start = { from: reader.varint(), chain: reader.u64(), reset: readFlag(reader) };
+  const [from, chain, reset, windowBytes] = [reader.varint(), reader.u64(), readFlag(reader), reader.varint()];
+  const start = { from, chain, reset, windowBytes };
   reader.end();
   if (start.from < 1) throw new ProtocolError(`START from ${start.from}`, 'a sequence number from 1');
   return start;

@@ -1,4 +1,4 @@
-import type { Connection } from '../channel/connection.js';
+import type { Channel } from '../channel/channel.js';
 import {
   decodeRefusal,
   decodeWelcome,
@@ -36,12 +36,12 @@ export interface Greeting {
 }
 
 export async function greet(
-  connection: Connection,
+  channel: Channel,
   inbox: Inbox,
   hello: Omit<Hello, 'versionMin' | 'versionMax'>,
 ): Promise<Welcome> {
   const versions = { versionMin: PROTOCOL_VERSION_MIN, versionMax: PROTOCOL_VERSION };
-  connection.sendControl(FrameType.hello, encodeHello({ ...versions, ...hello }));
+  channel.sendControl(FrameType.hello, encodeHello({ ...versions, ...hello }));
   const frame = await inbox.next();
   if (frame.type === FrameType.refuse) throw refusalError(decodeRefusal(frame.body), 'the receiver');
   if (frame.type !== FrameType.welcome) throw new ProtocolError(`frame type ${frame.type}`, 'WELCOME or REFUSE');
@@ -76,7 +76,7 @@ export async function judge(
 
 /** The error for a verdict that ends the session; the receiver is told too, so that its own log says why. */
 export function refuse(
-  connection: Connection,
+  channel: Channel,
   journal: Journal,
   welcome: Welcome,
   peer: string,
@@ -86,7 +86,7 @@ export function refuse(
     verdict.action === 'refuse' && verdict.code === 'VOLUME_MISMATCH'
       ? new VolumeMismatchError(journal.volume, welcome.volume ?? 'none')
       : new PeerNewerError(peer, welcome.last, journal.last);
-  connection.sendControl(
+  channel.sendControl(
     FrameType.refuse,
     encodeRefusal({ code: error.code, message: error.message, recoverable: false }),
   );
@@ -95,7 +95,7 @@ export function refuse(
 
 /** Tells the receiver where the stream begins and waits until it is ready. */
 export async function begin(
-  connection: Connection,
+  channel: Channel,
   inbox: Inbox,
   journal: Journal,
   from: number,
@@ -103,7 +103,7 @@ export async function begin(
 ): Promise<void> {
   const chain = await journal.chainAt(from - 1);
   if (chain === undefined) throw new ProtocolError(`no chain before record ${from}`, 'a record in the queue');
-  connection.sendControl(FrameType.start, encodeStart({ from, chain, reset }));
+  channel.sendControl(FrameType.start, encodeStart({ from, chain, reset, windowBytes: channel.windowBytes }));
   const frame = await inbox.next();
   if (frame.type === FrameType.refuse) throw refusalError(decodeRefusal(frame.body), 'the receiver');
   if (frame.type !== FrameType.ready) throw new ProtocolError(`frame type ${frame.type}`, 'READY or REFUSE');

@@ -1,5 +1,8 @@
-import { Connection } from '../channel/connection.js';
-import { Backoff, dial } from '../channel/dial.js';
+import { Backoff } from '../channel/backoff.js';
+import { Bundle, type Path, type PathStatus } from '../channel/bundle.js';
+import { Channel } from '../channel/channel.js';
+import { Dialer } from '../channel/dialer.js';
+import type { Message } from '../channel/incoming.js';
 import {
   type Ack,
   decodeAck,
@@ -61,6 +64,9 @@ export interface LinkContext {
   giveUpAfterMs: number | undefined;
   peerTimeoutMs: number;
   heartbeatMs: number;
+  /** Of each path that is not spare: to begin with, and at most. */
+  connections: { min: number; max: number };
+  windowBytesMax: number;
   /** What puts the records that a peer needs anew into the queue; undefined when nobody can. */
   supply: () => ((peer: string) => Promise<void>) | undefined;
   /** Refuses a node that answers for another of our peers too: it would be counted twice. */
@@ -79,6 +85,13 @@ export interface PeerAddress {
   name: string;
   host: string;
   port: number;
+  /** The address of this machine to go out from (default: the system chooses). */
+  localAddress?: string;
+  /**
+   * Further ways to the same peer, up to 7. Those that are not `spare` share the load with the first one; a spare one has a
+   * single connection that carries heartbeats alone, until no other path works.
+   */
+  paths?: Path[];
   /**
    * What happens when this peer holds the queue at its limit: `block` (default) has appends wait, `error` refuses them
    * with QueueFullError, `detach` goes on without the peer, which then needs a full resynchronisation.
@@ -88,6 +101,8 @@ export interface PeerAddress {
 
 /** What a handshake comes to. */
 interface Agreement {
+  /** Proves that further connections belong to the session. */
+  token: Buffer;
   /** The first record to send. */
   from: number;
   reset: boolean;
@@ -102,6 +117,8 @@ interface Agreement {
 
 /** What keeps a link from working until someone acts; it looks again at this interval. */
 const REFUSED_RETRY_MS = 5000;
+/** So does one for a further connection of a session, which other connections carry meanwhile. */
+const FURTHER_DIAL_MS = 10_000;
 /** One attempt to connect ends after this much time at the latest, to be followed by another. */
 const DIAL_MS_MAX = 60_000;
 /** The acknowledged position is persisted after this much time, or when the peer has caught up. */
@@ -138,7 +155,9 @@ export class PeerLink {
   readonly #context: LinkContext;
   readonly #abort = new AbortController();
   readonly #queries: Queries;
-  #connection: Connection | undefined;
+  #channel: Channel | undefined;
+  readonly #dialer: Dialer;
+  #bundle: Bundle | undefined;
   #cursor: JournalCursor | undefined;
   #cursorSavedAt = 0;
   /** What the queue held when a peer that it went on without was last looked at. */
@@ -162,6 +181,8 @@ export class PeerLink {
     this.address = address;
     this.#context = context;
     this.#queries = new Queries(address.name);
+    const { shaper, heartbeatMs, peerTimeoutMs } = context;
+    this.#dialer = new Dialer({ peer: address.name, paths: pathsOf(address), shaper, heartbeatMs, peerTimeoutMs });
     this.#history = new History((bytes) => this.#indexMemory.grow(bytes));
     const id = context.book.idOf(address.name);
     if (id === undefined) this.#cursor = this.#hold(unknownPeer(address.name), context.journal.first - 1);
@@ -200,7 +221,12 @@ export class PeerLink {
   }
 
   get roundTripMs(): number | undefined {
-    return this.#connection?.roundTripMs;
+    return this.#channel?.roundTripMs;
+  }
+
+  /** The ways to the peer, while a session runs. */
+  get paths(): PathStatus[] {
+    return this.#bundle?.status ?? pathsOf(this.address).map((path) => ({ ...path, state: 'down', connections: 0 }));
   }
 
   start(): void {
@@ -217,16 +243,16 @@ export class PeerLink {
 
   /** Asks the peer something outside the ordered stream; only while a session runs. */
   query(name: string, body: Buffer): AsyncGenerator<Buffer> {
-    const connection = this.#connection;
-    if (connection === undefined || this.state !== 'streaming') {
+    const channel = this.#channel;
+    if (channel === undefined || this.state !== 'streaming') {
       throw new ConnectionLostError(this.address.name, 'no session is up');
     }
-    return this.#queries.ask((id) => connection.sendControl(FrameType.query, encodeQuery({ id, name, body })));
+    return this.#queries.ask((id) => channel.sendControl(FrameType.query, encodeQuery({ id, name, body })));
   }
 
   async close(): Promise<void> {
     this.#abort.abort();
-    await this.#connection?.end();
+    await this.#channel?.end();
     await this.#running;
     await this.#moveCursor(this.#acked.logged);
     this.#enter('closed');
@@ -256,50 +282,60 @@ export class PeerLink {
   /** One connection from dial to its end. */
   async #session(onUp: () => void): Promise<void> {
     this.#enter('connecting');
-    const { host, port, name } = this.address;
-    const connectTimeoutMs = Math.min(Math.max(1, this.#context.giveUpAfterMs ?? DIAL_MS_MAX), DIAL_MS_MAX);
-    const socket = await dial({ host, port, connectTimeoutMs, signal: this.#abort.signal });
+    const { name } = this.address;
+    const { giveUpAfterMs, windowBytesMax } = this.#context;
+    const connectTimeoutMs = Math.min(Math.max(1, giveUpAfterMs ?? DIAL_MS_MAX), DIAL_MS_MAX);
+    const lead = await this.#dialer.openAny(connectTimeoutMs, this.#abort.signal);
     const inbox = new FrameInbox(name);
-    const { shaper, heartbeatMs, peerTimeoutMs } = this.#context;
-    const connection = new Connection({
-      socket,
-      peer: name,
-      heartbeatMs,
-      peerTimeoutMs,
-      onFrame: (frame) => inbox.accept(frame),
-      ...(shaper === undefined ? {} : { shaper }),
-    });
-    this.#connection = connection;
-    this.traffic.attach(connection);
-    void connection.closed.then((error) => inbox.close(error));
+    const onMessage = (message: Message) => inbox.accept(message);
+    const channel = new Channel({ lead: lead.connection, role: lead.role, onMessage, windowBytesMax });
+    this.#channel = channel;
+    this.traffic.attach(channel);
+    void channel.closed.then((error) => inbox.close(error));
     let wasUp = false;
     try {
-      const agreed = await this.#agree(connection, inbox);
+      const agreed = await this.#agree(channel, inbox);
       await inbox.handOver((frame) => this.#onFrame(frame));
       onUp();
       wasUp = true;
       this.problem = undefined;
       this.isStuck = false;
+      this.#openBundle(channel, agreed.token);
       this.#enter('streaming');
       if (agreed.reset) this.#startSupply();
-      await this.#stream(connection, agreed);
+      await this.#stream(channel, agreed);
     } finally {
       if (wasUp) this.#downSince = performance.now();
-      connection.destroy(new ConnectionLostError(name, 'session over'));
-      const reason = await connection.closed;
+      channel.destroy(new ConnectionLostError(name, 'session over'));
+      const reason = await channel.closed;
+      await this.#bundle?.stop();
+      this.#bundle = undefined;
       this.#claim.give();
-      this.traffic.detach(connection);
-      this.#connection = undefined;
+      this.traffic.detach(channel);
+      this.#channel = undefined;
       this.#queries.fail(reason);
     }
   }
 
+  #openBundle(channel: Channel, token: Buffer): void {
+    const { connections, shaper } = this.#context;
+    this.#bundle = new Bundle({
+      channel,
+      token,
+      connections,
+      paths: pathsOf(this.address),
+      open: (path, signal) => this.#dialer.open(path, FURTHER_DIAL_MS, signal),
+      isShaped: () => shaper !== undefined,
+    });
+    this.#bundle.start();
+  }
+
   /** The handshake; gives the first record to send. */
-  async #agree(connection: Connection, inbox: FrameInbox): Promise<Agreement> {
+  async #agree(channel: Channel, inbox: FrameInbox): Promise<Agreement> {
     this.#enter('greeting');
     const { journal, node, adopt } = this.#context;
     const hello = { node, volume: journal.volume, epoch: 1, last: journal.last, adopt };
-    const welcome = await greet(connection, inbox, hello);
+    const welcome = await greet(channel, inbox, hello);
     this.#context.checkNode(this, welcome.node);
     this.confirmedId = welcome.node;
     await this.#context.book.bind(this.address.name, welcome.node);
@@ -314,15 +350,16 @@ export class PeerLink {
     const mustCompare = (isNew || isOlder) && this.#context.comparesContent();
     const told = mustCompare ? { ...welcome, holdsContent: true } : welcome;
     const verdict = await judge(journal, told, acknowledged, adopt);
-    if (verdict.action === 'refuse') throw refuse(connection, journal, welcome, this.address.name, verdict);
+    if (verdict.action === 'refuse') throw refuse(channel, journal, welcome, this.address.name, verdict);
     const cutShort = this.#context.book.owes(welcome.node) && this.#supplying === 'no';
     const reset = verdict.action === 'resync' || cutShort;
     const because = verdict.action === 'resync' ? verdict.because : 'an earlier one was cut short';
     const from = await this.#startingPoint(welcome, reset, because);
     if (this.isDetached) await this.#cursor?.reattach(Math.max(from - 1, this.#cursor.position));
-    connection.established();
+    channel.established();
+    channel.begin(welcome.session, welcome.windowBytes);
     const plan = this.#plan(welcome);
-    await begin(connection, inbox, journal, from, reset);
+    await begin(channel, inbox, journal, from, reset);
     if (reset) this.#owedThrough = Number.POSITIVE_INFINITY;
     this.#acked = { logged: from - 1, applied: reset ? from - 1 : Math.min(welcome.applied, from - 1) };
     this.#count();
@@ -331,7 +368,8 @@ export class PeerLink {
     this.#context.onProgress(this);
     this.#lastRung = rungOf(plan);
     const ladder = this.#ladder(plan, welcome);
-    return { from, reset, plan, ladder, historyFrom: reset ? from : welcome.first, historyBytes: welcome.historyBytes };
+    const { token, historyBytes, first } = welcome;
+    return { token, from, reset, plan, ladder, historyFrom: reset ? from : first, historyBytes };
   }
 
   #plan({ restores }: Welcome): CodecPlan {
@@ -369,7 +407,7 @@ export class PeerLink {
       this.#supplying = 'no';
       if (this.#abort.signal.aborted) return;
       // Still owed: the next session has the peer start over, and asks for the records anew.
-      this.#connection?.destroy(
+      this.#channel?.destroy(
         error instanceof LonghaulError
           ? error
           : new ResyncRequiredError(this.address.name, `supplying the records failed: ${message(error)}`, error),
@@ -397,14 +435,14 @@ export class PeerLink {
     this.applied = applied >= this.#owedThrough ? applied : 0;
   }
 
-  async #stream(connection: Connection, agreed: Agreement): Promise<void> {
+  async #stream(channel: Channel, agreed: Agreement): Promise<void> {
     const stop = new AbortController();
-    const ended = connection.closed.then((error) => {
+    const ended = channel.closed.then((error) => {
       stop.abort();
       throw error ?? new ConnectionLostError(this.address.name, 'it closed the connection');
     });
     // When the connection ends, or is about to, its reason counts, not that the sending was called off.
-    const pumped = this.#pump(connection, agreed, stop.signal).catch((error: unknown) => {
+    const pumped = this.#pump(channel, agreed, stop.signal).catch((error: unknown) => {
       if (!stop.signal.aborted && !(error instanceof ClosedError)) throw error;
     });
     try {
@@ -416,13 +454,13 @@ export class PeerLink {
     await ended;
   }
 
-  async #pump(connection: Connection, agreed: Agreement, ended: AbortSignal): Promise<void> {
+  async #pump(channel: Channel, agreed: Agreement, ended: AbortSignal): Promise<void> {
     const { from, plan, ladder, historyFrom, historyBytes } = agreed;
     const { journal, reduction, prefer } = this.#context;
     if (this.#history.through > journal.last) this.#history.clear();
     this.#outflow = new Outflow({
       journal,
-      connection,
+      channel,
       reduction,
       plan,
       ...(ladder === undefined ? {} : { ladder }),
@@ -566,6 +604,10 @@ export class PeerLink {
     });
     this.#context.onProgress(this);
   }
+}
+
+function pathsOf({ host, port, localAddress, paths = [] }: PeerAddress): Path[] {
+  return [{ host, port, ...(localAddress === undefined ? {} : { localAddress }) }, ...paths];
 }
 
 function asLonghaul(error: unknown, peer: string): LonghaulError {

@@ -1,4 +1,4 @@
-import type { Connection } from '../channel/connection.js';
+import type { Channel } from '../channel/channel.js';
 import { FrameType, type Miss } from '../channel/messages.js';
 import { byteLengthOf } from '../engine/bytes.js';
 import { prefetched } from '../engine/prefetch.js';
@@ -28,7 +28,7 @@ export interface Reduction {
 
 export interface OutflowOptions {
   journal: Pick<Journal, 'readBatches' | 'readRanges' | 'readPayloads' | 'reachingBack' | 'first' | 'last'>;
-  connection: Pick<Connection, 'generation' | 'send'>;
+  channel: Pick<Channel, 'generation' | 'send'>;
   reduction: Reduction;
   plan: CodecPlan;
   /** What a session chooses from as it goes on; undefined when it keeps to its plan. */
@@ -44,7 +44,7 @@ export interface OutflowOptions {
   historyFrom: number;
   /** The newest record that the peer is known to hold. */
   held: () => number;
-  /** Is told what was handed to the connection. */
+  /** Is told what was handed to the channel. */
   onSent: (records: readonly JournalRecord[]) => void;
 }
 
@@ -114,9 +114,9 @@ export class Outflow {
 
   /** The peer asks for records anew. */
   onMiss(miss: Miss): void {
-    const { connection, held } = this.#o;
+    const { channel, held } = this.#o;
     // Of a generation that is over already.
-    if (miss.generation !== connection.generation || this.#miss !== undefined) return;
+    if (miss.generation !== channel.generation || this.#miss !== undefined) return;
     if (miss.next <= held() || miss.next > this.#sent) {
       throw new ProtocolError(`a miss of record ${miss.next}`, `one of ${held() + 1} to ${this.#sent}`);
     }
@@ -125,7 +125,7 @@ export class Outflow {
   }
 
   #resume({ next, lost }: Miss): number {
-    const { history, connection } = this.#o;
+    const { history, channel } = this.#o;
     // What went without any reference cannot be missed.
     const again = next === this.#missedNext;
     if (again && this.#literal) {
@@ -135,7 +135,7 @@ export class Outflow {
     this.#literal = again || lost.length === 0;
     this.#missedNext = next;
     this.#miss = undefined;
-    connection.generation++;
+    channel.generation++;
     return next;
   }
 
@@ -181,7 +181,7 @@ export class Outflow {
     }
   }
 
-  /** Compresses a batch and hands it to the connection; false when that was called off. */
+  /** Compresses a batch and hands it to the channel; false when that was called off. */
   async #send(encoder: Encoder, { records, prepared, ...taken }: Ready, signal: AbortSignal): Promise<boolean> {
     const begun = performance.now();
     const body = await encoder.finish(prepared);
@@ -189,7 +189,7 @@ export class Outflow {
     const compressed = performance.now();
     this.#o.onSent(records.filter(({ sequence }) => sequence > this.#sent));
     this.#sent = Math.max(this.#sent, records[records.length - 1]?.sequence ?? 0);
-    await this.#o.connection.send(FrameType.batch, body);
+    await this.#o.channel.send(FrameType.batch, body);
     const sent = performance.now();
     this.#pace?.note({
       ...taken,

@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { requireLoopback } from '../channel/address.js';
-import { Connection } from '../channel/connection.js';
+import { type Channel, WINDOW_BYTES_MAX } from '../channel/channel.js';
+import type { Message } from '../channel/incoming.js';
 import { Listener } from '../channel/listener.js';
 import { type Capability, ownCapability } from '../engine/capability.js';
 import { type Engine, engine } from '../engine/engine.js';
@@ -20,6 +20,7 @@ import { directoryOption, integerOption } from '../options.js';
 import { Decoder } from '../reduce/decoder.js';
 import { decoderBytes, REDUCTION_BYTES, reductionBudget } from '../reduce/memory-budget.js';
 import { type StageCounts, Stages } from '../reduce/stages.js';
+import { Arrivals } from './arrivals.js';
 import { type ApplyCallback, type Consumer, callbackConsumer } from './consumer.js';
 import { nodeId } from './node-id.js';
 import { FINISH_QUESTION } from './queries.js';
@@ -53,6 +54,8 @@ export interface ReceiverOptions {
   segmentBytes?: number;
   /** Bound of the memory of all reduction in this process, as in SenderOptions. */
   reductionBytesMax?: number;
+  /** Bytes that a sender may have under way to this end and not handled, 1 MiB to 1 GiB (default 32 MiB). */
+  windowBytesMax?: number;
   /** Silence after which a sender counts as gone, in milliseconds, 500 to 600,000 (default 15,000). */
   peerTimeoutMs?: number;
   /** Interval of heartbeats in milliseconds, 50 to 60,000 (default 2,000). */
@@ -99,7 +102,7 @@ export class Receiver {
   readonly #lock: DirectoryLock;
   readonly #log: ReceiveLog;
   readonly #node: string;
-  readonly #options: ReceiverOptions & HeartbeatTimes;
+  readonly #options: ResolvedOptions;
   readonly #stages = new Stages();
   readonly #traffic = new Traffic();
   readonly #openedAt = performance.now();
@@ -109,7 +112,7 @@ export class Receiver {
   #listener: Listener | undefined;
   #session: Session | undefined;
   /** All that have a connection, and those without one that still have something on its way to the log. */
-  readonly #connected = new Set<Session>();
+  readonly #connected = new Map<Session, Channel>();
   readonly #leaving = new Set<Session>();
   readonly #decoders = new Set<Decoder>();
   readonly #memory = reductionBudget.claim();
@@ -119,7 +122,7 @@ export class Receiver {
   #misses = 0;
   #closed = false;
 
-  private constructor(options: ReceiverOptions & HeartbeatTimes, lock: DirectoryLock, log: ReceiveLog, node: string) {
+  private constructor(options: ResolvedOptions, lock: DirectoryLock, log: ReceiveLog, node: string) {
     this.#options = options;
     this.#unlimit = reductionBudget.limit(options.reductionBytesMax);
     this.#lock = lock;
@@ -129,7 +132,7 @@ export class Receiver {
   }
 
   static async open(options: ReceiverOptions): Promise<Receiver> {
-    const { peerTimeoutMs, heartbeatMs, ...limits } = resolveReceiverOptions(options);
+    const { times, windowBytesMax, limits } = resolveReceiverOptions(options);
     const dir = directoryOption('dir', options.dir);
     await mkdir(dir, { recursive: true }).catch((error: unknown) => {
       throw storageError('creating', dir, error);
@@ -146,7 +149,7 @@ export class Receiver {
           if (problem !== undefined) receiver?.current?.notify(problem);
         },
       });
-      receiver = new Receiver({ ...options, peerTimeoutMs, heartbeatMs }, lock, log, node);
+      receiver = new Receiver({ ...options, ...times, windowBytesMax }, lock, log, node);
       if (options.apply !== undefined) log.attach(callbackConsumer(options.apply));
       await receiver.#listen();
       return receiver;
@@ -186,7 +189,7 @@ export class Receiver {
     const { queueBytes, oldestUnreleasedTimestamp } = this.#log.journal.status();
     const openMs = performance.now() - this.#openedAt;
     const { logged, applied, volume, problem } = this.#log;
-    const roundTripMs = this.#session?.connection.roundTripMs;
+    const roundTripMs = this.#session?.channel.roundTripMs;
     const behind = applied < logged && oldestUnreleasedTimestamp !== undefined;
     const stages = this.#stages.counts();
     stages.frame = { bytesIn: 0, bytesOut: this.#traffic.dataBytes, milliseconds: 0 };
@@ -230,7 +233,7 @@ export class Receiver {
     if (this.#closed) return;
     this.#closed = true;
     this.#readiness.done();
-    await this.#session?.connection.end();
+    await this.#session?.channel.end();
     await this.#listener?.close();
     await this.#session?.idle();
     await this.#log.close();
@@ -257,7 +260,7 @@ export class Receiver {
     this.#log.attach(consumer);
     this.#readiness.done();
     if (consumer.holdsContent)
-      this.#session?.connection.destroy(new ConnectionLostError('the sender', 'the replica was opened'));
+      this.#session?.channel.destroy(new ConnectionLostError('the sender', 'the replica was opened'));
   }
 
   /** @internal */
@@ -285,25 +288,24 @@ export class Receiver {
 
   async #listen(): Promise<void> {
     const { host, port } = this.#options.listen;
-    this.#listener = await Listener.open({ host, port }, (socket) => this.#onSocket(socket));
-  }
-
-  #onSocket(socket: Socket): void {
-    // A sender that comes back this quickly finds nobody, and tries again; a refusal would tell it that it need not.
-    if (this.#closed) {
-      socket.destroy();
-      return;
-    }
-    const { heartbeatMs, peerTimeoutMs } = this.#options;
-    const decoder = new Decoder(this.#stages, this.#log);
-    const connection: Connection = new Connection({
-      socket,
-      peer: 'the sender',
+    const { heartbeatMs, peerTimeoutMs, windowBytesMax } = this.#options;
+    const arrivals = new Arrivals({
       heartbeatMs,
       peerTimeoutMs,
-      onFrame: (frame) => session.onFrame(frame),
+      windowBytesMax,
+      sessions: () => this.#connected,
+      onGreeting: (channel) => this.#onGreeting(channel),
     });
-    const session = new Session(connection, {
+    this.#listener = await Listener.open({ host, port }, (socket) => {
+      // A sender that comes back this quickly finds nobody, and tries again; a refusal would tell it that it need not.
+      if (this.#closed) socket.destroy();
+      else arrivals.take(socket);
+    });
+  }
+
+  #onGreeting(channel: Channel): (message: Message) => Promise<void> {
+    const decoder = new Decoder(this.#stages, this.#log);
+    const session = new Session(channel, {
       node: this.#node,
       adopt: this.#options.adopt ?? false,
       log: this.#log,
@@ -322,15 +324,16 @@ export class Receiver {
       },
     });
     this.#decoders.add(decoder);
-    this.#traffic.attach(connection);
-    this.#connected.add(session);
-    void connection.closed.then((problem) => this.#onClosed(session, connection, decoder, problem));
+    this.#traffic.attach(channel);
+    this.#connected.set(session, channel);
+    void channel.closed.then((problem) => this.#onClosed(session, channel, decoder, problem));
+    return (message) => session.onMessage(message);
   }
 
   /** One sender at a time; a new connection of the same one takes the place of its old, half-dead one. */
   async #claim(claimant: Session, node: string): Promise<void> {
     await this.#readiness.ready;
-    if (this.#closed) claimant.connection.destroy(new ConnectionLostError('the sender', 'the receiver is closing'));
+    if (this.#closed) claimant.channel.destroy(new ConnectionLostError('the sender', 'the receiver is closing'));
     if (this.#closed || !this.#connected.has(claimant))
       throw new ConnectionLostError('the sender', 'it was gone before its turn');
     const holder = this.#session;
@@ -339,9 +342,9 @@ export class Receiver {
     }
     this.#session = claimant;
     claimant.node = node;
-    holder?.connection.destroy(new ConnectionLostError('the sender', 'it connected anew'));
+    holder?.channel.destroy(new ConnectionLostError('the sender', 'it connected anew'));
     // What an earlier session has begun changes the log, of which the greeting is about to speak.
-    const others = [...this.#connected, ...this.#leaving].filter((session) => session !== claimant);
+    const others = [...this.#connected.keys(), ...this.#leaving].filter((session) => session !== claimant);
     await Promise.all(others.map((session) => session.idle()));
   }
 
@@ -356,8 +359,8 @@ export class Receiver {
     this.#finished.clear();
   }
 
-  #onClosed(session: Session, connection: Connection, decoder: Decoder, problem: LonghaulError | undefined): void {
-    this.#traffic.detach(connection);
+  #onClosed(session: Session, channel: Channel, decoder: Decoder, problem: LonghaulError | undefined): void {
+    this.#traffic.detach(channel);
     this.#connected.delete(session);
     this.#leaving.add(session);
     void session.idle().then(() => {
@@ -384,11 +387,21 @@ export class Receiver {
   }
 }
 
-function resolveReceiverOptions(options: ReceiverOptions): JournalLimits & HeartbeatTimes {
+type ResolvedOptions = ReceiverOptions & HeartbeatTimes & { windowBytesMax: number };
+
+function resolveReceiverOptions(options: ReceiverOptions): {
+  limits: JournalLimits;
+  times: HeartbeatTimes;
+  windowBytesMax: number;
+} {
   if (typeof options.listen?.host !== 'string')
     throw new InvalidArgumentError('listen', options.listen, '{ host, port }');
   integerOption('listen.port', options.listen.port, { min: 0, max: 65_535, default: 0 });
   requireLoopback(options.listen.host);
   integerOption('reductionBytesMax', options.reductionBytesMax, REDUCTION_BYTES);
-  return { ...journalLimits(options), ...heartbeatTimes(options) };
+  return {
+    limits: journalLimits(options),
+    times: heartbeatTimes(options),
+    windowBytesMax: integerOption('windowBytesMax', options.windowBytesMax, WINDOW_BYTES_MAX),
+  };
 }

@@ -1,3 +1,6 @@
+import { isIP } from 'node:net';
+import { WINDOW_BYTES_MAX } from '../channel/channel.js';
+import { PATHS_MAX } from '../channel/join.js';
 import { InvalidArgumentError } from '../errors.js';
 import { type Compression, choiceOption, GIB, integerOption, MIB, type Prefer, parseRate } from '../options.js';
 import { parseCompression } from '../reduce/compression.js';
@@ -54,6 +57,13 @@ export interface SenderOptions {
   resync?: (peer: string) => AsyncIterable<ResyncRecord> | Iterable<ResyncRecord>;
   /** Tell waiting callers after this many milliseconds without a session (default: they wait as long as it takes). */
   giveUpAfterMs?: number;
+  /**
+   * Connections of each path to a peer: a number, 1 to 32, or from how many on up to how many they may become while that
+   * brings more across (default `{ min: 4, max: 16 }`).
+   */
+  connections?: number | { min: number; max: number };
+  /** Bytes that may be under way to a peer and not confirmed, 1 MiB to 1 GiB (default 32 MiB). */
+  windowBytesMax?: number;
   /** Silence after which a peer counts as gone, in milliseconds, 500 to 600,000 (default 15,000). */
   peerTimeoutMs?: number;
   /** Interval of heartbeats in milliseconds, 50 to 60,000 (default 2,000). */
@@ -96,7 +106,17 @@ export function heartbeatTimes(options: Partial<HeartbeatTimes>): HeartbeatTimes
 export interface ResolvedSenderOptions {
   rate: number | undefined;
   journal: JournalLimits;
-  link: Pick<LinkContext, 'compression' | 'prefer' | 'adopt' | 'giveUpAfterMs' | 'peerTimeoutMs' | 'heartbeatMs'>;
+  link: Pick<
+    LinkContext,
+    | 'compression'
+    | 'prefer'
+    | 'adopt'
+    | 'giveUpAfterMs'
+    | 'peerTimeoutMs'
+    | 'heartbeatMs'
+    | 'connections'
+    | 'windowBytesMax'
+  >;
 }
 
 const PIB = 1024 * 1024 * GIB;
@@ -108,6 +128,8 @@ export const SEGMENT_BYTES = { min: 64 * 1024, max: GIB, default: 64 * MIB };
 export const PEER_TIMEOUT_MS = { min: 500, max: 600_000, default: 15_000 };
 export const HEARTBEAT_MS = { min: 50, max: 60_000, default: 2000 };
 const PEERS_MAX = 16;
+const CONNECTIONS = { min: 4, max: 16 };
+const CONNECTIONS_MAX = 32;
 
 export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOptions {
   checkPeers(options.peers);
@@ -125,8 +147,18 @@ export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOpti
           ? undefined
           : integerOption('giveUpAfterMs', giveUpAfterMs, { min: 0, max: 2 ** 31 - 1, default: 0 }),
       ...heartbeatTimes(options),
+      connections: connectionsOption(options.connections),
+      windowBytesMax: integerOption('windowBytesMax', options.windowBytesMax, WINDOW_BYTES_MAX),
     },
   };
+}
+
+function connectionsOption(given: SenderOptions['connections'] = CONNECTIONS): { min: number; max: number } {
+  const bounds = { min: 1, max: CONNECTIONS_MAX, default: 1 };
+  const { min, max } = typeof given === 'object' && given !== null ? given : { min: given, max: given };
+  integerOption('connections.max', max, bounds);
+  integerOption('connections.min', min, { ...bounds, max });
+  return { min, max };
 }
 
 function checkPeers(peers: unknown): void {
@@ -144,5 +176,29 @@ function checkPeers(peers: unknown): void {
     integerOption('peers[].port', peer.port, { min: 1, max: 65_535, default: 0 });
     choiceOption('peers[].onFull', peer.onFull, ['block', 'error', 'detach'], 'block');
     if (peer.port === undefined) throw new InvalidArgumentError('peers[].port', peer.port, 'a port');
+    checkPaths(peer);
+  }
+}
+
+function checkPaths({ localAddress, paths = [] }: PeerAddress): void {
+  if (!Array.isArray(paths) || paths.length >= PATHS_MAX) {
+    throw new InvalidArgumentError(
+      'peers[].paths',
+      paths,
+      `an array of at most ${PATHS_MAX - 1} objects { host, port }`,
+    );
+  }
+  for (const path of [{ localAddress }, ...paths]) {
+    if (path.localAddress !== undefined && isIP(path.localAddress) === 0) {
+      throw new InvalidArgumentError('localAddress', path.localAddress, 'an IP address of this machine');
+    }
+  }
+  for (const { host, port, spare } of paths) {
+    if (typeof host !== 'string' || host === '') throw new InvalidArgumentError('peers[].paths[].host', host, 'a host');
+    if (port === undefined) throw new InvalidArgumentError('peers[].paths[].port', port, 'a port');
+    integerOption('peers[].paths[].port', port, { min: 1, max: 65_535, default: 0 });
+    if (spare !== undefined && typeof spare !== 'boolean') {
+      throw new InvalidArgumentError('peers[].paths[].spare', spare, 'true or false');
+    }
   }
 }

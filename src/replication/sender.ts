@@ -100,7 +100,9 @@ export class Sender {
   static async open(options: SenderOptions): Promise<Sender> {
     const resolved = resolveSenderOptions(options);
     const dir = directoryOption('dir', options.dir);
-    for (const peer of options.peers) requireLoopback(peer.host);
+    for (const { host, paths = [] } of options.peers) {
+      for (const path of [{ host }, ...paths]) requireLoopback(path.host);
+    }
     await mkdir(dir, { recursive: true }).catch((error: unknown) => {
       throw storageError('creating', dir, error);
     });

@@ -1,4 +1,6 @@
-import type { Connection } from '../channel/connection.js';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Channel } from '../channel/channel.js';
+import type { Join } from '../channel/join.js';
 import {
   decodeHello,
   decodeHelloVersions,
@@ -18,6 +20,7 @@ import {
   PROTOCOL_VERSION_MIN,
   REPLY_BYTES_MAX,
   type Start,
+  TOKEN_BYTES,
 } from '../channel/messages.js';
 import type { Capability } from '../engine/capability.js';
 import {
@@ -35,15 +38,15 @@ import { refusalError } from './greeting.js';
 import { encodeFailure } from './queries.js';
 import type { ReceiveLog } from './receive-log.js';
 
-/** One connection of a sender at a receiver: greeting, start, then batches in and acknowledgements out. */
+/** One channel of a sender at a receiver: greeting, start, then batches in and acknowledgements out. */
 
 /** Records taken off the wire that are not durable yet; beyond this the socket is left unread. */
 const UNLOGGED_BYTES_MAX = 16 * 1024 * 1024;
 
-/** What a session needs of its connection, and what others that have the session do with it. */
-export type SessionConnection = Pick<
-  Connection,
-  'send' | 'sendControl' | 'established' | 'end' | 'destroy' | 'roundTripMs'
+/** What a session needs of its channel, and what others that have the session do with it. */
+export type SessionChannel = Pick<
+  Channel,
+  'send' | 'sendControl' | 'established' | 'begin' | 'windowBytes' | 'end' | 'destroy' | 'roundTripMs'
 >;
 
 type SessionLog = Pick<
@@ -89,7 +92,10 @@ type State = 'new' | 'greeted' | 'streaming';
 export class Session {
   node: string | undefined;
 
-  readonly connection: SessionConnection;
+  readonly channel: SessionChannel;
+  /** Not 0, which is no session. */
+  readonly #id = randomBytes(8).readBigUInt64LE() | 1n;
+  readonly #token = randomBytes(TOKEN_BYTES);
   readonly #host: SessionHost;
   #state: State = 'new';
   #hello: Hello | undefined;
@@ -104,12 +110,12 @@ export class Session {
   /** Records of history that a batch of this generation was lost for; no further one of it is taken then. */
   #lost: PrefixRange[] | undefined;
 
-  constructor(connection: SessionConnection, host: SessionHost) {
-    this.connection = connection;
+  constructor(channel: SessionChannel, host: SessionHost) {
+    this.channel = channel;
     this.#host = host;
   }
 
-  async onFrame(frame: { type: number; body: Buffer; generation: number }): Promise<void> {
+  async onMessage(frame: { type: number; body: Buffer; generation: number }): Promise<void> {
     try {
       if (frame.type === FrameType.refuse) throw refusalError(decodeRefusal(frame.body), 'the sender');
       if (this.#state === 'new' && frame.type === FrameType.hello) await this.#onHello(frame.body);
@@ -124,12 +130,17 @@ export class Session {
     }
   }
 
-  /** Says why before the connection goes. */
+  /** Whether a further connection has shown that it belongs to this session. */
+  admits({ session, token }: Join): boolean {
+    return this.#state === 'streaming' && session === this.#id && timingSafeEqual(token, this.#token);
+  }
+
+  /** Says why before the channel goes. */
   refuse(error: unknown): void {
     const known = error instanceof LonghaulError ? error : new StorageError('receiving', 'the receive log', error);
     const message =
       known instanceof ProtocolVersionError ? `${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}` : known.message;
-    this.connection.sendControl(
+    this.channel.sendControl(
       FrameType.refuse,
       encodeRefusal({ code: known.code, message, recoverable: known.recoverable }),
     );
@@ -138,7 +149,7 @@ export class Session {
   notify(problem: LonghaulError): void {
     if (this.#state !== 'streaming') return;
     const { code, message, recoverable } = problem;
-    this.connection.sendControl(FrameType.notice, encodeRefusal({ code, message, recoverable }));
+    this.channel.sendControl(FrameType.notice, encodeRefusal({ code, message, recoverable }));
   }
 
   /** Acknowledges at once when little happens, and otherwise for everything of the last few milliseconds together. */
@@ -154,7 +165,7 @@ export class Session {
     this.#ackedAtMs = performance.now();
     const { logged, applied } = this.#host.log;
     const ack = { logged, applied: Math.min(applied, logged) };
-    this.connection.sendControl(FrameType.ack, encodeAck(ack));
+    this.channel.sendControl(FrameType.ack, encodeAck(ack));
   }
 
   /** Resolves when nothing that this session has begun with the log is under way any more. */
@@ -180,7 +191,7 @@ export class Session {
     this.#hello = hello;
     const { log, node, adopt } = this.#host;
     this.#state = 'greeted';
-    this.connection.sendControl(
+    this.channel.sendControl(
       FrameType.welcome,
       encodeWelcome({
         version: Math.min(versionMax, PROTOCOL_VERSION),
@@ -195,6 +206,9 @@ export class Session {
         adopt,
         holdsContent: log.holdsContent,
         restores: this.#host.offer(),
+        session: this.#id,
+        token: this.#token,
+        windowBytes: this.channel.windowBytes,
       }),
     );
   }
@@ -206,9 +220,10 @@ export class Session {
     const adopt = this.#host.adopt || hello.adopt;
     const done = this.#atWork(0);
     await this.#host.log.begin(start, hello.volume, adopt).finally(done);
-    this.connection.established();
+    this.channel.established();
+    this.channel.begin(this.#id, start.windowBytes);
     this.#state = 'streaming';
-    this.connection.sendControl(FrameType.ready, Buffer.alloc(0));
+    this.channel.sendControl(FrameType.ready, Buffer.alloc(0));
     this.#host.onOpen(this);
     this.acknowledge();
   }
@@ -276,7 +291,7 @@ export class Session {
     const failure = error instanceof LonghaulError ? error : new StorageError('receiving', 'the receive log', error);
     if (failure instanceof DiskFullError || failure instanceof JournalBrokenError) this.#host.onFailure(failure);
     this.refuse(failure);
-    this.connection.destroy(failure);
+    this.channel.destroy(failure);
   }
 
   /** Asks for what is not logged, in a new generation, once everything that was restored is logged. */
@@ -291,7 +306,7 @@ export class Session {
     void this.idle().then(() => {
       const lost = (this.#lost ?? []).length > LOST_RANGES_MAX ? [] : (this.#lost ?? []);
       const miss = { generation: this.#generation, next: this.#host.log.logged + 1, lost };
-      this.connection.sendControl(FrameType.miss, encodeMiss(miss));
+      this.channel.sendControl(FrameType.miss, encodeMiss(miss));
     });
   }
 
@@ -311,7 +326,7 @@ export class Session {
     const { id, name, body } = decodeQuery(frame);
     void this.#answer(id, name, body).catch((error: unknown) => {
       const failure = encodeFailure(error instanceof Error ? error : new Error(String(error)));
-      this.connection.sendControl(FrameType.reply, encodeReply({ id, status: 'failed', body: failure }));
+      this.channel.sendControl(FrameType.reply, encodeReply({ id, status: 'failed', body: failure }));
     });
   }
 
@@ -319,10 +334,10 @@ export class Session {
     for await (const part of this.#host.query(name, body)) {
       for (let at = 0; at < part.byteLength; at += REPLY_BYTES_MAX) {
         const slice = part.subarray(at, at + REPLY_BYTES_MAX);
-        await this.connection.send(FrameType.reply, encodeReply({ id, status: 'data', body: slice }));
+        await this.channel.send(FrameType.reply, encodeReply({ id, status: 'data', body: slice }));
       }
     }
-    await this.connection.send(FrameType.reply, encodeReply({ id, status: 'end', body: Buffer.alloc(0) }));
+    await this.channel.send(FrameType.reply, encodeReply({ id, status: 'end', body: Buffer.alloc(0) }));
   }
 }
 

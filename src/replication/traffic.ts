@@ -1,44 +1,44 @@
-import type { Connection } from '../channel/connection.js';
+import type { Channel } from '../channel/channel.js';
 
-/** Bytes on the wire over all connections that a node has had with a peer, the running one included. */
+/** Bytes on the wire over all channels that a node has had with a peer, the running one included. */
 export class Traffic {
-  readonly #open = new Set<Connection>();
+  readonly #open = new Set<Channel>();
   #sent = 0;
   #received = 0;
   #data = 0;
   #control = 0;
 
-  attach(connection: Connection): void {
-    this.#open.add(connection);
+  attach(channel: Channel): void {
+    this.#open.add(channel);
   }
 
-  detach(connection: Connection): void {
-    if (!this.#open.delete(connection)) return;
-    this.#sent += connection.wire.bytesSent;
-    this.#received += connection.wire.bytesReceived;
-    this.#data += connection.framesBytes.data.sent;
-    this.#control += connection.framesBytes.control.sent;
+  detach(channel: Channel): void {
+    if (!this.#open.delete(channel)) return;
+    this.#sent += channel.wire.bytesSent;
+    this.#received += channel.wire.bytesReceived;
+    this.#data += channel.framesBytes.data.sent;
+    this.#control += channel.framesBytes.control.sent;
   }
 
   get bytesSent(): number {
-    return this.#sum(this.#sent, (connection) => connection.wire.bytesSent);
+    return this.#sum(this.#sent, (channel) => channel.wire.bytesSent);
   }
 
   get bytesReceived(): number {
-    return this.#sum(this.#received, (connection) => connection.wire.bytesReceived);
+    return this.#sum(this.#received, (channel) => channel.wire.bytesReceived);
   }
 
   /** Bytes of frames that carry batches or answers. */
   get dataBytes(): number {
-    return this.#sum(this.#data, (connection) => connection.framesBytes.data.sent);
+    return this.#sum(this.#data, (channel) => channel.framesBytes.data.sent);
   }
 
   /** Bytes of handshakes, heartbeats, acknowledgements and questions. */
   get controlBytes(): number {
-    return this.#sum(this.#control, (connection) => connection.framesBytes.control.sent);
+    return this.#sum(this.#control, (channel) => channel.framesBytes.control.sent);
   }
 
-  #sum(closed: number, of: (connection: Connection) => number): number {
-    return [...this.#open].reduce((sum, connection) => sum + of(connection), closed);
+  #sum(closed: number, of: (channel: Channel) => number): number {
+    return [...this.#open].reduce((sum, channel) => sum + of(channel), closed);
   }
 }

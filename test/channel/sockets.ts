@@ -48,7 +48,7 @@ export async function connectionPair(left: Partial<ConnectionOptions> = {}, righ
 
 /** A frame as a peer would write it. */
 export function frameBytes(header: Partial<FrameHeader>, body: Uint8Array = Buffer.alloc(0)): Buffer {
-  const whole = { type: 8, generation: 0, session: 0n, frameNumber: 0, bodyLength: body.byteLength };
+  const whole = { type: 8, flags: 0, generation: 0, session: 0n, frameNumber: 0, bodyLength: body.byteLength };
   return Buffer.concat([encodeFrameHeader({ ...whole, bodyChecksum: checksum64(body), ...header }), body]);
 }
 

@@ -94,9 +94,12 @@ const LEAST: Record<string, Buffer> = {
     adopt: false,
     holdsContent: false,
     restores: { lz4: false, zstd: false, windowLogMax: 0 },
+    session: 1n,
+    token: Buffer.alloc(16),
+    windowBytes: 0,
   }),
   'REFUSE and NOTICE': encodeRefusal({ code: '', message: '', recoverable: false }),
-  START: encodeStart({ from: 1, chain: 0n, reset: false }),
+  START: encodeStart({ from: 1, chain: 0n, reset: false, windowBytes: 0 }),
   ACK: encodeAck({ logged: 0, applied: 0 }),
 };
 

@@ -48,7 +48,7 @@ async function greeted(receiver: Receiver): Promise<{ wire: Wire; last: number; 
 
 async function started(receiver: Receiver): Promise<{ wire: Wire; last: number }> {
   const { wire, last, chain } = await greeted(receiver);
-  wire.send(FrameType.start, encodeStart({ from: last + 1, chain, reset: false }));
+  wire.send(FrameType.start, encodeStart({ from: last + 1, chain, reset: false, windowBytes: 0 }));
   await wire.expect(FrameType.ready);
   return { wire, last };
 }
@@ -76,7 +76,7 @@ describe('a greeting', () => {
   });
 
   test.each<[string, number, Buffer]>([
-    ['a START before it', FrameType.start, encodeStart({ from: 1, chain: 0n, reset: false })],
+    ['a START before it', FrameType.start, encodeStart({ from: 1, chain: 0n, reset: false, windowBytes: 0 })],
     ['a BATCH before it', FrameType.batch, Buffer.from('batch')],
     ['a frame of no known type', 99, Buffer.alloc(0)],
     ['one of another program', FrameType.hello, Buffer.from('\x08postgres\x01\x00\x01\x00')],
@@ -105,9 +105,9 @@ describe('a greeting', () => {
 
 describe('a START', () => {
   test.each([
-    ['not where the log ends', { from: 5, chain: 0n, reset: false }],
-    ['on another chain', { from: 2, chain: 77n, reset: false }],
-    ['again from the beginning', { from: 1, chain: 0n, reset: false }],
+    ['not where the log ends', { from: 5, chain: 0n, reset: false, windowBytes: 0 }],
+    ['on another chain', { from: 2, chain: 77n, reset: false, windowBytes: 0 }],
+    ['again from the beginning', { from: 1, chain: 0n, reset: false, windowBytes: 0 }],
   ])('%s is refused, and the log stays as it is', async (_, start) => {
     const receiver = await openReceiver({ apply: () => {} });
     const { bodies } = await queueOf([Buffer.from('one')]);
@@ -128,7 +128,7 @@ describe('a START', () => {
     const other = await Wire.dial(receiver.port);
     other.send(FrameType.hello, hello({ volume: 'd'.repeat(32) }));
     const { last, chain } = decodeWelcome(await other.expect(FrameType.welcome));
-    other.send(FrameType.start, encodeStart({ from: last + 1, chain, reset: true }));
+    other.send(FrameType.start, encodeStart({ from: last + 1, chain, reset: true, windowBytes: 0 }));
     expect(decodeRefusal(await other.expect(FrameType.refuse)).code).toBe('VOLUME_MISMATCH');
   });
 });

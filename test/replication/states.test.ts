@@ -171,6 +171,9 @@ describe('a receiver that lies', () => {
     adopt: false,
     holdsContent: false,
     restores: { lz4: true, zstd: false, windowLogMax: 0 },
+    session: 7n,
+    token: Buffer.alloc(16),
+    windowBytes: 4 * 1024 * 1024,
   };
 
   async function streaming(server: WireServer): Promise<Wire> {

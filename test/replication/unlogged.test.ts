@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Connection } from '../../src/channel/connection.js';
+import type { Channel } from '../../src/channel/channel.js';
 import { encodeHello, encodeStart, FrameType } from '../../src/channel/messages.js';
 import { ownCapability } from '../../src/engine/capability.js';
 import { Decoder } from '../../src/reduce/decoder.js';
@@ -28,8 +28,8 @@ test('a batch that takes little on the wire and much in memory waits for those b
       return new Promise<void>((resolve) => finish.push(resolve));
     },
   } as unknown as ReceiveLog;
-  const connection = { sendControl() {}, established() {} } as unknown as Connection;
-  const session = new Session(connection, {
+  const channel = { sendControl() {}, established() {}, begin() {}, windowBytes: 0 } as unknown as Channel;
+  const session = new Session(channel, {
     node: NODE,
     adopt: false,
     log,
@@ -44,10 +44,10 @@ test('a batch that takes little on the wire and much in memory waits for those b
   });
   const versions = { versionMin: 1, versionMax: 1 };
   const hello = { ...versions, node: NODE, volume: 'b'.repeat(32), epoch: 1, last: 0, adopt: false };
-  await session.onFrame({ type: FrameType.hello, body: encodeHello(hello), generation: 0 });
-  await session.onFrame({
+  await session.onMessage({ type: FrameType.hello, body: encodeHello(hello), generation: 0 });
+  await session.onMessage({
     type: FrameType.start,
-    body: encodeStart({ from: 1, chain: 0n, reset: false }),
+    body: encodeStart({ from: 1, chain: 0n, reset: false, windowBytes: 0 }),
     generation: 0,
   });
 
@@ -58,7 +58,7 @@ test('a batch that takes little on the wire and much in memory waits for those b
     const body = Buffer.concat(await encoder.encode([{ ...record, sequence }]));
     expect(body.byteLength).toBeLessThan(10_000);
     const before = taken;
-    const handled = session.onFrame({ type: FrameType.batch, body, generation: 0 });
+    const handled = session.onMessage({ type: FrameType.batch, body, generation: 0 });
     for (let turn = 0; turn < 20 && taken === before; turn++) await new Promise((resolve) => setImmediate(resolve));
     if (taken === before) waiting = handled;
     expect(taken).toBeLessThanOrEqual(16);

@@ -1,16 +1,22 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { encodeFrameHeader, FRAME_HEADER_BYTES, FRAME_PING, FRAME_PONG, type Frame } from '../../src/channel/frame.js';
+import { laneOf } from '../../src/channel/lanes.js';
+import { decodeWelcome, FrameType } from '../../src/channel/messages.js';
 import { FrameParser } from '../../src/channel/parser.js';
 import { checksum64 } from '../../src/engine/checksum.js';
 import { atEnd } from './temp.js';
+
+const UNHEARD = new Set<number>([FRAME_PING, FRAME_PONG, FrameType.window]);
 
 /** One end of a connection by hand: frames as a test wants them, with none of the library's manners. */
 export class Wire {
   readonly socket: Socket;
   readonly #parser = new FrameParser();
   readonly #frames: Frame[] = [];
-  #frameNumber = 0;
+  /** Set by the WELCOME that went one way or the other. */
+  session = 0n;
+  readonly #numbers = { link: 0, data: 0, control: 0 };
   #wake: () => void = () => {};
 
   constructor(socket: Socket) {
@@ -19,7 +25,10 @@ export class Wire {
     socket.on('close', () => this.#wake());
     socket.on('data', (chunk) => {
       this.#parser.push(chunk);
-      for (let frame = this.#parser.next(); frame !== undefined; frame = this.#parser.next()) this.#frames.push(frame);
+      for (let frame = this.#parser.next(); frame !== undefined; frame = this.#parser.next()) {
+        if (frame.type === FrameType.welcome) this.session = sessionOf(frame.body);
+        this.#frames.push(frame);
+      }
       this.#wake();
     });
     atEnd(() => socket.destroy());
@@ -32,22 +41,25 @@ export class Wire {
   }
 
   send(type: number, body: Uint8Array): void {
+    const lane = this.session === 0n ? undefined : laneOf(type);
+    if (type === FrameType.welcome) this.session = sessionOf(Buffer.from(body));
     const header = encodeFrameHeader({
       type,
+      flags: 0,
       generation: 0,
-      session: 0n,
+      session: lane === undefined ? 0n : this.session,
       bodyLength: body.byteLength,
-      frameNumber: this.#frameNumber++,
+      frameNumber: this.#numbers[lane ?? 'link']++,
       bodyChecksum: checksum64(body),
     });
     this.socket.write(Buffer.concat([header.subarray(0, FRAME_HEADER_BYTES), body]));
   }
 
-  /** The next frame that is no heartbeat; undefined when the other side has ended the connection. */
+  /** The next frame that is neither heartbeat nor window; undefined when the other side has ended the connection. */
   async next(): Promise<Frame | undefined> {
     for (;;) {
       const frame = this.#frames.shift();
-      if (frame !== undefined && (frame.type === FRAME_PING || frame.type === FRAME_PONG)) continue;
+      if (frame !== undefined && UNHEARD.has(frame.type)) continue;
       if (frame !== undefined || this.socket.closed) return frame;
       await new Promise<void>((wake) => {
         this.#wake = wake;
@@ -60,6 +72,15 @@ export class Wire {
     const frame = await this.next();
     if (frame?.type !== type) throw new Error(`frame ${frame?.type ?? '(none)'} instead of ${type}`);
     return frame.body;
+  }
+}
+
+function sessionOf(welcome: Buffer): bigint {
+  try {
+    return decodeWelcome(welcome).session;
+  } catch {
+    // One that a test has spoilt begins no session.
+    return 0n;
   }
 }
 

@@ -168,7 +168,7 @@ export class Run implements Stricken {
     await wire.run(
       (frame) => {
         if (frame.type === FrameType.batch) this.#onArrival(wire, frame.body.byteLength);
-        return wire.isOver ? undefined : session.onFrame(frame);
+        return wire.isOver ? undefined : session.onMessage(frame);
       },
       (frame) => this.#sending.onFrame(wire, frame),
     );

@@ -97,7 +97,7 @@ export class SendingEnd {
     tally.expect(chain === welcome.chain, () => `chains differ at record ${welcome.last}`);
     const from = welcome.last + 1;
     this.#acked = welcome.last;
-    wire.sender.sendControl(FrameType.start, encodeStart({ from, chain: welcome.chain, reset: false }));
+    wire.sender.sendControl(FrameType.start, encodeStart({ from, chain: welcome.chain, reset: false, windowBytes: 0 }));
     this.#running = this.#stream(wire, from, welcome.first, welcome.historyBytes);
   }
 
@@ -107,7 +107,7 @@ export class SendingEnd {
     void wire.over.then(() => ended.abort());
     this.#outflow = new Outflow({
       journal,
-      connection: wire.sender,
+      channel: wire.sender,
       reduction: { outliner: new Outliner(SECRET), indexer: this.#indexer },
       plan,
       waits: true,

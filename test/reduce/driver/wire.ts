@@ -1,9 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Random } from '../../../fuzz/random.js';
 import { ConnectionLostError, LonghaulError } from '../../../src/errors.js';
-import type { SessionConnection } from '../../../src/replication/session.js';
+import type { SessionChannel } from '../../../src/replication/session.js';
 
-/** A connection in memory: frames in order each way, some of them under way for a while, until it is cut. */
+/** A channel in memory: frames in order each way, some of them under way for a while, until it is cut. */
 
 export interface WireFrame {
   type: number;
@@ -53,10 +53,11 @@ class Lane {
   }
 }
 
-/** One end, with what Outflow and Session use of a connection. */
-class WireEnd implements SessionConnection {
+/** One end, with what Outflow and Session use of a channel. */
+class WireEnd implements SessionChannel {
   generation = 0;
   readonly roundTripMs = undefined;
+  readonly windowBytes = 0;
   readonly #wire: Wire;
   readonly #lane: Lane;
 
@@ -76,6 +77,8 @@ class WireEnd implements SessionConnection {
   }
 
   established(): void {}
+
+  begin(): void {}
 
   async end(): Promise<void> {}
 

@@ -1,0 +1,491 @@
+import { byteLengthOf } from '../engine/bytes.js';
+import { ClosedError, ConnectionLostError, InvalidArgumentError, LonghaulError, ProtocolError } from '../errors.js';
+import { integerOption, MIB } from '../options.js';
+import { type Clock, systemClock } from './clock.js';
+import { Confirmation } from './confirmation.js';
+import type { Connection } from './connection.js';
+import type { Frame } from './frame.js';
+import { IncomingLane, type Message } from './incoming.js';
+import {
+  CONTROL_BODY_BYTES_MAX,
+  CONTROL_BYTES_MAX,
+  CONTROL_FRAMES_MAX,
+  CONTROL_WINDOW_BYTES,
+  type Lane,
+  laneOf,
+  MESSAGE_BYTES_MAX,
+} from './lanes.js';
+import { Member, type MemberHost, type MemberRole } from './member.js';
+import { Members } from './members.js';
+import { FrameType } from './messages.js';
+import { type OutgoingFrame, OutgoingLane } from './outgoing.js';
+import { StallWatch } from './stall-watch.js';
+import { decodeWindow } from './window.js';
+import { WINDOW_BYTES_MIN } from './window-size.js';
+
+export interface ChannelOptions {
+  /** The connection over which the two nodes greet each other. */
+  lead: Connection;
+  /** Default: that of the first path. */
+  role?: MemberRole;
+  /** Gets every message, each lane for itself in order; the next one of a lane comes when its promise has resolved. */
+  onMessage: (message: Message) => void | Promise<void>;
+  /** What may be on its way from the peer and not handled, and to it and not confirmed: 1 MiB to 1 GiB, default 32 MiB. */
+  windowBytesMax?: number;
+  /** How long `end` waits while nothing moves: default 5000. */
+  endTimeoutMs?: number;
+  clock?: Clock;
+}
+
+export const WINDOW_BYTES_MAX = { min: MIB, max: 1024 * MIB, default: 32 * MIB };
+/** Connections of one channel, over all its paths. */
+export const MEMBERS_MAX = 128;
+/** Messages that wait to be sent; more of them than this means that someone does not wait for his turn. */
+export const WAITING_MESSAGES_MAX = 1024;
+
+interface Lanes {
+  out: Record<Lane, OutgoingLane<Member>>;
+  in: Record<Lane, IncomingLane>;
+  confirmation: Confirmation;
+  stalls: StallWatch;
+}
+
+/**
+ * Everything between two nodes while a session lasts: messages in two lanes each way, over any number of connections.
+ *
+ * Before `begin` it has one connection, the lead, and what is sent and comes in is between the two ends of that: the
+ * greeting. From then on each message of a lane is cut into frames that go over whichever connection has room, and put back
+ * together in order. A frame whose connection fails or stalls is sent again over another. `end` sends what is queued and ends
+ * every connection; `closed` tells how it went, once everything received was handled.
+ */
+export class Channel implements MemberHost {
+  /** Goes into the header of what is sent from here on. */
+  generation = 0;
+  readonly peer: string;
+  /** Why the channel is over: undefined after an orderly end of both sides. Never rejects. */
+  readonly closed: Promise<LonghaulError | undefined>;
+
+  readonly #o: ChannelOptions;
+  readonly #clock: Clock;
+  readonly #windowBytesMax: number;
+  readonly #endTimeoutMs: number;
+  readonly #members = new Members();
+  #lanes: Lanes | undefined;
+  #session = 0n;
+  #arrivedBytes = 0;
+  #ending = false;
+  #over = false;
+  #reason: LonghaulError | undefined;
+  /** Why the last connection that failed did so. */
+  #failure: LonghaulError | undefined;
+  #settleClosed!: (reason: LonghaulError | undefined) => void;
+  readonly #awaitMove: (() => void)[] = [];
+
+  constructor(options: ChannelOptions) {
+    const { lead, clock = systemClock } = options;
+    this.#o = options;
+    this.#clock = clock;
+    this.peer = lead.peer;
+    this.#windowBytesMax = integerOption('windowBytesMax', options.windowBytesMax, WINDOW_BYTES_MAX);
+    const bounds = { min: 1, max: 600_000, default: 5000 };
+    this.#endTimeoutMs = integerOption('endTimeoutMs', options.endTimeoutMs, bounds);
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve;
+    });
+    this.#enter(new Member(lead, options.role ?? { path: 0, spare: false }, this, clock.now()));
+  }
+
+  /** What the peer may send before it is granted more. */
+  get windowBytes(): number {
+    return Math.min(WINDOW_BYTES_MIN, this.#windowBytesMax);
+  }
+
+  /** Identifies the session; 0 before `begin`. */
+  get session(): bigint {
+    return this.#session;
+  }
+
+  /** The connections that are up, those of spare paths included. */
+  get members(): Iterable<Member> & { readonly size: number } {
+    return this.#members;
+  }
+
+  /** Of the fastest connection, smoothed; undefined until a heartbeat came back. */
+  get roundTripMs(): number | undefined {
+    return this.#members.least((connection) => connection.roundTripMs);
+  }
+
+  get roundTripMinMs(): number | undefined {
+    return this.#members.least((connection) => connection.roundTripMinMs);
+  }
+
+  /** Bytes on the wire, of all connections that the channel has had; they only grow, and are final after `closed`. */
+  get wire(): { bytesSent: number; bytesReceived: number } {
+    return this.#members.wire;
+  }
+
+  /** Bytes of frames handed to sockets. */
+  get framesBytes(): { data: { sent: number }; control: { sent: number } } {
+    return this.#members.framesBytes;
+  }
+
+  /** Bytes of bodies that were confirmed. */
+  get arrivedBytes(): number {
+    return this.#arrivedBytes;
+  }
+
+  /** Bytes of data that wait to go out, and that are out and not confirmed; and whether the peer's credit is used up. */
+  get backlog(): { waitingBytes: number; unconfirmedBytes: number; isHeldBack: boolean } {
+    const { waitingBytes = 0, unconfirmedBytes = 0, isHeldBack = false } = this.#lanes?.out.data ?? {};
+    return { waitingBytes, unconfirmedBytes, isHeldBack };
+  }
+
+  /** The peer is what it should be: from now on frames may have their full size. */
+  established(): void {
+    for (const { connection } of this.#members) connection.established();
+  }
+
+  /** The two ends agree: from now on there are lanes, and further connections may join. */
+  begin(session: bigint, peerWindowBytes: number): void {
+    if (this.#lanes !== undefined || this.#over) return;
+    this.#session = session;
+    this.#lanes = this.#openLanes(session, peerWindowBytes);
+    for (const member of this.#members) member.connection.carry(member);
+  }
+
+  /** Whether another connection may join. */
+  get hasPlace(): boolean {
+    return !this.#over && !this.#ending && this.#lanes !== undefined && this.#members.size < MEMBERS_MAX;
+  }
+
+  /** Takes another connection in, whose peer has proved that it belongs to the session. Undefined when there are enough. */
+  add(connection: Connection, role: MemberRole): Member | undefined {
+    if (!this.hasPlace) return undefined;
+    const member = new Member(connection, role, this, this.#clock.now());
+    this.#enter(member);
+    connection.established();
+    connection.carry(member);
+    return member;
+  }
+
+  /** Lets a connection end once it has sent what it carries. */
+  retire(member: Member): void {
+    member.retiring = true;
+    void member.connection.end();
+  }
+
+  /**
+   * Sends a message of the data lane. Resolves when the last of it is with a connection; rejects when the channel is over
+   * first. The body must stay as it is for good: hand it over. Several parts make one body.
+   */
+  send(type: number, body: Uint8Array | Uint8Array[]): Promise<void> {
+    const sent = this.#send(type, Array.isArray(body) ? body : [body]);
+    // `closed` tells the reason too, so a caller that does not look here is no reason to end its process.
+    sent.catch(() => {});
+    return sent;
+  }
+
+  /**
+   * Sends a small message ahead of all data that has not begun, or a frame of the connection, for types that belong to that.
+   * With `replace`, it takes the place of one of the same type that still waits. Without effect once the channel is ending.
+   */
+  sendControl(type: number, body: Uint8Array, { replace = false }: { replace?: boolean } = {}): void {
+    if (this.#over || this.#ending) return;
+    if (laneOf(type) === undefined) {
+      this.#members.inOrder()[0]?.connection.sendControl(type, body, { replace });
+      return;
+    }
+    if (body.byteLength > CONTROL_BODY_BYTES_MAX) {
+      throw new InvalidArgumentError('control message', body, `at most ${CONTROL_BODY_BYTES_MAX} bytes; use send`);
+    }
+    const lane = this.#lanes?.out.control;
+    const message = { type, generation: this.generation, parts: [body] };
+    if (lane === undefined || (replace && lane.replace(message))) return;
+    const bytes = lane.waitingBytes + lane.unconfirmedBytes + body.byteLength;
+    if (lane.messages + lane.unconfirmedFrames >= CONTROL_FRAMES_MAX || bytes > CONTROL_BYTES_MAX) {
+      this.destroy(new ConnectionLostError(this.peer, 'it does not read, and too many control messages wait for it'));
+      return;
+    }
+    lane.push({ ...message, settle: () => {} });
+    this.#pump();
+  }
+
+  /** Sends what is queued, then ends this side and waits for the other. Resolves with `closed`, however it went. */
+  async end(): Promise<void> {
+    if (!this.#ending && !this.#over) {
+      this.#ending = true;
+      const limit = this.#limitEnd();
+      while (!this.#over && !this.#isFlushed()) await this.#move();
+      limit.stop();
+      this.#lanes?.confirmation.send();
+      for (const { connection } of this.#members) void connection.end();
+    }
+    await this.closed;
+  }
+
+  /** Ends at once; what is queued is lost. No callback comes after this. */
+  destroy(reason: LonghaulError): void {
+    if (this.#over) return;
+    this.#stop(reason);
+    for (const { connection } of this.#members) connection.destroy(reason);
+    if (this.#members.size === 0) this.#settleClosed(reason);
+  }
+
+  // ---- what members ask ----------------------------------------------------------------------------------------------
+
+  waitingBytesFor(member: Member): number {
+    const out = this.#lanes?.out;
+    if (out === undefined || !this.#members.isBest(member)) return 0;
+    const control = out.control.isReady ? out.control.waitingBytes + 1 : 0;
+    return control + (out.data.isReady ? out.data.waitingBytes + 1 : 0);
+  }
+
+  takeFor(member: Member, bodyBytesMax: number): OutgoingFrame | undefined {
+    const lanes = this.#lanes;
+    if (lanes === undefined || !this.#members.isBest(member)) return undefined;
+    const { control, data } = lanes.out;
+    const frame = control.take(member, CONTROL_BODY_BYTES_MAX) ?? data.take(member, bodyBytesMax);
+    if (frame === undefined) return undefined;
+    lanes.stalls.watch();
+    if (this.#ending) this.#moved();
+    return frame;
+  }
+
+  acceptFrom(member: Member, frame: Frame): void {
+    if (this.#over) return;
+    const lane = laneOf(frame.type);
+    const lanes = this.#lanes;
+    if (lanes === undefined || lane === undefined || frame.session !== this.#session) {
+      const { type, session } = frame;
+      const expected = `frames of the lanes of session ${this.#session.toString(16)}`;
+      throw new ProtocolError(`a frame of type ${type} and session ${session.toString(16)}`, expected);
+    }
+    member.checkOrder(lane, frame);
+    const isNew = lanes.in[lane].accept(frame);
+    lanes.confirmation.due(isNew && lane === 'data' ? frame.bodyLength : 0);
+  }
+
+  endedBy(member: Member): void {
+    member.retiring = true;
+    if (this.#members.hasUsable) void member.connection.end();
+    // Of the last one what came in is handled before the answer, as it may bring forth more to send.
+    else void this.#handled().then(() => this.end());
+  }
+
+  // ---- the way out ---------------------------------------------------------------------------------------------------
+
+  #openLanes(session: bigint, peerWindowBytes: number): Lanes {
+    const clock = this.#clock;
+    const out = {
+      session,
+      now: () => clock.now(),
+      onArrived: (member: Member | undefined, { bodyLength }: OutgoingFrame) => {
+        this.#arrivedBytes += bodyLength;
+        if (member === undefined) return;
+        member.arrivedBytes += bodyLength;
+        member.progressAtMs = clock.now();
+        member.answered();
+      },
+    };
+    const endless = { creditBytes: Number.POSITIVE_INFINITY, unconfirmedBytesMax: Number.POSITIVE_INFINITY };
+    const data = { creditBytes: peerWindowBytes, unconfirmedBytesMax: this.#windowBytesMax };
+    const outgoing = {
+      data: new OutgoingLane<Member>({ ...out, ...data }),
+      control: new OutgoingLane<Member>({ ...out, ...endless }),
+    };
+    const into = {
+      peer: this.peer,
+      onMessage: (message: Message) => this.#o.onMessage(message),
+      onError: (error: unknown) => this.#fail(error),
+      onProgress: () => {
+        this.#lanes?.confirmation.due(0);
+        this.#moved();
+      },
+    };
+    const incoming = {
+      data: new IncomingLane({ ...into, messageBytesMax: MESSAGE_BYTES_MAX, windowBytes: this.windowBytes }),
+      control: new IncomingLane({
+        ...into,
+        messageBytesMax: CONTROL_BODY_BYTES_MAX,
+        windowBytes: CONTROL_WINDOW_BYTES,
+      }),
+    };
+    const roundTripMs = () => this.roundTripMs;
+    const confirmation = new Confirmation({
+      clock,
+      incoming,
+      windowBytesMax: this.#windowBytesMax,
+      roundTripMs,
+      send: (body) => this.#members.inOrder()[0]?.connection.sendControl(FrameType.window, body, { replace: true }),
+    });
+    const lanes = [outgoing.data, outgoing.control];
+    const onStall = (member: Member) => this.#onStall(member);
+    const stalls = new StallWatch({ clock, members: this.#members, lanes, roundTripMs, onStall });
+    return { out: outgoing, in: incoming, confirmation, stalls };
+  }
+
+  #send(type: number, parts: Uint8Array[]): Promise<void> {
+    const lane = this.#lanes?.out.data;
+    if (this.#over || this.#ending || lane === undefined) {
+      return Promise.reject(this.#reason ?? new ClosedError(`the channel with ${this.peer}`));
+    }
+    const bytes = byteLengthOf(parts);
+    if (bytes > MESSAGE_BYTES_MAX) {
+      return Promise.reject(new InvalidArgumentError('bytes of a message', bytes, `at most ${MESSAGE_BYTES_MAX}`));
+    }
+    if (lane.messages >= WAITING_MESSAGES_MAX) {
+      return Promise.reject(
+        new InvalidArgumentError('messages waiting to be sent', WAITING_MESSAGES_MAX, 'each send awaited'),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const settle = (error?: unknown) => (error === undefined ? resolve() : reject(error));
+      lane.push({ type, generation: this.generation, parts, settle });
+      this.#pump();
+    });
+  }
+
+  /** Has connections with room take what there is, the best first. */
+  #pump(): void {
+    const out = this.#lanes?.out;
+    if (out === undefined) return;
+    for (const { connection } of this.#members.inOrder()) {
+      if (!out.control.isReady && !out.data.isReady) return;
+      connection.wake();
+    }
+  }
+
+  /** Others carry what it carried, if there are any that can. */
+  #onStall(member: Member): void {
+    if (!this.#members.some((other) => other !== member && other.isUsable && !other.stalled)) return;
+    member.stalled = true;
+    member.connection.beat();
+    this.#release(member);
+  }
+
+  #release(member: Member): void {
+    const lanes = this.#lanes;
+    if (lanes === undefined) return;
+    lanes.out.data.release(member);
+    lanes.out.control.release(member);
+    // A word about what has arrived may be lost with it.
+    lanes.confirmation.due(0);
+    this.#pump();
+  }
+
+  // ---- the way in ----------------------------------------------------------------------------------------------------
+
+  #onFrame(frame: Frame): void | Promise<void> {
+    const out = this.#lanes?.out;
+    const isOfLane = laneOf(frame.type) !== undefined;
+    if (frame.type !== FrameType.window && (out === undefined || !isOfLane)) return this.#o.onMessage(frame);
+    if (out === undefined || isOfLane) {
+      throw new ProtocolError(`a frame of type ${frame.type} and session 0`, 'its place, in a lane or on a connection');
+    }
+    const { dataNext, controlNext, creditBytes, arrived } = decodeWindow(frame.body);
+    out.data.confirm(dataNext, arrived);
+    out.control.confirm(controlNext);
+    out.data.grant(creditBytes);
+    this.#pump();
+  }
+
+  // ---- connections come and go ---------------------------------------------------------------------------------------
+
+  #enter(member: Member): void {
+    this.#members.add(member);
+    member.connection.onFrame = (frame) => this.#onFrame(frame);
+    void member.connection.closed.then((reason) => this.#leave(member, reason));
+  }
+
+  #leave(member: Member, reason: LonghaulError | undefined): void {
+    this.#members.delete(member);
+    if (reason !== undefined && !this.#over) {
+      this.#failure = reason;
+      this.#release(member);
+    }
+    this.#moved();
+    if (this.#members.size > 0) return;
+    if (this.#over) this.#settleClosed(this.#reason);
+    else void this.#conclude(reason);
+  }
+
+  /** The last connection is gone. */
+  async #conclude(reason: LonghaulError | undefined): Promise<void> {
+    if (reason === undefined) await this.#handled();
+    if (this.#over) return this.#settleClosed(this.#reason);
+    const why = reason ?? (this.#isComplete() ? undefined : (this.#failure ?? this.#cutShort()));
+    this.#stop(why);
+    this.#settleClosed(why);
+  }
+
+  #isComplete(): boolean {
+    const lanes = this.#lanes;
+    if (lanes === undefined) return true;
+    return this.#isFlushed() && !lanes.in.data.hasGap && !lanes.in.control.hasGap;
+  }
+
+  #cutShort(): LonghaulError {
+    return new ConnectionLostError(this.peer, 'it ended within a message');
+  }
+
+  #isFlushed(): boolean {
+    const out = this.#lanes?.out;
+    return out === undefined || (out.data.isEmpty && out.control.isEmpty);
+  }
+
+  /** Resolves when nothing that came in is being handled or waits for that. */
+  async #handled(): Promise<void> {
+    while (!this.#over && this.#lanes !== undefined) {
+      const { data, control } = this.#lanes.in;
+      if (!data.isBusy && !control.isBusy) return;
+      await this.#move();
+    }
+  }
+
+  #move(): Promise<void> {
+    return new Promise((resolve) => this.#awaitMove.push(resolve));
+  }
+
+  #moved(): void {
+    for (const resolve of this.#awaitMove.splice(0)) resolve();
+  }
+
+  /** Flushing may take as long as it gets on. */
+  #limitEnd(): { stop: () => void } {
+    const left = () => this.backlog.waitingBytes + this.backlog.unconfirmedBytes;
+    let before = left();
+    let timer: unknown;
+    const look = (): void => {
+      timer = this.#clock.setTimeout(() => {
+        const now = left();
+        if (now >= before) {
+          this.destroy(new ConnectionLostError(this.peer, `it took nothing for ${this.#endTimeoutMs} ms`));
+          return;
+        }
+        before = now;
+        look();
+      }, this.#endTimeoutMs);
+    };
+    look();
+    return { stop: () => this.#clock.clearTimeout(timer) };
+  }
+
+  #fail(error: unknown): void {
+    const known = error instanceof LonghaulError;
+    this.destroy(known ? error : new ConnectionLostError(this.peer, 'handling a message failed', error));
+  }
+
+  #stop(reason: LonghaulError | undefined): void {
+    this.#over = true;
+    this.#reason = reason;
+    const lanes = this.#lanes;
+    if (lanes !== undefined) {
+      const closed = reason ?? new ClosedError(`the channel with ${this.peer}`);
+      lanes.stalls.stop();
+      lanes.confirmation.stop();
+      for (const lane of [lanes.out.data, lanes.out.control]) lane.close(closed);
+      for (const lane of [lanes.in.data, lanes.in.control]) lane.stop();
+    }
+    this.#moved();
+  }
+}

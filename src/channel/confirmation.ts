@@ -1,0 +1,74 @@
+import { MIB } from '../options.js';
+import type { Clock } from './clock.js';
+import type { IncomingLane } from './incoming.js';
+import type { Lane } from './lanes.js';
+import { ARRIVED_RANGES_MAX, encodeWindow } from './window.js';
+import { WindowSize } from './window-size.js';
+
+export interface ConfirmationOptions {
+  clock: Clock;
+  incoming: Record<Lane, IncomingLane>;
+  windowBytesMax: number;
+  roundTripMs: () => number | undefined;
+  /** Sends a WINDOW with this body. */
+  send: (body: Buffer) => void;
+}
+
+/** What arrived is confirmed after this much of it, or after a part of the round trip, whichever comes first. */
+const DUE_BYTES = MIB / 4;
+const DUE_MS = { min: 5, max: 100 };
+const DUE_ROUND_TRIPS = 1 / 8;
+
+/** Tells the peer what has arrived, and how much more it may send, for a while together. */
+export class Confirmation {
+  readonly #o: ConfirmationOptions;
+  readonly #windowSize: WindowSize;
+  #arrivedBytes = 0;
+  #isDue = false;
+  #timer: unknown;
+
+  constructor(options: ConfirmationOptions) {
+    this.#o = options;
+    this.#windowSize = new WindowSize(options.windowBytesMax, () => options.clock.now());
+  }
+
+  /** Something arrived, or was handled, or what was said before may be lost. */
+  due(arrivedBytes: number): void {
+    const { clock, roundTripMs, incoming } = this.#o;
+    this.#isDue = true;
+    this.#arrivedBytes += arrivedBytes;
+    const roundTrip = roundTripMs();
+    if (arrivedBytes > 0) {
+      this.#windowSize.note(arrivedBytes, roundTrip);
+      incoming.data.windowBytes = this.#windowSize.bytes;
+    }
+    if (this.#arrivedBytes >= DUE_BYTES) {
+      this.send();
+      return;
+    }
+    const waitMs = Math.min(DUE_MS.max, Math.max(DUE_MS.min, (roundTrip ?? 0) * DUE_ROUND_TRIPS));
+    this.#timer ??= clock.setTimeout(() => this.send(), waitMs);
+  }
+
+  /** At once, if there is anything to tell. */
+  send(): void {
+    const { clock, incoming } = this.#o;
+    clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (!this.#isDue) return;
+    this.#isDue = false;
+    this.#arrivedBytes = 0;
+    const body = encodeWindow({
+      dataNext: incoming.data.next,
+      controlNext: incoming.control.takenNext,
+      creditBytes: incoming.data.creditBytes,
+      arrived: incoming.data.ranges(ARRIVED_RANGES_MAX),
+    });
+    this.#o.send(body);
+  }
+
+  stop(): void {
+    this.#o.clock.clearTimeout(this.#timer);
+    this.#isDue = false;
+  }
+}

@@ -1,0 +1,74 @@
+import { connect, type Socket } from 'node:net';
+import { AbortedError, type LonghaulError, PeerUnreachableError } from '../errors.js';
+import type { Path } from './bundle.js';
+import { Connection } from './connection.js';
+import { dial } from './dial.js';
+import type { MemberRole } from './member.js';
+import type { Shaper } from './shaper.js';
+
+export interface DialerOptions {
+  /** The peer's name in messages. */
+  peer: string;
+  /** In the order in which they are tried. */
+  paths: readonly Path[];
+  shaper: Shaper | undefined;
+  heartbeatMs: number;
+  peerTimeoutMs: number;
+}
+
+/** Where there is another path to try, one that does not answer is given this much time. */
+const PATH_MS = 3000;
+
+/** Makes connections with one peer over the paths that lead to it. */
+export class Dialer {
+  readonly #o: DialerOptions;
+
+  constructor(options: DialerOptions) {
+    this.#o = options;
+  }
+
+  /** Over one path. What comes in before its owner says where it goes would be a peer that speaks out of turn. */
+  async open(path: Path, connectTimeoutMs: number, signal: AbortSignal): Promise<Connection> {
+    const { host, port, localAddress } = path;
+    const attempt = (to: string, at: number) => openSocket(to, at, localAddress);
+    const socket = await dial({ host, port, connectTimeoutMs, signal, attempt });
+    return this.#connection(socket);
+  }
+
+  /** Over the first path that can be had, those that are not spare first. */
+  async openAny(connectTimeoutMs: number, signal: AbortSignal): Promise<{ connection: Connection; role: MemberRole }> {
+    const { paths } = this.#o;
+    const order = [...paths.keys()].sort((a, b) => Number(paths[a]?.spare ?? false) - Number(paths[b]?.spare ?? false));
+    const eachMs = order.length === 1 ? connectTimeoutMs : Math.min(PATH_MS, connectTimeoutMs);
+    let problem: LonghaulError | undefined;
+    for (const index of order) {
+      try {
+        const path = paths[index] as Path;
+        const connection = await this.open(path, eachMs, signal);
+        return { connection, role: { path: index, spare: path.spare ?? false } };
+      } catch (error) {
+        if (error instanceof AbortedError || !(error instanceof PeerUnreachableError)) throw error;
+        problem = error;
+      }
+    }
+    throw problem ?? new Error('no path');
+  }
+
+  #connection(socket: Socket): Connection {
+    const { peer, shaper, heartbeatMs, peerTimeoutMs } = this.#o;
+    const onFrame = () => {};
+    return new Connection({
+      socket,
+      peer,
+      heartbeatMs,
+      peerTimeoutMs,
+      onFrame,
+      ...(shaper === undefined ? {} : { shaper }),
+    });
+  }
+}
+
+function openSocket(host: string, port: number, localAddress: string | undefined): Socket {
+  const from = localAddress === undefined ? {} : { localAddress };
+  return connect({ host, port, noDelay: true, allowHalfOpen: true, ...from });
+}

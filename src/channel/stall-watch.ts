@@ -1,0 +1,57 @@
+import type { Clock } from './clock.js';
+import type { Member } from './member.js';
+import type { Members } from './members.js';
+import type { OutgoingLane } from './outgoing.js';
+
+export interface StallWatchOptions {
+  clock: Clock;
+  members: Members;
+  lanes: readonly OutgoingLane<Member>[];
+  roundTripMs: () => number | undefined;
+  onStall: (member: Member) => void;
+}
+
+/** TCP itself takes 200 ms at least to send again what was lost. */
+const STALL_MS_MIN = 400;
+const STALL_ROUND_TRIPS = 4;
+const LOOKS = 4;
+
+/**
+ * Looks for connections that no longer get anything across: they carry a frame for longer than four round trips, and nothing
+ * else of theirs was confirmed in that time. The connection may be alive, as a path that is cut shows in no other way for
+ * a long time; what it carries is better sent over another one meanwhile.
+ */
+export class StallWatch {
+  readonly #o: StallWatchOptions;
+  #timer: unknown;
+
+  constructor(options: StallWatchOptions) {
+    this.#o = options;
+  }
+
+  /** Something was sent. */
+  watch(): void {
+    this.#timer ??= this.#o.clock.setTimeout(() => this.#look(), this.#stallMs() / LOOKS);
+  }
+
+  stop(): void {
+    this.#o.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    const { clock, members, lanes, onStall } = this.#o;
+    const before = clock.now() - this.#stallMs();
+    for (const member of members) {
+      if (member.stalled || member.progressAtMs > before) continue;
+      const oldest = Math.min(...lanes.map((lane) => lane.oldestSentAtMs(member) ?? Number.POSITIVE_INFINITY));
+      if (oldest <= before) onStall(member);
+    }
+    if (lanes.some(({ unconfirmedFrames }) => unconfirmedFrames > 0)) this.watch();
+  }
+
+  #stallMs(): number {
+    return Math.max(STALL_MS_MIN, STALL_ROUND_TRIPS * (this.#o.roundTripMs() ?? 0));
+  }
+}
