@@ -18,6 +18,8 @@ import type { Shaper } from './shaper.js';
 export interface ConnectionOptions {
   /** Connected, and from now on the connection's alone. */
   socket: Socket;
+  /** The socket of the network beneath it, whose bytes are counted: default `socket` itself. */
+  wire?: Socket;
   shaper?: Shaper;
   /** The largest frame in either direction once established: default 1 MiB and a header. */
   frameBytesMax?: number;
@@ -32,6 +34,8 @@ export interface ConnectionOptions {
   /** Gets every frame of the connection that is not a heartbeat, in order; the next one comes when its promise has resolved. */
   onFrame: FrameHandler;
   clock?: Clock;
+  /** The id that the peer has proved. */
+  peerId?: string | undefined;
   /** The peer's name in messages: default its address. */
   peer?: string;
 }
@@ -59,10 +63,13 @@ export interface ConnectionOwner extends FrameSource {
  */
 export class Connection {
   readonly peer: string;
+  /** The id that the peer has proved; undefined where nothing was to be proved. */
+  readonly peerId: string | undefined;
   /** Why the connection is over: undefined after an orderly end of both sides. Never rejects. */
   readonly closed: Promise<LonghaulError | undefined>;
 
   readonly #socket: Socket;
+  readonly #wire: Socket;
   readonly #clock: Clock;
   readonly #frameBytesMax: number;
   #owner: ConnectionOwner | undefined;
@@ -88,6 +95,7 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     const { socket, clock = systemClock } = options;
     this.#socket = socket;
+    this.#wire = options.wire ?? socket;
     this.#clock = clock;
     this.#frameBytesMax = integerOption('frameBytesMax', options.frameBytesMax, {
       min: FRAME_BYTES_MAX_BEFORE_HANDSHAKE,
@@ -101,6 +109,7 @@ export class Connection {
       default: 10_000,
     });
     this.peer = options.peer ?? `${socket.remoteAddress}:${socket.remotePort}`;
+    this.peerId = options.peerId;
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
     });
@@ -143,10 +152,20 @@ export class Connection {
   /** What the socket itself counted; it only grows, and is final once `closed` has resolved. */
   get wire(): { bytesSent: number; bytesReceived: number } {
     this.#countSent();
-    return { bytesSent: this.#bytesSent, bytesReceived: this.#socket.bytesRead };
+    return { bytesSent: this.#bytesSent, bytesReceived: this.#wire.bytesRead };
   }
 
-  /** Bytes of frames handed to the socket; together they are `wire.bytesSent` whenever nothing is in between. */
+  /** What TLS adds to the frames: handshake, record headers and tags; 0 without. Exact whenever nothing is in between. */
+  get securityBytesSent(): number {
+    if (this.#wire === this.#socket) return 0;
+    const { data, control } = this.#outbox.bytes;
+    return Math.max(0, this.wire.bytesSent - data - control);
+  }
+
+  /**
+   * Bytes of frames handed to the socket; together with `securityBytesSent` they are `wire.bytesSent` whenever nothing
+   * is in between.
+   */
   get framesBytes(): { data: { sent: number }; control: { sent: number } } {
     return { data: { sent: this.#outbox.bytes.data }, control: { sent: this.#outbox.bytes.control } };
   }
@@ -322,9 +341,12 @@ export class Connection {
     this.#outbox.close();
   }
 
-  /** Bytes that the system took: what the socket still holds is not on the wire, and may never be. */
+  /**
+   * Bytes that the system took: what the socket still holds is not on the wire, and may never be. Under TLS that is only
+   * known to the one write, of up to 256 KiB, that TLS has under way.
+   */
   #countSent(): void {
     if (this.#over) return;
-    this.#bytesSent = Math.max(this.#bytesSent, this.#socket.bytesWritten - this.#socket.writableLength);
+    this.#bytesSent = Math.max(this.#bytesSent, this.#wire.bytesWritten - this.#wire.writableLength);
   }
 }

@@ -13,6 +13,7 @@ import {
   FrameType,
   type Welcome,
 } from '../channel/messages.js';
+import type { Security } from '../channel/security.js';
 import type { Shaper } from '../channel/shaper.js';
 import { publish } from '../engine/events.js';
 import {
@@ -39,7 +40,7 @@ import { History } from '../reduce/history.js';
 import { reductionBudget } from '../reduce/memory-budget.js';
 import { PACE_LEVEL_MAX, type Rung } from '../reduce/pace.js';
 import { Stages } from '../reduce/stages.js';
-import { begin, greet, judge, refusalError, refuse } from './greeting.js';
+import { begin, greet, judge, refusalError, refuse, requireProvenId } from './greeting.js';
 import { FrameInbox } from './inbox.js';
 import { Outflow, type Reduction } from './outflow.js';
 import type { PeerBook } from './peers.js';
@@ -54,6 +55,7 @@ export interface LinkContext {
   journal: Journal;
   book: PeerBook;
   node: string;
+  security: Security;
   shaper: Shaper | undefined;
   compression: CompressionChoice;
   prefer: Prefer;
@@ -97,6 +99,8 @@ export interface PeerAddress {
    * with QueueFullError, `detach` goes on without the peer, which then needs a full resynchronisation.
    */
   onFull?: OnFull;
+  /** The ids that this peer may have, in the place of the sender's `allow`: 64 hexadecimal digits each. */
+  allow?: readonly string[];
 }
 
 /** What a handshake comes to. */
@@ -181,8 +185,10 @@ export class PeerLink {
     this.address = address;
     this.#context = context;
     this.#queries = new Queries(address.name);
-    const { shaper, heartbeatMs, peerTimeoutMs } = context;
-    this.#dialer = new Dialer({ peer: address.name, paths: pathsOf(address), shaper, heartbeatMs, peerTimeoutMs });
+    const { security, shaper, heartbeatMs, peerTimeoutMs } = context;
+    const { name: peer, allow } = address;
+    const paths = pathsOf(address);
+    this.#dialer = new Dialer({ peer, paths, security, allow, shaper, heartbeatMs, peerTimeoutMs });
     this.#history = new History((bytes) => this.#indexMemory.grow(bytes));
     const id = context.book.idOf(address.name);
     if (id === undefined) this.#cursor = this.#hold(unknownPeer(address.name), context.journal.first - 1);
@@ -336,6 +342,7 @@ export class PeerLink {
     const { journal, node, adopt } = this.#context;
     const hello = { node, volume: journal.volume, epoch: 1, last: journal.last, adopt };
     const welcome = await greet(channel, inbox, hello);
+    requireProvenId(this.address.name, channel.peerId, welcome.node);
     this.#context.checkNode(this, welcome.node);
     this.confirmedId = welcome.node;
     await this.#context.book.bind(this.address.name, welcome.node);
