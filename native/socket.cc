@@ -17,7 +17,7 @@ namespace {
 
 constexpr Outcome kUnsupported = {0, "", false};
 
-Outcome outcome_of(int result, const char* operation) {
+[[maybe_unused]] Outcome outcome_of(int result, const char* operation) {
   if (result == 0) return {};
   if (errno == ENOPROTOOPT || errno == EOPNOTSUPP) return kUnsupported;
 #if defined(__APPLE__)
