@@ -625,6 +625,38 @@ export class SessionUnknownError extends LonghaulError {
   }
 }
 
+/** The system does not give its sockets the congestion control that was asked for by name. */
+export class CongestionControlError extends LonghaulError {
+  readonly code = 'CONGESTION_CONTROL_REFUSED';
+  constructor(
+    readonly wanted: string,
+    /** What sockets have instead; undefined where nothing can be chosen at all. */
+    readonly inForce: string | undefined,
+  ) {
+    super(
+      inForce === undefined
+        ? `congestion control ${wanted} cannot be set: that takes the native engine and Linux; choose auto or system`
+        : `congestion control ${wanted} is not there or not allowed (the system uses ${inForce}); load its module and ` +
+            'add it to net.ipv4.tcp_allowed_congestion_control, or choose auto or system',
+      { recoverable: inForce !== undefined },
+    );
+  }
+}
+
+/** The system refused an option of a socket. */
+export class SocketOptionError extends LonghaulError {
+  readonly code = 'SOCKET_OPTION_FAILED';
+  constructor(
+    readonly option: string,
+    cause: unknown,
+  ) {
+    super(
+      `${option} failed: ${cause instanceof Error ? cause.message : String(cause)}; expected a TCP socket that is open`,
+      { cause },
+    );
+  }
+}
+
 // ---- replication ---------------------------------------------------------------------------------------------------
 
 export class VolumeMismatchError extends LonghaulError {

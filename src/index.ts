@@ -1,4 +1,6 @@
 export { parseAddress } from './channel/address.js';
+export type { Path, PathStatus } from './channel/bundle.js';
+export type { CongestionControl } from './channel/congestion-control.js';
 export {
   type CreateIdentityOptions,
   createIdentity,

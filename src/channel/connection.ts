@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { ConnectionLostError, InvalidArgumentError, LonghaulError, ProtocolError } from '../errors.js';
-import { integerOption, MIB } from '../options.js';
+import { integerOption, KIB, MIB } from '../options.js';
 import { type Clock, systemClock } from './clock.js';
+import type { CongestionControl } from './congestion-control.js';
 import {
   FRAME_BYTES_MAX_BEFORE_HANDSHAKE,
   FRAME_BYTES_MAX_DEFAULT,
@@ -14,6 +15,7 @@ import { Inflow } from './inflow.js';
 import { CONTROL_BODY_BYTES_MAX } from './lanes.js';
 import { type FrameSource, Outbox } from './outbox.js';
 import type { Shaper } from './shaper.js';
+import { tune } from './socket-tuning.js';
 
 export interface ConnectionOptions {
   /** Connected, and from now on the connection's alone. */
@@ -21,6 +23,8 @@ export interface ConnectionOptions {
   /** The socket of the network beneath it, whose bytes are counted: default `socket` itself. */
   wire?: Socket;
   shaper?: Shaper;
+  /** How the system finds out how fast it may send: default `auto`. */
+  congestionControl?: CongestionControl;
   /** The largest frame in either direction once established: default 1 MiB and a header. */
   frameBytesMax?: number;
   /** Default 2000. */
@@ -39,6 +43,8 @@ export interface ConnectionOptions {
   /** The peer's name in messages: default its address. */
   peer?: string;
 }
+
+const NOT_SENT_LOWAT_BYTES = 64 * KIB;
 
 export type FrameHandler = (frame: Frame) => void | Promise<void>;
 
@@ -138,6 +144,7 @@ export class Connection {
       this.destroy(new ConnectionLostError(this.peer, `no handshake within ${handshakeTimeoutMs} ms`));
     }, handshakeTimeoutMs);
     this.#listen();
+    this.#tune(options.congestionControl);
   }
 
   /** Smoothed; undefined until the first heartbeat came back. */
@@ -246,6 +253,16 @@ export class Connection {
     if (this.#over || this.#finSent) return;
     if (this.#outbox.own(type, body, replace)) return;
     this.destroy(new ConnectionLostError(this.peer, 'it does not read, and too many control frames wait for it'));
+  }
+
+  /** What the system holds unsent is bounded: whatever waits there, nothing can overtake. */
+  #tune(congestionControl: CongestionControl = 'auto'): void {
+    if (this.#over) return;
+    try {
+      tune(this.#wire, { congestionControl, notSentLowatBytes: NOT_SENT_LOWAT_BYTES });
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #listen(): void {

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { AbortedError, LonghaulError } from '../errors.js';
 import type { Path } from './bundle.js';
+import type { CongestionControl } from './congestion-control.js';
 import { Connection } from './connection.js';
 import { dial } from './dial.js';
 import type { MemberRole } from './member.js';
@@ -16,6 +17,7 @@ export interface DialerOptions {
   /** The ids that may answer, in the place of those that the security was opened with. */
   allow: readonly string[] | undefined;
   shaper: Shaper | undefined;
+  congestionControl: CongestionControl;
   heartbeatMs: number;
   peerTimeoutMs: number;
 }
@@ -62,11 +64,12 @@ export class Dialer {
   }
 
   #connection(secured: SecuredSocket): Connection {
-    const { peer, shaper, heartbeatMs, peerTimeoutMs } = this.#o;
+    const { peer, shaper, congestionControl, heartbeatMs, peerTimeoutMs } = this.#o;
     const onFrame = () => {};
     return new Connection({
       ...secured,
       peer,
+      congestionControl,
       heartbeatMs,
       peerTimeoutMs,
       onFrame,

@@ -1,4 +1,5 @@
 import { Channel } from '../channel/channel.js';
+import type { CongestionControl } from '../channel/congestion-control.js';
 import { Connection } from '../channel/connection.js';
 import type { Frame } from '../channel/frame.js';
 import type { Message } from '../channel/incoming.js';
@@ -9,6 +10,7 @@ import { SessionUnknownError } from '../errors.js';
 import type { Session } from './session.js';
 
 export interface ArrivalsOptions {
+  congestionControl: CongestionControl;
   heartbeatMs: number;
   peerTimeoutMs: number;
   windowBytesMax: number;
@@ -27,11 +29,12 @@ export class Arrivals {
   }
 
   take(secured: SecuredSocket): void {
-    const { heartbeatMs, peerTimeoutMs } = this.#o;
+    const { congestionControl, heartbeatMs, peerTimeoutMs } = this.#o;
     const onFrame = (frame: Frame) => this.#onFirst(connection, frame);
     const connection: Connection = new Connection({
       ...secured,
       peer: 'the sender',
+      congestionControl,
       heartbeatMs,
       peerTimeoutMs,
       onFrame,

@@ -1,6 +1,7 @@
 import { Backoff } from '../channel/backoff.js';
 import { Bundle, type Path, type PathStatus } from '../channel/bundle.js';
 import { Channel } from '../channel/channel.js';
+import type { CongestionControl } from '../channel/congestion-control.js';
 import { Dialer } from '../channel/dialer.js';
 import type { Message } from '../channel/incoming.js';
 import {
@@ -69,6 +70,7 @@ export interface LinkContext {
   /** Of each path that is not spare: to begin with, and at most. */
   connections: { min: number; max: number };
   windowBytesMax: number;
+  congestionControl: CongestionControl;
   /** What puts the records that a peer needs anew into the queue; undefined when nobody can. */
   supply: () => ((peer: string) => Promise<void>) | undefined;
   /** Refuses a node that answers for another of our peers too: it would be counted twice. */
@@ -185,10 +187,10 @@ export class PeerLink {
     this.address = address;
     this.#context = context;
     this.#queries = new Queries(address.name);
-    const { security, shaper, heartbeatMs, peerTimeoutMs } = context;
+    const { security, shaper, congestionControl, heartbeatMs, peerTimeoutMs } = context;
     const { name: peer, allow } = address;
     const paths = pathsOf(address);
-    this.#dialer = new Dialer({ peer, paths, security, allow, shaper, heartbeatMs, peerTimeoutMs });
+    this.#dialer = new Dialer({ peer, paths, security, allow, shaper, congestionControl, heartbeatMs, peerTimeoutMs });
     this.#history = new History((bytes) => this.#indexMemory.grow(bytes));
     const id = context.book.idOf(address.name);
     if (id === undefined) this.#cursor = this.#hold(unknownPeer(address.name), context.journal.first - 1);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { TlsOptions } from 'node:tls';
 import { requireLoopback } from '../channel/address.js';
 import { type Channel, WINDOW_BYTES_MAX } from '../channel/channel.js';
+import { type CongestionControl, congestionControlOption } from '../channel/congestion-control.js';
 import type { Message } from '../channel/incoming.js';
 import { Listener } from '../channel/listener.js';
 import { openSecurity } from '../channel/open-security.js';
@@ -64,6 +65,11 @@ export interface ReceiverOptions extends SecurityOptions<TlsOptions> {
   segmentBytes?: number;
   /** Bound of the memory of all reduction in this process, as in SenderOptions. */
   reductionBytesMax?: number;
+  /**
+   * How the system finds out how fast it may send: `auto` (default) is bbr where it may be had, else cubic; `system` leaves
+   * it alone; a name is that one, or the error CONGESTION_CONTROL_REFUSED. Needs the native engine and Linux.
+   */
+  congestionControl?: CongestionControl;
   /** Bytes that a sender may have under way to this end and not handled, 1 MiB to 1 GiB (default 32 MiB). */
   windowBytesMax?: number;
   /** Silence after which a sender counts as gone, in milliseconds, 500 to 600,000 (default 15,000). */
@@ -150,7 +156,7 @@ export class Receiver {
   }
 
   static async open(options: ReceiverOptions): Promise<Receiver> {
-    const { times, windowBytesMax, limits } = resolveReceiverOptions(options);
+    const { times, windowBytesMax, congestionControl, limits } = resolveReceiverOptions(options);
     const dir = directoryOption('dir', options.dir);
     const security = await openSecurity(options);
     await mkdir(dir, { recursive: true }).catch((error: unknown) => {
@@ -168,7 +174,7 @@ export class Receiver {
           if (problem !== undefined) receiver?.current?.notify(problem);
         },
       });
-      receiver = new Receiver({ ...options, ...times, windowBytesMax }, lock, log, node, security);
+      receiver = new Receiver({ ...options, ...times, windowBytesMax, congestionControl }, lock, log, node, security);
       if (options.apply !== undefined) log.attach(callbackConsumer(options.apply));
       await receiver.#listen();
       return receiver;
@@ -308,8 +314,9 @@ export class Receiver {
 
   async #listen(): Promise<void> {
     const { host, port } = this.#options.listen;
-    const { heartbeatMs, peerTimeoutMs, windowBytesMax } = this.#options;
+    const { heartbeatMs, peerTimeoutMs, windowBytesMax, congestionControl } = this.#options;
     const arrivals = new Arrivals({
+      congestionControl,
       heartbeatMs,
       peerTimeoutMs,
       windowBytesMax,
@@ -411,12 +418,14 @@ export class Receiver {
   }
 }
 
-type ResolvedOptions = ReceiverOptions & HeartbeatTimes & { windowBytesMax: number };
+type ResolvedOptions = ReceiverOptions &
+  HeartbeatTimes & { windowBytesMax: number; congestionControl: CongestionControl };
 
 function resolveReceiverOptions(options: ReceiverOptions): {
   limits: JournalLimits;
   times: HeartbeatTimes;
   windowBytesMax: number;
+  congestionControl: CongestionControl;
 } {
   if (typeof options.listen?.host !== 'string')
     throw new InvalidArgumentError('listen', options.listen, '{ host, port }');
@@ -427,6 +436,7 @@ function resolveReceiverOptions(options: ReceiverOptions): {
   return {
     limits: journalLimits(options),
     times: heartbeatTimes(options),
+    congestionControl: congestionControlOption('congestionControl', options.congestionControl),
     windowBytesMax: integerOption('windowBytesMax', options.windowBytesMax, WINDOW_BYTES_MAX),
   };
 }

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { requireLoopback } from '../channel/address.js';
 import { WINDOW_BYTES_MAX } from '../channel/channel.js';
+import { type CongestionControl, congestionControlOption } from '../channel/congestion-control.js';
 import { PATHS_MAX } from '../channel/join.js';
 import { allowedIds } from '../channel/open-security.js';
 import type { SecurityOptions } from '../channel/security.js';
@@ -66,6 +67,11 @@ export interface SenderOptions extends SecurityOptions<ConnectionOptions> {
    * brings more across (default `{ min: 4, max: 16 }`).
    */
   connections?: number | { min: number; max: number };
+  /**
+   * How the system finds out how fast it may send: `auto` (default) is bbr where it may be had, else cubic; `system` leaves
+   * it alone; a name is that one, or the error CONGESTION_CONTROL_REFUSED. Needs the native engine and Linux.
+   */
+  congestionControl?: CongestionControl;
   /** Bytes that may be under way to a peer and not confirmed, 1 MiB to 1 GiB (default 32 MiB). */
   windowBytesMax?: number;
   /** Silence after which a peer counts as gone, in milliseconds, 500 to 600,000 (default 15,000). */
@@ -120,6 +126,7 @@ export interface ResolvedSenderOptions {
     | 'heartbeatMs'
     | 'connections'
     | 'windowBytesMax'
+    | 'congestionControl'
   >;
 }
 
@@ -153,6 +160,7 @@ export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOpti
           : integerOption('giveUpAfterMs', giveUpAfterMs, { min: 0, max: 2 ** 31 - 1, default: 0 }),
       ...heartbeatTimes(options),
       connections: connectionsOption(options.connections),
+      congestionControl: congestionControlOption('congestionControl', options.congestionControl),
       windowBytesMax: integerOption('windowBytesMax', options.windowBytesMax, WINDOW_BYTES_MAX),
     },
   };
