@@ -687,6 +687,21 @@ export class PeerNewerError extends LonghaulError {
   }
 }
 
+/** The peer follows a later epoch: another node was promoted in the place of this one. */
+export class EpochStaleError extends LonghaulError {
+  readonly code = 'EPOCH_STALE';
+  constructor(
+    readonly peer: string,
+    readonly peerEpoch: number,
+    readonly ourEpoch: number,
+  ) {
+    super(
+      `${peer} follows epoch ${peerEpoch}, this sender only ${ourEpoch}: another node was promoted meanwhile. ` +
+        'Let this one follow that node; what it has and the other has not is lost with a full copy from there',
+    );
+  }
+}
+
 export class PeerRegressedError extends LonghaulError {
   readonly code = 'PEER_REGRESSED';
   constructor(

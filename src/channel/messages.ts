@@ -156,7 +156,8 @@ export function decodeHello(body: Buffer): Hello {
     last: rest.varint(),
     adopt: readFlag(rest),
   };
-  rest.end();
+  // A newer release may have more to say; what it says beyond this is for others of its kind.
+  if (versionMax <= PROTOCOL_VERSION) rest.end();
   return hello;
 }
 
@@ -176,6 +177,11 @@ export function encodeWelcome(m: Welcome): Buffer {
     .raw(m.token)
     .varint(m.windowBytes)
     .take();
+}
+
+/** The version alone, which comes first in every version of the protocol. */
+export function decodeWelcomeVersion(body: Buffer): number {
+  return new ByteReader(body, 'WELCOME').u16();
 }
 
 export function decodeWelcome(body: Buffer): Welcome {

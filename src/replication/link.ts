@@ -342,7 +342,7 @@ export class PeerLink {
   async #agree(channel: Channel, inbox: FrameInbox): Promise<Agreement> {
     this.#enter('greeting');
     const { journal, node, adopt } = this.#context;
-    const hello = { node, volume: journal.volume, epoch: 1, last: journal.last, adopt };
+    const hello = { node, volume: journal.volume, epoch: journal.lastEpoch, last: journal.last, adopt };
     const welcome = await greet(channel, inbox, hello);
     requireProvenId(this.address.name, channel.peerId, welcome.node);
     this.#context.checkNode(this, welcome.node);
@@ -359,7 +359,7 @@ export class PeerLink {
     const mustCompare = (isNew || isOlder) && this.#context.comparesContent();
     const told = mustCompare ? { ...welcome, holdsContent: true } : welcome;
     const verdict = await judge(journal, told, acknowledged, adopt);
-    if (verdict.action === 'refuse') throw refuse(channel, journal, welcome, this.address.name, verdict);
+    if (verdict.action === 'refuse') throw refuse(channel, journal, welcome, verdict.code);
     const cutShort = this.#context.book.owes(welcome.node) && this.#supplying === 'no';
     const reset = verdict.action === 'resync' || cutShort;
     const because = verdict.action === 'resync' ? verdict.because : 'an earlier one was cut short';

@@ -10,7 +10,7 @@ import {
   FrameType,
   LOST_RANGES_MAX,
 } from '../../src/channel/messages.js';
-import { VERDICTS } from '../../src/channel/verdict.js';
+import { isRefusal, VERDICTS } from '../../src/channel/verdict.js';
 import type { JournalRecord } from '../../src/index.js';
 import { MIB } from '../../src/options.js';
 import {
@@ -48,24 +48,27 @@ test('record kinds', () => {
 });
 
 const SITUATION = {
+  version: 'version',
   volume: 'volume',
+  epoch: 'epoch',
   newest: 'newest',
   chain: 'chain',
   acknowledged: 'acknowledged',
+  history: 'history',
   holdsContent: 'content',
   adopt: 'adopt',
 } as const;
 
 test('every row of the verdict', () => {
   const word = (value: unknown): string => (value === true ? 'yes' : value === false ? 'no' : String(value));
-  const expected = VERDICTS.map(({ label, when, action, code }) => ({
+  const expected = VERDICTS.map(({ label, when, verdict }) => ({
     ...Object.fromEntries(
       Object.entries(SITUATION).map(([field, column]) => {
         const values: readonly unknown[] = when[field as keyof typeof SITUATION] ?? [];
         return [column, values.map(word).join(', ')];
       }),
     ),
-    verdict: code === undefined ? action : `${action}, \`${code}\``,
+    verdict: isRefusal(verdict) ? `refuse, \`${verdict}\`` : verdict,
     because: label,
   }));
   expect(table('The verdict')).toEqual(expected);
