@@ -203,8 +203,12 @@ export class Channel implements MemberHost {
       this.#members.inOrder()[0]?.connection.sendControl(type, body, { replace });
       return;
     }
-    if (body.byteLength > CONTROL_BODY_BYTES_MAX) {
-      throw new InvalidArgumentError('control message', body, `at most ${CONTROL_BODY_BYTES_MAX} bytes; use send`);
+    if (laneOf(type) !== 'control' || body.byteLength > CONTROL_BODY_BYTES_MAX) {
+      throw new InvalidArgumentError(
+        'control message',
+        body,
+        `one of the control lane, at most ${CONTROL_BODY_BYTES_MAX} bytes; use send`,
+      );
     }
     const lane = this.#lanes?.out.control;
     const message = { type, generation: this.generation, parts: [body] };

@@ -332,7 +332,7 @@ export class Session {
     const { id, name, body } = decodeQuery(frame);
     void this.#answer(id, name, body).catch((error: unknown) => {
       const failure = encodeFailure(error instanceof Error ? error : new Error(String(error)));
-      this.channel.sendControl(FrameType.reply, encodeReply({ id, status: 'failed', body: failure }));
+      void this.channel.send(FrameType.reply, encodeReply({ id, status: 'failed', body: failure }));
     });
   }
 

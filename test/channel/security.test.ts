@@ -134,6 +134,17 @@ describe('a dialling end', () => {
     await expect(client.client(left, { peer: 'them', host: '127.0.0.1' })).rejects.toMatchObject({ code });
   });
 
+  test('says nothing in the clear: neither who it is, nor whom it looks for', async () => {
+    const [left, right] = await socketPair();
+    const client = await openSecurity({ identity: us, allow: [them.id] });
+    const dialled = client.client(left, { peer: 'replica', host: 'replica.example' }).catch((error: unknown) => error);
+    const [greeting] = (await once(right, 'data')) as [Buffer];
+    right.destroy();
+    expect(greeting[0]).toBe(22);
+    expect(greeting.toString('latin1')).not.toMatch(new RegExp(`replica|longhaul|localhost|${us.id}|${them.id}`, 'i'));
+    expect(await dialled).toMatchObject({ code: 'CONNECTION_LOST', recoverable: true });
+  });
+
   test('waits no longer than it may, and not at all once it is called off', async () => {
     const client = await openSecurity({ identity: us, allow: [them.id] });
     const clock = new FakeClock();
