@@ -19,6 +19,8 @@ import type { Shaper } from './shaper.js';
 export interface ConnectionOptions {
   /** Connected, and from now on the connection's alone. */
   socket: Socket;
+  /** The socket of the network beneath it, whose bytes are counted: default `socket` itself. */
+  wire?: Socket;
   shaper?: Shaper;
   /** The largest frame in either direction once established: default 20 MiB. */
   frameBytesMax?: number;
@@ -57,6 +59,7 @@ export class Connection {
   readonly closed: Promise<LonghaulError | undefined>;
 
   readonly #socket: Socket;
+  readonly #wire: Socket;
   readonly #clock: Clock;
   readonly #frameBytesMax: number;
   readonly #endTimeoutMs: number;
@@ -80,6 +83,7 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     const { socket, clock = systemClock } = options;
     this.#socket = socket;
+    this.#wire = options.wire ?? socket;
     this.#clock = clock;
     this.#frameBytesMax = integerOption('frameBytesMax', options.frameBytesMax, {
       min: FRAME_BYTES_MAX_BEFORE_HANDSHAKE,
@@ -138,10 +142,20 @@ export class Connection {
   /** What the socket itself counted; it only grows, and is final once `closed` has resolved. */
   get wire(): { bytesSent: number; bytesReceived: number } {
     this.#countSent();
-    return { bytesSent: this.#bytesSent, bytesReceived: this.#socket.bytesRead };
+    return { bytesSent: this.#bytesSent, bytesReceived: this.#wire.bytesRead };
   }
 
-  /** Bytes of frames handed to the socket; together they are `wire.bytesSent` whenever nothing is in between. */
+  /** What TLS adds to the frames: handshake, record headers and tags; 0 without. Exact whenever nothing is in between. */
+  get securityBytesSent(): number {
+    if (this.#wire === this.#socket) return 0;
+    const { data, control } = this.#outbox.bytes;
+    return Math.max(0, this.wire.bytesSent - data - control);
+  }
+
+  /**
+   * Bytes of frames handed to the socket; together with `securityBytesSent` they are `wire.bytesSent` whenever nothing
+   * is in between.
+   */
   get framesBytes(): { data: { sent: number }; control: { sent: number } } {
     return { data: { sent: this.#outbox.bytes.data }, control: { sent: this.#outbox.bytes.control } };
   }
@@ -297,9 +311,12 @@ export class Connection {
     this.#outbox.close(reason);
   }
 
-  /** Bytes that the system took: what the socket still holds is not on the wire, and may never be. */
+  /**
+   * Bytes that the system took: what the socket still holds is not on the wire, and may never be. Under TLS that is only
+   * known to the one write, of up to 256 KiB, that TLS has under way.
+   */
   #countSent(): void {
     if (this.#over) return;
-    this.#bytesSent = Math.max(this.#bytesSent, this.#socket.bytesWritten - this.#socket.writableLength);
+    this.#bytesSent = Math.max(this.#bytesSent, this.#wire.bytesWritten - this.#wire.writableLength);
   }
 }

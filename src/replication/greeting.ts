@@ -14,6 +14,7 @@ import {
 } from '../channel/messages.js';
 import { decide, type Situation, type Verdict } from '../channel/verdict.js';
 import {
+  IdentityMismatchError,
   type LonghaulError,
   PeerNewerError,
   PeerRefusedError,
@@ -50,6 +51,11 @@ export async function greet(
     throw new ProtocolVersionError(`${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}`, String(welcome.version));
   }
   return welcome;
+}
+
+/** Where the connection has proved an id, a greeting must be that node's. */
+export function requireProvenId(peer: string, proved: string | undefined, claimed: string): void {
+  if (proved !== undefined && proved !== claimed) throw new IdentityMismatchError(peer, proved, claimed);
 }
 
 /** Holds what the receiver says against our queue. */

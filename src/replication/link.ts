@@ -10,6 +10,7 @@ import {
   FrameType,
   type Welcome,
 } from '../channel/messages.js';
+import type { SecuredSocket, Security } from '../channel/security.js';
 import type { Shaper } from '../channel/shaper.js';
 import { publish } from '../engine/events.js';
 import {
@@ -36,7 +37,7 @@ import { History } from '../reduce/history.js';
 import { reductionBudget } from '../reduce/memory-budget.js';
 import { PACE_LEVEL_MAX, type Rung } from '../reduce/pace.js';
 import { Stages } from '../reduce/stages.js';
-import { begin, greet, judge, refusalError, refuse } from './greeting.js';
+import { begin, greet, judge, refusalError, refuse, requireProvenId } from './greeting.js';
 import { FrameInbox } from './inbox.js';
 import { Outflow, type Reduction } from './outflow.js';
 import type { PeerBook } from './peers.js';
@@ -51,6 +52,7 @@ export interface LinkContext {
   journal: Journal;
   book: PeerBook;
   node: string;
+  security: Security;
   shaper: Shaper | undefined;
   compression: CompressionChoice;
   prefer: Prefer;
@@ -84,6 +86,8 @@ export interface PeerAddress {
    * with QueueFullError, `detach` goes on without the peer, which then needs a full resynchronisation.
    */
   onFull?: OnFull;
+  /** The ids that this peer may have, in the place of the sender's `allow`: 64 hexadecimal digits each. */
+  allow?: readonly string[];
 }
 
 /** What a handshake comes to. */
@@ -258,11 +262,15 @@ export class PeerLink {
     this.#enter('connecting');
     const { host, port, name } = this.address;
     const connectTimeoutMs = Math.min(Math.max(1, this.#context.giveUpAfterMs ?? DIAL_MS_MAX), DIAL_MS_MAX);
-    const socket = await dial({ host, port, connectTimeoutMs, signal: this.#abort.signal });
+    const { signal } = this.#abort;
+    const socket = await dial({ host, port, connectTimeoutMs, signal });
+    const { allow } = this.address;
+    const terms = { peer: name, host, signal, ...(allow === undefined ? {} : { allow }) };
+    const secured = await this.#context.security.client(socket, terms);
     const inbox = new FrameInbox(name);
     const { shaper, heartbeatMs, peerTimeoutMs } = this.#context;
     const connection = new Connection({
-      socket,
+      ...secured,
       peer: name,
       heartbeatMs,
       peerTimeoutMs,
@@ -274,7 +282,7 @@ export class PeerLink {
     void connection.closed.then((error) => inbox.close(error));
     let wasUp = false;
     try {
-      const agreed = await this.#agree(connection, inbox);
+      const agreed = await this.#agree(connection, inbox, secured);
       await inbox.handOver((frame) => this.#onFrame(frame));
       onUp();
       wasUp = true;
@@ -295,11 +303,12 @@ export class PeerLink {
   }
 
   /** The handshake; gives the first record to send. */
-  async #agree(connection: Connection, inbox: FrameInbox): Promise<Agreement> {
+  async #agree(connection: Connection, inbox: FrameInbox, { peerId }: SecuredSocket): Promise<Agreement> {
     this.#enter('greeting');
     const { journal, node, adopt } = this.#context;
     const hello = { node, volume: journal.volume, epoch: 1, last: journal.last, adopt };
     const welcome = await greet(connection, inbox, hello);
+    requireProvenId(this.address.name, peerId, welcome.node);
     this.#context.checkNode(this, welcome.node);
     this.confirmedId = welcome.node;
     await this.#context.book.bind(this.address.name, welcome.node);

@@ -1,9 +1,11 @@
 import { mkdir } from 'node:fs/promises';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import type { TlsOptions } from 'node:tls';
 import { requireLoopback } from '../channel/address.js';
 import { Connection } from '../channel/connection.js';
 import { Listener } from '../channel/listener.js';
+import { openSecurity } from '../channel/open-security.js';
+import type { SecuredSocket, Security, SecurityOptions } from '../channel/security.js';
 import { type Capability, ownCapability } from '../engine/capability.js';
 import { type Engine, engine } from '../engine/engine.js';
 import { publish } from '../engine/events.js';
@@ -21,18 +23,25 @@ import { Decoder } from '../reduce/decoder.js';
 import { decoderBytes, REDUCTION_BYTES, reductionBudget } from '../reduce/memory-budget.js';
 import { type StageCounts, Stages } from '../reduce/stages.js';
 import { type ApplyCallback, type Consumer, callbackConsumer } from './consumer.js';
+import { requireProvenId } from './greeting.js';
 import { nodeId } from './node-id.js';
 import { FINISH_QUESTION } from './queries.js';
 import { Readiness } from './readiness.js';
 import { ReceiveLog } from './receive-log.js';
-import { type HeartbeatTimes, heartbeatTimes, type JournalLimits, journalLimits } from './sender-options.js';
+import {
+  type HeartbeatTimes,
+  heartbeatTimes,
+  type JournalLimits,
+  journalLimits,
+  requireAllowed,
+} from './sender-options.js';
 import { Session } from './session.js';
-import { Traffic } from './traffic.js';
+import { securityStage, Traffic } from './traffic.js';
 
-export interface ReceiverOptions {
+export interface ReceiverOptions extends SecurityOptions<TlsOptions> {
   /** State directory, made when missing; holds the receive log. One process at a time. */
   dir: string;
-  /** Where to listen; a loopback host. Port 0 takes a free one, see `port`. */
+  /** Where to listen; without `identity` or `tls` a loopback host. Port 0 takes a free one, see `port`. */
   listen: { host: string; port: number };
   /**
    * Takes each record, in order, at least once: its effect must be durable when it returns. A throw stalls, is reported
@@ -92,13 +101,14 @@ export interface ReceiverStatus {
 /**
  * The passive end: listens for one sender, logs what it receives, acknowledges it, and hands it on in order.
  *
- * Errors of `open`: INVALID_ARGUMENT, IDENTITY_REQUIRED, ADDRESS_IN_USE, STATE_LOCKED, STATE_DAMAGED, JOURNAL_DAMAGED,
- * DISK_FULL.
+ * Errors of `open`: INVALID_ARGUMENT, IDENTITY_REQUIRED, IDENTITY_INVALID, IDENTITY_EXPIRED, ADDRESS_IN_USE,
+ * STATE_LOCKED, STATE_DAMAGED, JOURNAL_DAMAGED, DISK_FULL.
  */
 export class Receiver {
   readonly #lock: DirectoryLock;
   readonly #log: ReceiveLog;
   readonly #node: string;
+  readonly #security: Security;
   readonly #options: ReceiverOptions & HeartbeatTimes;
   readonly #stages = new Stages();
   readonly #traffic = new Traffic();
@@ -119,8 +129,15 @@ export class Receiver {
   #misses = 0;
   #closed = false;
 
-  private constructor(options: ReceiverOptions & HeartbeatTimes, lock: DirectoryLock, log: ReceiveLog, node: string) {
+  private constructor(
+    options: ReceiverOptions & HeartbeatTimes,
+    lock: DirectoryLock,
+    log: ReceiveLog,
+    node: string,
+    security: Security,
+  ) {
     this.#options = options;
+    this.#security = security;
     this.#unlimit = reductionBudget.limit(options.reductionBytesMax);
     this.#lock = lock;
     this.#log = log;
@@ -131,6 +148,7 @@ export class Receiver {
   static async open(options: ReceiverOptions): Promise<Receiver> {
     const { peerTimeoutMs, heartbeatMs, ...limits } = resolveReceiverOptions(options);
     const dir = directoryOption('dir', options.dir);
+    const security = await openSecurity(options);
     await mkdir(dir, { recursive: true }).catch((error: unknown) => {
       throw storageError('creating', dir, error);
     });
@@ -138,7 +156,7 @@ export class Receiver {
     let journal: Journal | undefined;
     let receiver: Receiver | undefined;
     try {
-      const node = await nodeId(dir);
+      const node = security.nodeId ?? (await nodeId(dir));
       journal = await Journal.open({ dir: join(dir, 'log'), ...limits });
       const log = await ReceiveLog.open(dir, journal, limits, {
         onApplied: () => receiver?.current?.acknowledge(),
@@ -146,7 +164,7 @@ export class Receiver {
           if (problem !== undefined) receiver?.current?.notify(problem);
         },
       });
-      receiver = new Receiver({ ...options, peerTimeoutMs, heartbeatMs }, lock, log, node);
+      receiver = new Receiver({ ...options, peerTimeoutMs, heartbeatMs }, lock, log, node, security);
       if (options.apply !== undefined) log.attach(callbackConsumer(options.apply));
       await receiver.#listen();
       return receiver;
@@ -191,6 +209,7 @@ export class Receiver {
     const stages = this.#stages.counts();
     stages.frame = { bytesIn: 0, bytesOut: this.#traffic.dataBytes, milliseconds: 0 };
     stages.control = { bytesIn: 0, bytesOut: this.#traffic.controlBytes, milliseconds: 0 };
+    Object.assign(stages, securityStage(this.#traffic));
     return {
       ...(volume === undefined ? {} : { volume }),
       connected: this.#session !== undefined,
@@ -285,19 +304,20 @@ export class Receiver {
 
   async #listen(): Promise<void> {
     const { host, port } = this.#options.listen;
-    this.#listener = await Listener.open({ host, port }, (socket) => this.#onSocket(socket));
+    const security = this.#security;
+    this.#listener = await Listener.open({ host, port, security }, (secured) => this.#onSocket(secured));
   }
 
-  #onSocket(socket: Socket): void {
+  #onSocket(secured: SecuredSocket): void {
     // A sender that comes back this quickly finds nobody, and tries again; a refusal would tell it that it need not.
     if (this.#closed) {
-      socket.destroy();
+      secured.socket.destroy();
       return;
     }
     const { heartbeatMs, peerTimeoutMs } = this.#options;
     const decoder = new Decoder(this.#stages, this.#log);
     const connection: Connection = new Connection({
-      socket,
+      ...secured,
       peer: 'the sender',
       heartbeatMs,
       peerTimeoutMs,
@@ -308,7 +328,10 @@ export class Receiver {
       adopt: this.#options.adopt ?? false,
       log: this.#log,
       decoder,
-      claim: (claimant, node) => this.#claim(claimant, node),
+      claim: async (claimant, node) => {
+        requireProvenId('the sender', secured.peerId, node);
+        await this.#claim(claimant, node);
+      },
       offer: () => this.#offer(decoder),
       query: (name, body) => this.#query(name, body),
       onOpen: (opened) => this.#onOpen(opened),
@@ -388,7 +411,8 @@ function resolveReceiverOptions(options: ReceiverOptions): JournalLimits & Heart
   if (typeof options.listen?.host !== 'string')
     throw new InvalidArgumentError('listen', options.listen, '{ host, port }');
   integerOption('listen.port', options.listen.port, { min: 0, max: 65_535, default: 0 });
-  requireLoopback(options.listen.host);
+  if (options.identity === undefined && options.tls === undefined) requireLoopback(options.listen.host);
+  if (options.identity !== undefined) requireAllowed('allow', options.allow);
   integerOption('reductionBytesMax', options.reductionBytesMax, REDUCTION_BYTES);
   return { ...journalLimits(options), ...heartbeatTimes(options) };
 }

@@ -1,3 +1,7 @@
+import type { ConnectionOptions } from 'node:tls';
+import { requireLoopback } from '../channel/address.js';
+import { allowedIds } from '../channel/open-security.js';
+import type { SecurityOptions } from '../channel/security.js';
 import { InvalidArgumentError } from '../errors.js';
 import { type Compression, choiceOption, GIB, integerOption, MIB, type Prefer, parseRate } from '../options.js';
 import { parseCompression } from '../reduce/compression.js';
@@ -12,7 +16,7 @@ export interface ResyncRecord {
   offset?: number;
 }
 
-export interface SenderOptions {
+export interface SenderOptions extends SecurityOptions<ConnectionOptions> {
   /** State directory, made when missing; holds the queue and what is known of the peers. One process at a time. */
   dir: string;
   /** The receivers, 1 to 16, each with a name of its own that `status()` and errors use. */
@@ -111,6 +115,7 @@ const PEERS_MAX = 16;
 
 export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOptions {
   checkPeers(options.peers);
+  checkSecurity(options);
   const { giveUpAfterMs } = options;
   integerOption('reductionBytesMax', options.reductionBytesMax, REDUCTION_BYTES);
   return {
@@ -127,6 +132,22 @@ export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOpti
       ...heartbeatTimes(options),
     },
   };
+}
+
+/** Whoever may answer has to be named for each peer; without an identity there is nothing to name. */
+function checkSecurity({ peers, identity, tls, allow }: SenderOptions): void {
+  const isPlain = identity === undefined && tls === undefined;
+  for (const { host, allow: own } of peers) {
+    if (isPlain) requireLoopback(host);
+    allowedIds('peers[].allow', own);
+    if (identity === undefined && own !== undefined)
+      throw new InvalidArgumentError('peers[].allow', own, 'an identity with it');
+    if (identity !== undefined) requireAllowed('allow', allow ?? own);
+  }
+}
+
+export function requireAllowed(name: string, allow: unknown): void {
+  if (allow === undefined) throw new InvalidArgumentError(name, allow, 'the ids of the nodes at the other end');
 }
 
 function checkPeers(peers: unknown): void {
