@@ -1,7 +1,7 @@
 // A link between two network namespaces, in user space: link --rate-mbit 100 --delay-ms 15 [--loss-percent 1] ...
 //
 // Each end is a namespace with a TUN device a path (wan0, wan1 ...) and addresses 10.77.PATH.1 at the near and 10.77.PATH.2
-// at the far one; --network takes other first numbers. The first line of the output says where the namespaces are found, as long as this program runs:
+// at the far one. The first line of the output says where the namespaces are found, as long as this program runs:
 //
 //   ready {"near":"/proc/PID/fd/N","far":"/proc/PID/fd/M","seed":S}        nsenter --net=/proc/PID/fd/N COMMAND
 //
@@ -54,7 +54,6 @@ constexpr double kNanosecondsPerMillisecond = 1e6;
 
 struct Options {
   Conditions conditions;
-  std::string network = "10.77";
   int paths = 1;
   int mtu = 1500;
   uint64_t seed = std::random_device{}();
@@ -103,8 +102,6 @@ Options options_of(int count, char** arguments) {
       options.mtu = static_cast<int>(number_of(name, value, kMtuMin, kMtuMax));
     } else if (name == "seed") {
       options.seed = static_cast<uint64_t>(number_of(name, value, 0, 0x1p53));
-    } else if (name == "network") {
-      options.network = value;
     } else {
       throw std::invalid_argument("there is no option " + option);
     }
@@ -124,7 +121,7 @@ class Link {
  public:
   explicit Link(const Options& options) : stop_(eventfd(0, EFD_CLOEXEC)), begun_(wan::now()) {
     for (int number = 0; number < 2; number++) {
-      ends_.push_back(wan::open_end(options.network, number, options.paths, options.mtu));
+      ends_.push_back(wan::open_end(number, options.paths, options.mtu));
     }
     uint64_t seed = options.seed;
     for (int path = 0; path < options.paths; path++) {

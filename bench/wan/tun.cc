@@ -84,6 +84,10 @@ class Interface {
   const int socket_;
 };
 
+std::string address_of(int number, int path) {
+  return "10.77." + std::to_string(path) + "." + std::to_string(number + 1);
+}
+
 int open_device(const std::string& name) {
   const int device = checked(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), "opening /dev/net/tun");
   ifreq request = {};
@@ -95,28 +99,20 @@ int open_device(const std::string& name) {
 
 }  // namespace
 
-End open_end(const std::string& network, int number, int paths, int mtu) {
+End open_end(int number, int paths, int mtu) {
   checked(unshare(CLONE_NEWNET), "making a network namespace (root is needed)");
   End end = {checked(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), "opening the namespace"), {}};
-  Interface loopback("lo");
-  // No more than one address of its own: the rest of 127.0.0.0/8 may be the link's.
-  loopback.set_address("127.0.0.1", "255.255.255.255");
-  loopback.set_up();
-  std::ofstream("/proc/sys/net/ipv4/conf/all/route_localnet") << "1\n";
+  Interface("lo").set_up();
   for (int path = 0; path < paths; path++) {
     const std::string name = kDevicePrefix + std::to_string(path);
     end.devices.push_back(open_device(name));
     Interface device(name);
-    device.set_address(address_of(network, path, number), "255.255.255.252");
+    device.set_address(address_of(number, path), "255.255.255.252");
     device.set_mtu(mtu);
     device.set_queue(kDeviceQueuePackets);
     device.set_up();
   }
   return end;
-}
-
-std::string address_of(const std::string& network, int path, int number) {
-  return network + "." + std::to_string(path) + "." + std::to_string(number + 1);
 }
 
 uint64_t overruns_of(const End& end) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace wan {
@@ -12,12 +11,9 @@ struct End {
   std::vector<int> devices;  // one a path, read and written without waiting
 };
 
-// Makes a namespace and its devices wan0, wan1 and so on, with the addresses `network`.PATH.1 (`number` 0) or .2; the
-// calling thread is in that namespace afterwards. `network` is the first two numbers of an address, such as "10.77"; one of
-// loopback, such as "127.77", leads over the link as well. Throws std::system_error.
-End open_end(const std::string& network, int number, int paths, int mtu);
-
-std::string address_of(const std::string& network, int path, int number);
+// Makes a namespace and its devices wan0, wan1 and so on, with the addresses 10.77.PATH.1 (`number` 0) or .2; the calling
+// thread is in that namespace afterwards. Throws std::system_error.
+End open_end(int number, int paths, int mtu);
 
 // Packets that the devices of an end have dropped, because the emulator did not read them in time. The calling thread is
 // in that namespace afterwards.
