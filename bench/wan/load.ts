@@ -52,7 +52,7 @@ export class Load {
 
   #append(): void {
     this.#underWayBytes += RECORD_BYTES;
-    this.#sender.append(this.#next(), { ack: 'logged' }).then(
+    this.#sender.append(this.#next(), { ack: 'logged', bulk: true }).then(
       () => {
         this.#loggedBytes += RECORD_BYTES;
         this.#underWayBytes -= RECORD_BYTES;

@@ -4,7 +4,8 @@ import { integerOption, MIB } from '../options.js';
 import { type Clock, systemClock } from './clock.js';
 import { Confirmation } from './confirmation.js';
 import type { Connection } from './connection.js';
-import type { Frame } from './frame.js';
+import { FLAG_AGAIN, type Frame } from './frame.js';
+import { InFlight } from './in-flight.js';
 import { IncomingLane, type Message } from './incoming.js';
 import {
   CONTROL_BODY_BYTES_MAX,
@@ -288,19 +289,24 @@ export class Channel implements MemberHost {
 
   #openLanes(session: bigint, peerWindowBytes: number): Lanes {
     const clock = this.#clock;
+    const inFlight = new InFlight(this.#windowBytesMax, () => clock.now());
     const out = {
       session,
       now: () => clock.now(),
-      onArrived: (member: Member | undefined, { bodyLength }: OutgoingFrame) => {
+      onArrived: (member: Member | undefined, { type, flags, bodyLength }: OutgoingFrame, elapsedMs: number) => {
         this.#arrivedBytes += bodyLength;
+        if ((flags & FLAG_AGAIN) === 0 && laneOf(type) === 'data') {
+          inFlight.note(bodyLength, elapsedMs, this.backlog.unconfirmedBytes + bodyLength);
+        }
         if (member === undefined) return;
         member.arrivedBytes += bodyLength;
         member.progressAtMs = clock.now();
         member.answered();
       },
     };
-    const endless = { creditBytes: Number.POSITIVE_INFINITY, unconfirmedBytesMax: Number.POSITIVE_INFINITY };
-    const data = { creditBytes: peerWindowBytes, unconfirmedBytesMax: this.#windowBytesMax };
+    const endless = { creditBytes: Number.POSITIVE_INFINITY, unconfirmedBytesMax: () => Number.POSITIVE_INFINITY };
+    const unconfirmedBytesMax = () => inFlight.bytes;
+    const data = { creditBytes: peerWindowBytes, unconfirmedBytesMax, onFull: () => inFlight.full() };
     const outgoing = {
       data: new OutgoingLane<Member>({ ...out, ...data }),
       control: new OutgoingLane<Member>({ ...out, ...endless }),

@@ -32,7 +32,9 @@ export interface OutgoingOptions<Carrier> {
   /** What the frames may cost together until the peer grants more; Infinity where nothing is granted. */
   creditBytes: number;
   /** What may be out and not confirmed, whatever the peer grants. */
-  unconfirmedBytesMax: number;
+  unconfirmedBytesMax: () => number;
+  /** Something waits because of that. */
+  onFull?: () => void;
   now: () => number;
   /** A frame has arrived. */
   onArrived: (carrier: Carrier | undefined, frame: OutgoingFrame, elapsedMs: number) => void;
@@ -191,14 +193,17 @@ export class OutgoingLane<Carrier> {
 
   /** Credit that would make but a sliver of a frame counts as none. */
   #hasCredit(): boolean {
-    return this.#room() >= Math.min(SLIVER_BYTES, this.#messages[0]?.bytes ?? 0);
+    const room = this.#room();
+    const has = room >= Math.min(SLIVER_BYTES, this.#messages[0]?.bytes ?? 0);
+    if (!has) this.#o.onFull?.();
+    return has;
   }
 
   /** Bytes of the largest body that may go out now. */
   #room(): number {
     const granted = this.#creditBytes - this.#cost;
-    const kept = this.#o.unconfirmedBytesMax - this.#unconfirmedCost;
-    return Math.min(granted, kept) - costOf(0);
+    const kept = this.#o.unconfirmedBytesMax() - this.#unconfirmedCost;
+    return Math.floor(Math.min(granted, kept)) - costOf(0);
   }
 
   #takeAgain(carrier: Carrier): OutgoingFrame | undefined {
