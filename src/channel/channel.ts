@@ -16,10 +16,12 @@ import {
   laneOf,
   MESSAGE_BYTES_MAX,
 } from './lanes.js';
+import { Line } from './line.js';
 import { Member, type MemberHost, type MemberRole } from './member.js';
 import { Members } from './members.js';
 import { FrameType } from './messages.js';
 import { type OutgoingFrame, OutgoingLane } from './outgoing.js';
+import { Pacing } from './pacing.js';
 import { StallWatch } from './stall-watch.js';
 import { decodeWindow } from './window.js';
 import { WINDOW_BYTES_MIN } from './window-size.js';
@@ -31,14 +33,14 @@ export interface ChannelOptions {
   role?: MemberRole;
   /** Gets every message, each lane for itself in order; the next one of a lane comes when its promise has resolved. */
   onMessage: (message: Message) => void | Promise<void>;
-  /** What may be on its way from the peer and not handled, and to it and not confirmed: 1 MiB to 1 GiB, default 32 MiB. */
+  /** What may be on its way from the peer and not handled, and to it and not confirmed: 1 MiB to 1 GiB, default 64 MiB. */
   windowBytesMax?: number;
   /** How long `end` waits while nothing moves: default 5000. */
   endTimeoutMs?: number;
   clock?: Clock;
 }
 
-export const WINDOW_BYTES_MAX = { min: MIB, max: 1024 * MIB, default: 32 * MIB };
+export const WINDOW_BYTES_MAX = { min: MIB, max: 1024 * MIB, default: 64 * MIB };
 /** Connections of one channel, over all its paths. */
 export const MEMBERS_MAX = 128;
 /** Messages that wait to be sent; more of them than this means that someone does not wait for his turn. */
@@ -289,14 +291,22 @@ export class Channel implements MemberHost {
 
   #openLanes(session: bigint, peerWindowBytes: number): Lanes {
     const clock = this.#clock;
-    const inFlight = new InFlight(this.#windowBytesMax, () => clock.now());
+    const line = new Line(this.#members);
+    const pacing = new Pacing({
+      members: this.#members,
+      now: () => clock.now(),
+      roundTripMs: () => this.roundTripMinMs,
+    });
+    const inFlight = new InFlight({ bytesMax: this.#windowBytesMax, now: () => clock.now(), line: () => line.state() });
     const out = {
       session,
       now: () => clock.now(),
       onArrived: (member: Member | undefined, { type, flags, bodyLength }: OutgoingFrame, elapsedMs: number) => {
         this.#arrivedBytes += bodyLength;
         if ((flags & FLAG_AGAIN) === 0 && laneOf(type) === 'data') {
-          inFlight.note(bodyLength, elapsedMs, this.backlog.unconfirmedBytes + bodyLength);
+          const { waitingBytes, unconfirmedBytes } = this.backlog;
+          inFlight.note(bodyLength, elapsedMs, unconfirmedBytes + bodyLength);
+          pacing.note(bodyLength, waitingBytes > 0);
         }
         if (member === undefined) return;
         member.arrivedBytes += bodyLength;
@@ -338,7 +348,14 @@ export class Channel implements MemberHost {
     });
     const lanes = [outgoing.data, outgoing.control];
     const onStall = (member: Member) => this.#onStall(member);
-    const stalls = new StallWatch({ clock, members: this.#members, lanes, roundTripMs, onStall });
+    const stalls = new StallWatch({
+      clock,
+      members: this.#members,
+      lanes,
+      roundTripMs,
+      onStall,
+      onLate: () => this.#pump(),
+    });
     return { out: outgoing, in: incoming, confirmation, stalls };
   }
 

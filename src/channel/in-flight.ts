@@ -1,4 +1,12 @@
 import { KIB } from '../options.js';
+import type { LineState } from './line.js';
+
+export interface InFlightOptions {
+  bytesMax: number;
+  now: () => number;
+  /** What the system knows of the connections; undefined where it does not tell. */
+  line: () => LineState | undefined;
+}
 
 /** Frames that are looked at together; a round takes a round trip at least. */
 const SAMPLES_MIN = 8;
@@ -12,6 +20,12 @@ const BASE_MS = 30_000;
 const START_BYTES = 1024 * KIB;
 const BYTES_MIN = 256 * KIB;
 const STEP = { min: 0.7, max: 1.25, start: 2 };
+/** From this part of the bytes on, sent again by the system, a line counts as one that loses. */
+const LOSS_PART = 0.001;
+/** Where the system does not tell: some frames take most of a round trip longer than others, which no queue does. */
+const LOSS_SPREAD = 0.8;
+/** Queues of up to this part of a round trip do not fill up. */
+const LOSS_QUEUE_PART = 1 / 2;
 
 /**
  * How much may be under way before it only makes queues longer.
@@ -22,12 +36,11 @@ const STEP = { min: 0.7, max: 1.25, start: 2 };
  * TCP (Jin, Wei, Low, INFOCOM 2004): in each round the window becomes window × (base + target) ÷ delay, where the delay is
  * what it takes a frame to be confirmed.
  *
- * Of the delays of a round the first quartile counts: losses make some frames late, and all that follow on the same
- * connection, and that is no queue. A stream that has less to send than the window says nothing about it.
+ * Of the delays of a round the first quartile counts. Where packets are lost that says little, as all that follows one on the same
+ * connection comes late: then there is no window but the bound, as long as the system's own round trips show no long queue.
  */
 export class InFlight {
-  readonly #bytesMax: number;
-  readonly #now: () => number;
+  readonly #o: InFlightOptions;
   #bytes: number;
   #starting = true;
   #samples: number[] = [];
@@ -41,12 +54,11 @@ export class InFlight {
   #baseBefore = Number.POSITIVE_INFINITY;
   #baseAtMs: number;
 
-  constructor(bytesMax: number, now: () => number) {
-    this.#bytesMax = bytesMax;
-    this.#now = now;
-    this.#bytes = Math.min(START_BYTES, bytesMax);
-    this.#roundAtMs = now();
-    this.#baseAtMs = now();
+  constructor(options: InFlightOptions) {
+    this.#o = options;
+    this.#bytes = Math.min(START_BYTES, options.bytesMax);
+    this.#roundAtMs = options.now();
+    this.#baseAtMs = this.#roundAtMs;
   }
 
   /** What may be under way and not confirmed. */
@@ -58,7 +70,7 @@ export class InFlight {
   note(bytes: number, delayMs: number, underWay: number): void {
     this.#confirmed += bytes;
     this.#most = Math.max(this.#most, underWay);
-    const now = this.#now();
+    const now = this.#o.now();
     this.#base = Math.min(this.#base, delayMs);
     const elapsedMs = now - this.#roundAtMs;
     // What went out before the last turn tells about the window before that.
@@ -92,16 +104,32 @@ export class InFlight {
   }
 
   #adjust(bytesPerMs: number): void {
-    const sorted = this.#samples.sort((a, b) => a - b);
-    const delayMs = sorted[Math.floor(sorted.length / 4)] ?? this.#baseMs;
-    const targetMs = Math.min(QUEUE_MS.max, Math.max(QUEUE_MS.min, this.#baseMs * QUEUE_PART));
-    const wanted = (this.#baseMs + targetMs) / Math.max(delayMs, 0.001);
+    const baseMs = this.#baseMs;
+    const targetMs = Math.min(QUEUE_MS.max, Math.max(QUEUE_MS.min, baseMs * QUEUE_PART));
+    const delays = this.#samples.sort((a, b) => a - b);
+    if (this.#loses(delays, baseMs, targetMs)) {
+      this.#bytes = this.#o.bytesMax;
+      return;
+    }
+    const delayMs = quantile(delays, 1 / 4);
+    const wanted = (baseMs + targetMs) / Math.max(delayMs, 0.001);
     if (wanted < 1) this.#starting = false;
     if (wanted >= 1 && !this.#wasFull) return;
     const step = this.#starting ? STEP.start : Math.min(STEP.max, Math.max(STEP.min, wanted));
     // Where the way takes no time to speak of, what is measured is how busy both ends are.
     const least = Math.max(BYTES_MIN, bytesPerMs * QUEUE_MS.min);
     const from = wanted < 1 ? Math.min(this.#bytes, this.#most) : this.#bytes;
-    this.#bytes = Math.floor(Math.min(this.#bytesMax, Math.max(least, from * step)));
+    this.#bytes = Math.floor(Math.min(this.#o.bytesMax, Math.max(least, from * step)));
   }
+
+  /** Whether packets are lost on the way, and not because a queue is full. */
+  #loses(delays: readonly number[], baseMs: number, targetMs: number): boolean {
+    const line = this.#o.line();
+    if (line === undefined) return quantile(delays, 0.9) - quantile(delays, 1 / 4) > LOSS_SPREAD * baseMs;
+    return line.lossPart > LOSS_PART && line.queueMs < Math.max(targetMs, baseMs * LOSS_QUEUE_PART);
+  }
+}
+
+function quantile(sorted: readonly number[], part: number): number {
+  return sorted[Math.floor(sorted.length * part)] ?? 0;
 }

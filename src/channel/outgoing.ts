@@ -24,6 +24,8 @@ interface Message {
 interface Sent<Carrier> {
   frame: OutgoingFrame;
   carrier: Carrier | undefined;
+  /** Has it already, and would carry it behind what is late. */
+  avoid: Carrier | undefined;
   sentAtMs: number;
 }
 
@@ -41,6 +43,8 @@ export interface OutgoingOptions<Carrier> {
 }
 
 const SLIVER_BYTES = 16 * KIB;
+/** So many frames at a time are sent once more because they are late. */
+const HURRIED_MAX = 16;
 
 /**
  * One lane on its way out: messages are cut into numbered frames when a connection has room for one, and kept until the
@@ -55,6 +59,7 @@ export class OutgoingLane<Carrier> {
   #number = 0;
   /** Every frame below this number was confirmed. */
   #confirmed = 0;
+  #newestArrived = -1;
   #waitingBytes = 0;
   #sentBytes = 0;
   #cost = 0;
@@ -140,7 +145,7 @@ export class OutgoingLane<Carrier> {
     this.#sentBytes += bodyLength;
     this.#cost += costOf(bodyLength);
     this.#unconfirmedCost += costOf(bodyLength);
-    this.#sent.set(frame.frameNumber, { frame, carrier, sentAtMs: this.#o.now() });
+    this.#sent.set(frame.frameNumber, { frame, carrier, avoid: undefined, sentAtMs: this.#o.now() });
     if (message.bytes === 0) {
       this.#messages.shift();
       message.settle();
@@ -171,9 +176,28 @@ export class OutgoingLane<Carrier> {
     for (const [number, sent] of this.#sent) {
       if (sent.carrier !== carrier) continue;
       sent.carrier = undefined;
+      sent.avoid = undefined;
       this.#again.push(number);
     }
     this.#again.sort((a, b) => a - b);
+  }
+
+  /**
+   * Has the first frames carried by another connection when they went out before `beforeMs`, and later ones have arrived long
+   * ago: everything behind them waits for them. Gives how many.
+   */
+  hurry(beforeMs: number): number {
+    let hurried = 0;
+    for (const [number, sent] of this.#sent) {
+      if (sent.sentAtMs > beforeMs || number > this.#newestArrived || hurried >= HURRIED_MAX) break;
+      if (sent.carrier === undefined || sent.avoid !== undefined) continue;
+      sent.avoid = sent.carrier;
+      sent.carrier = undefined;
+      this.#again.push(number);
+      hurried++;
+    }
+    this.#again.sort((a, b) => a - b);
+    return hurried;
   }
 
   /** When the oldest frame that a connection carries went out; undefined when it carries none. */
@@ -207,22 +231,27 @@ export class OutgoingLane<Carrier> {
   }
 
   #takeAgain(carrier: Carrier): OutgoingFrame | undefined {
-    for (;;) {
-      const number = this.#again.shift();
-      if (number === undefined) return undefined;
-      const sent = this.#sent.get(number);
+    for (let index = 0; index < this.#again.length; ) {
+      const sent = this.#sent.get(this.#again[index] ?? -1);
+      if (sent !== undefined && sent.avoid === carrier) {
+        index++;
+        continue;
+      }
+      this.#again.splice(index, 1);
       if (sent === undefined) continue;
       sent.carrier = carrier;
       sent.sentAtMs = this.#o.now();
       sent.frame = { ...sent.frame, flags: sent.frame.flags | FLAG_AGAIN };
       return sent.frame;
     }
+    return undefined;
   }
 
   #arrived(number: number): void {
     const sent = this.#sent.get(number);
     if (sent === undefined) return;
     this.#sent.delete(number);
+    this.#newestArrived = Math.max(this.#newestArrived, number);
     this.#sentBytes -= sent.frame.bodyLength;
     this.#unconfirmedCost -= costOf(sent.frame.bodyLength);
     this.#o.onArrived(sent.carrier, sent.frame, this.#o.now() - sent.sentAtMs);

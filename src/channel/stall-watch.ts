@@ -9,17 +9,23 @@ export interface StallWatchOptions {
   lanes: readonly OutgoingLane<Member>[];
   roundTripMs: () => number | undefined;
   onStall: (member: Member) => void;
+  /** Frames that are late have to be sent again. */
+  onLate: () => void;
 }
 
 /** TCP itself takes 200 ms at least to send again what was lost. */
 const STALL_MS_MIN = 400;
 const STALL_ROUND_TRIPS = 4;
-const LOOKS = 4;
+/** What was lost is there after two round trips, unless it is lost once more. */
+const LATE_MS_MIN = 200;
+const LATE_ROUND_TRIPS = 2.5;
+const LOOKS = 8;
 
 /**
  * Looks for connections that no longer get anything across: they carry a frame for longer than four round trips, and nothing
  * else of theirs was confirmed in that time. The connection may be alive, as a path that is cut shows in no other way for
- * a long time; what it carries is better sent over another one meanwhile.
+ * a long time; what it carries is better sent over another one meanwhile. And single frames that hold up all that came after
+ * them are sent once more by another connection before that.
  */
 export class StallWatch {
   readonly #o: StallWatchOptions;
@@ -41,13 +47,15 @@ export class StallWatch {
 
   #look(): void {
     this.#timer = undefined;
-    const { clock, members, lanes, onStall } = this.#o;
+    const { clock, members, lanes, onStall, onLate } = this.#o;
     const before = clock.now() - this.#stallMs();
     for (const member of members) {
       if (member.stalled || member.progressAtMs > before) continue;
       const oldest = Math.min(...lanes.map((lane) => lane.oldestSentAtMs(member) ?? Number.POSITIVE_INFINITY));
       if (oldest <= before) onStall(member);
     }
+    const lateBefore = clock.now() - Math.max(LATE_MS_MIN, LATE_ROUND_TRIPS * (this.#o.roundTripMs() ?? 0));
+    if (members.size > 1 && lanes.reduce((count, lane) => count + lane.hurry(lateBefore), 0) > 0) onLate();
     if (lanes.some(({ unconfirmedFrames }) => unconfirmedFrames > 0)) this.watch();
   }
 
