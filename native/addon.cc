@@ -1,4 +1,4 @@
-// What JavaScript sees; content.cc and zstd_codec.cc have the rest of it. With arguments.h and bridge.h they are the only
+// What JavaScript sees; content.cc, tuning.cc and zstd_codec.cc have the rest of it. With arguments.h and bridge.h they are the only
 // files that know Node; src/engine/native.ts has the types.
 //
 // The TypeScript side has checked the arguments kindly. They are checked again here, tersely: whatever is passed, the
@@ -13,6 +13,7 @@
 #include "content.h"
 #include "records.h"
 #include "spans.h"
+#include "tuning.h"
 #include "xxh64.h"
 #include "zstd_codec.h"
 
@@ -93,6 +94,7 @@ class Addon : public Napi::Addon<Addon> {
                           InstanceMethod("preallocate", &Addon::preallocate),
                           InstanceMethod("writeZeros", &Addon::write_zeros),
                           InstanceMethod("readSpans", &Addon::read_spans)});
+    longhaul::export_tuning(env, exports);
     exports["zstd"] = zstd_.functions();
 #else
     (void)env;

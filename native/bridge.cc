@@ -11,19 +11,6 @@ namespace {
 
 bool failed(napi_status status) { return status != napi_ok; }
 
-// The error's code and message are Node's own table, which the TypeScript side has at hand.
-napi_value error_of(napi_env env, const Outcome& outcome) {
-  napi_value message = nullptr;
-  napi_value number = nullptr;
-  napi_value error = nullptr;
-  const bool made = napi_create_string_utf8(env, outcome.operation, NAPI_AUTO_LENGTH, &message) == napi_ok &&
-                    napi_create_int32(env, -outcome.error, &number) == napi_ok &&
-                    napi_create_error(env, nullptr, message, &error) == napi_ok &&
-                    napi_set_named_property(env, error, "errno", number) == napi_ok &&
-                    napi_set_named_property(env, error, "syscall", message) == napi_ok;
-  return made ? error : nullptr;
-}
-
 // A call of the system, and its outcome.
 class SystemJob : public Job {
  public:
@@ -47,6 +34,18 @@ class SystemJob : public Job {
 };
 
 }  // namespace
+
+napi_value error_of(napi_env env, const Outcome& outcome) {
+  napi_value message = nullptr;
+  napi_value number = nullptr;
+  napi_value error = nullptr;
+  const bool made = napi_create_string_utf8(env, outcome.operation, NAPI_AUTO_LENGTH, &message) == napi_ok &&
+                    napi_create_int32(env, -outcome.error, &number) == napi_ok &&
+                    napi_create_error(env, nullptr, message, &error) == napi_ok &&
+                    napi_set_named_property(env, error, "errno", number) == napi_ok &&
+                    napi_set_named_property(env, error, "syscall", message) == napi_ok;
+  return made ? error : nullptr;
+}
 
 // Plain Node-API here, and every status may be a failure: while a worker is being terminated, calls into JavaScript are
 // refused, and a wrapper that throws or aborts on that would take the process with it.

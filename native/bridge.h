@@ -23,6 +23,10 @@
 
 namespace longhaul {
 
+// An error as Node's own for a call of the system that failed: `errno` and `syscall`. Code and message are Node's table,
+// which the TypeScript side has at hand. Null when nothing can be made any more.
+napi_value error_of(napi_env env, const Outcome& outcome);
+
 // What a thread does, and how JavaScript's thread tells of it afterwards. Destroyed on either.
 class Job {
  public:

@@ -446,16 +446,136 @@ export class AddressInUseError extends LonghaulError {
   }
 }
 
-/** Anything but loopback needs identities on both ends, which this release does not carry. */
+// ---- identity ------------------------------------------------------------------------------------------------------
+
+/** Anything but loopback needs an identity on both ends, or TLS options of the embedder. */
 export class IdentityRequiredError extends LonghaulError {
   readonly code = 'IDENTITY_REQUIRED';
   constructor(readonly host: string) {
     super(
-      `${host} is not a loopback address, and this release has no encryption or identities of its own; ` +
-        'use 127.0.0.1, ::1 or localhost, and join two machines with an SSH tunnel or a VPN endpoint on loopback',
+      `${host} is not a loopback address, and without an identity only loopback is used; make one on each machine ` +
+        "with `longhaul keygen --out DIR`, and start both ends with --identity DIR --allow ID, the other's id",
     );
   }
 }
+
+/** A key or certificate that is missing, not what Longhaul wrote, or open to others. */
+export class IdentityInvalidError extends LonghaulError {
+  readonly code = 'IDENTITY_INVALID';
+  constructor(
+    readonly path: string,
+    readonly found: string,
+    readonly remedy: string,
+    cause?: unknown,
+  ) {
+    super(`${path}: ${found}; ${remedy}`, { cause });
+  }
+}
+
+/** A key is there already, and making another one would give the node a new id. */
+export class IdentityExistsError extends LonghaulError {
+  readonly code = 'IDENTITY_EXISTS';
+  constructor(readonly path: string) {
+    super(
+      `${path} is there already and stays as it is: a new key would be a new node; use --renew for a new certificate ` +
+        'of the same id, or another directory',
+    );
+  }
+}
+
+/** A certificate outside of its time, by this machine's clock; `own` says that it is the one of this node. */
+export class IdentityExpiredError extends LonghaulError {
+  readonly code = 'IDENTITY_EXPIRED';
+  constructor(
+    readonly id: string,
+    readonly validFrom: string,
+    readonly validTo: string,
+    readonly own: boolean,
+  ) {
+    super(
+      `the certificate of ${own ? 'this node' : 'the peer'} (${id}) is valid from ${validFrom} to ${validTo}, which is ` +
+        `not now; ${own ? 'run' : 'there, run'} \`longhaul keygen --out DIR --renew\` and start again, or set the clock right`,
+    );
+  }
+}
+
+/** Whoever answered, or asked, is not a node that this one allows. */
+export class IdentityRefusedError extends LonghaulError {
+  readonly code = 'IDENTITY_REFUSED';
+  constructor(
+    readonly peer: string,
+    /** The id that it has proved; undefined when it showed no usable certificate. */
+    readonly presented: string | undefined,
+    readonly own: string | undefined,
+    readonly found: string,
+    cause?: unknown,
+  ) {
+    super(
+      `${peer} is refused by this node${own === undefined ? '' : ` (${own})`}: ${found}` +
+        (presented === undefined ? '' : '; name it in --allow if it is meant'),
+      { cause },
+    );
+  }
+}
+
+/** The receiver has proved its id and then hung up on ours without a word, which is what it does to a stranger. */
+export class IdentityNotAllowedError extends LonghaulError {
+  readonly code = 'IDENTITY_NOT_ALLOWED';
+  constructor(
+    readonly peer: string,
+    readonly own: string | undefined,
+    cause?: unknown,
+  ) {
+    super(
+      own === undefined
+        ? `${peer} ended the connection once it had seen this end's certificate, so it most likely does not trust that`
+        : `${peer} ended the connection once it had seen this node's certificate: most likely it does not allow ${own}, or ` +
+            `takes the certificate for expired; start it with --allow ${own}, and compare the clocks`,
+      { cause },
+    );
+  }
+}
+
+/** A peer that proved one id in its certificate and claims another in its greeting. */
+export class IdentityMismatchError extends LonghaulError {
+  readonly code = 'IDENTITY_MISMATCH';
+  constructor(
+    readonly peer: string,
+    readonly proved: string,
+    readonly claimed: string,
+  ) {
+    super(`${peer} proved the id ${proved} and greets as ${claimed}; expected both to be the same`);
+  }
+}
+
+/** Plain bytes came to a port that speaks TLS. */
+export class TlsRequiredError extends LonghaulError {
+  readonly code = 'TLS_REQUIRED';
+  constructor(
+    readonly peer: string,
+    cause?: unknown,
+  ) {
+    super(`${peer} does not speak TLS, which this port expects; start that end with an --identity of its own`, {
+      cause,
+    });
+  }
+}
+
+/** No TLS session came about: another version, an alert, or bytes that are no TLS. */
+export class TlsFailedError extends LonghaulError {
+  readonly code = 'TLS_FAILED';
+  constructor(
+    readonly peer: string,
+    readonly found: string,
+    cause?: unknown,
+  ) {
+    super(`no TLS 1.3 session with ${peer}: ${found}; does the other end have an --identity, and is it Longhaul?`, {
+      cause,
+    });
+  }
+}
+
+// ---- protocol ------------------------------------------------------------------------------------------------------
 
 export class ProtocolVersionError extends LonghaulError {
   readonly code = 'PROTOCOL_VERSION';
@@ -505,6 +625,38 @@ export class SessionUnknownError extends LonghaulError {
   }
 }
 
+/** The system does not give its sockets the congestion control that was asked for by name. */
+export class CongestionControlError extends LonghaulError {
+  readonly code = 'CONGESTION_CONTROL_REFUSED';
+  constructor(
+    readonly wanted: string,
+    /** What sockets have instead; undefined where nothing can be chosen at all. */
+    readonly inForce: string | undefined,
+  ) {
+    super(
+      inForce === undefined
+        ? `congestion control ${wanted} cannot be set: that takes the native engine and Linux; choose auto or system`
+        : `congestion control ${wanted} is not there or not allowed (the system uses ${inForce}); load its module and ` +
+            'add it to net.ipv4.tcp_allowed_congestion_control, or choose auto or system',
+      { recoverable: inForce !== undefined },
+    );
+  }
+}
+
+/** The system refused an option of a socket. */
+export class SocketOptionError extends LonghaulError {
+  readonly code = 'SOCKET_OPTION_FAILED';
+  constructor(
+    readonly option: string,
+    cause: unknown,
+  ) {
+    super(
+      `${option} failed: ${cause instanceof Error ? cause.message : String(cause)}; expected a TCP socket that is open`,
+      { cause },
+    );
+  }
+}
+
 // ---- replication ---------------------------------------------------------------------------------------------------
 
 export class VolumeMismatchError extends LonghaulError {
@@ -531,6 +683,21 @@ export class PeerNewerError extends LonghaulError {
     super(
       `${peer} has records up to ${peerSequence}, this sender only up to ${ourSequence}: this state directory is an older copy. ` +
         'Use the newer one, or --adopt to start anew from the replica as it is',
+    );
+  }
+}
+
+/** The peer follows a later epoch: another node was promoted in the place of this one. */
+export class EpochStaleError extends LonghaulError {
+  readonly code = 'EPOCH_STALE';
+  constructor(
+    readonly peer: string,
+    readonly peerEpoch: number,
+    readonly ourEpoch: number,
+  ) {
+    super(
+      `${peer} follows epoch ${peerEpoch}, this sender only ${ourEpoch}: another node was promoted meanwhile. ` +
+        'Let this one follow that node; what it has and the other has not is lost with a full copy from there',
     );
   }
 }

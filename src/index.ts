@@ -1,4 +1,14 @@
 export { parseAddress } from './channel/address.js';
+export type { Path, PathStatus } from './channel/bundle.js';
+export type { CongestionControl } from './channel/congestion-control.js';
+export {
+  type CreateIdentityOptions,
+  createIdentity,
+  type IdentityInfo,
+  type IdentityPair,
+  identityOf,
+} from './channel/identity.js';
+export type { SecurityOptions } from './channel/security.js';
 export { type Codec, type Engine, engine } from './engine/engine.js';
 export type { Events } from './engine/events.js';
 export * from './errors.js';

@@ -43,6 +43,7 @@ export function isLoopback(host: string): boolean {
   return loopback.check(host, family === 4 ? 'ipv4' : 'ipv6');
 }
 
+/** For connections that nothing secures. */
 export function requireLoopback(host: string): void {
   if (!isLoopback(host)) throw new IdentityRequiredError(host);
 }

@@ -62,6 +62,8 @@ export class Channel implements MemberHost {
   /** Goes into the header of what is sent from here on. */
   generation = 0;
   readonly peer: string;
+  /** The id that the peer has proved; undefined where nothing was to be proved. */
+  readonly peerId: string | undefined;
   /** Why the channel is over: undefined after an orderly end of both sides. Never rejects. */
   readonly closed: Promise<LonghaulError | undefined>;
 
@@ -86,6 +88,7 @@ export class Channel implements MemberHost {
     this.#o = options;
     this.#clock = clock;
     this.peer = lead.peer;
+    this.peerId = lead.peerId;
     this.#windowBytesMax = integerOption('windowBytesMax', options.windowBytesMax, WINDOW_BYTES_MAX);
     const bounds = { min: 1, max: 600_000, default: 5000 };
     this.#endTimeoutMs = integerOption('endTimeoutMs', options.endTimeoutMs, bounds);
@@ -127,6 +130,11 @@ export class Channel implements MemberHost {
   /** Bytes of frames handed to sockets. */
   get framesBytes(): { data: { sent: number }; control: { sent: number } } {
     return this.#members.framesBytes;
+  }
+
+  /** What TLS adds to the frames. */
+  get securityBytesSent(): number {
+    return this.#members.securityBytesSent;
   }
 
   /** Bytes of bodies that were confirmed. */
@@ -195,8 +203,12 @@ export class Channel implements MemberHost {
       this.#members.inOrder()[0]?.connection.sendControl(type, body, { replace });
       return;
     }
-    if (body.byteLength > CONTROL_BODY_BYTES_MAX) {
-      throw new InvalidArgumentError('control message', body, `at most ${CONTROL_BODY_BYTES_MAX} bytes; use send`);
+    if (laneOf(type) !== 'control' || body.byteLength > CONTROL_BODY_BYTES_MAX) {
+      throw new InvalidArgumentError(
+        'control message',
+        body,
+        `one of the control lane, at most ${CONTROL_BODY_BYTES_MAX} bytes; use send`,
+      );
     }
     const lane = this.#lanes?.out.control;
     const message = { type, generation: this.generation, parts: [body] };

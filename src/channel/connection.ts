@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { ConnectionLostError, InvalidArgumentError, LonghaulError, ProtocolError } from '../errors.js';
-import { integerOption, MIB } from '../options.js';
+import { integerOption, KIB, MIB } from '../options.js';
 import { type Clock, systemClock } from './clock.js';
+import type { CongestionControl } from './congestion-control.js';
 import {
   FRAME_BYTES_MAX_BEFORE_HANDSHAKE,
   FRAME_BYTES_MAX_DEFAULT,
@@ -14,11 +15,16 @@ import { Inflow } from './inflow.js';
 import { CONTROL_BODY_BYTES_MAX } from './lanes.js';
 import { type FrameSource, Outbox } from './outbox.js';
 import type { Shaper } from './shaper.js';
+import { tune } from './socket-tuning.js';
 
 export interface ConnectionOptions {
   /** Connected, and from now on the connection's alone. */
   socket: Socket;
+  /** The socket of the network beneath it, whose bytes are counted: default `socket` itself. */
+  wire?: Socket;
   shaper?: Shaper;
+  /** How the system finds out how fast it may send: default `auto`. */
+  congestionControl?: CongestionControl;
   /** The largest frame in either direction once established: default 1 MiB and a header. */
   frameBytesMax?: number;
   /** Default 2000. */
@@ -32,9 +38,13 @@ export interface ConnectionOptions {
   /** Gets every frame of the connection that is not a heartbeat, in order; the next one comes when its promise has resolved. */
   onFrame: FrameHandler;
   clock?: Clock;
+  /** The id that the peer has proved. */
+  peerId?: string | undefined;
   /** The peer's name in messages: default its address. */
   peer?: string;
 }
+
+const NOT_SENT_LOWAT_BYTES = 64 * KIB;
 
 export type FrameHandler = (frame: Frame) => void | Promise<void>;
 
@@ -59,10 +69,13 @@ export interface ConnectionOwner extends FrameSource {
  */
 export class Connection {
   readonly peer: string;
+  /** The id that the peer has proved; undefined where nothing was to be proved. */
+  readonly peerId: string | undefined;
   /** Why the connection is over: undefined after an orderly end of both sides. Never rejects. */
   readonly closed: Promise<LonghaulError | undefined>;
 
   readonly #socket: Socket;
+  readonly #wire: Socket;
   readonly #clock: Clock;
   readonly #frameBytesMax: number;
   #owner: ConnectionOwner | undefined;
@@ -88,6 +101,7 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     const { socket, clock = systemClock } = options;
     this.#socket = socket;
+    this.#wire = options.wire ?? socket;
     this.#clock = clock;
     this.#frameBytesMax = integerOption('frameBytesMax', options.frameBytesMax, {
       min: FRAME_BYTES_MAX_BEFORE_HANDSHAKE,
@@ -101,6 +115,7 @@ export class Connection {
       default: 10_000,
     });
     this.peer = options.peer ?? `${socket.remoteAddress}:${socket.remotePort}`;
+    this.peerId = options.peerId;
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
     });
@@ -129,6 +144,7 @@ export class Connection {
       this.destroy(new ConnectionLostError(this.peer, `no handshake within ${handshakeTimeoutMs} ms`));
     }, handshakeTimeoutMs);
     this.#listen();
+    this.#tune(options.congestionControl);
   }
 
   /** Smoothed; undefined until the first heartbeat came back. */
@@ -143,10 +159,20 @@ export class Connection {
   /** What the socket itself counted; it only grows, and is final once `closed` has resolved. */
   get wire(): { bytesSent: number; bytesReceived: number } {
     this.#countSent();
-    return { bytesSent: this.#bytesSent, bytesReceived: this.#socket.bytesRead };
+    return { bytesSent: this.#bytesSent, bytesReceived: this.#wire.bytesRead };
   }
 
-  /** Bytes of frames handed to the socket; together they are `wire.bytesSent` whenever nothing is in between. */
+  /** What TLS adds to the frames: handshake, record headers and tags; 0 without. Exact whenever nothing is in between. */
+  get securityBytesSent(): number {
+    if (this.#wire === this.#socket) return 0;
+    const { data, control } = this.#outbox.bytes;
+    return Math.max(0, this.wire.bytesSent - data - control);
+  }
+
+  /**
+   * Bytes of frames handed to the socket; together with `securityBytesSent` they are `wire.bytesSent` whenever nothing
+   * is in between.
+   */
   get framesBytes(): { data: { sent: number }; control: { sent: number } } {
     return { data: { sent: this.#outbox.bytes.data }, control: { sent: this.#outbox.bytes.control } };
   }
@@ -227,6 +253,16 @@ export class Connection {
     if (this.#over || this.#finSent) return;
     if (this.#outbox.own(type, body, replace)) return;
     this.destroy(new ConnectionLostError(this.peer, 'it does not read, and too many control frames wait for it'));
+  }
+
+  /** What the system holds unsent is bounded: whatever waits there, nothing can overtake. */
+  #tune(congestionControl: CongestionControl = 'auto'): void {
+    if (this.#over) return;
+    try {
+      tune(this.#wire, { congestionControl, notSentLowatBytes: NOT_SENT_LOWAT_BYTES });
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #listen(): void {
@@ -322,9 +358,12 @@ export class Connection {
     this.#outbox.close();
   }
 
-  /** Bytes that the system took: what the socket still holds is not on the wire, and may never be. */
+  /**
+   * Bytes that the system took: what the socket still holds is not on the wire, and may never be. Under TLS that is only
+   * known to the one write, of up to 256 KiB, that TLS has under way.
+   */
   #countSent(): void {
     if (this.#over) return;
-    this.#bytesSent = Math.max(this.#bytesSent, this.#socket.bytesWritten - this.#socket.writableLength);
+    this.#bytesSent = Math.max(this.#bytesSent, this.#wire.bytesWritten - this.#wire.writableLength);
   }
 }

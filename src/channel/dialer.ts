@@ -1,9 +1,11 @@
 import { connect, type Socket } from 'node:net';
-import { AbortedError, type LonghaulError, PeerUnreachableError } from '../errors.js';
+import { AbortedError, LonghaulError } from '../errors.js';
 import type { Path } from './bundle.js';
+import type { CongestionControl } from './congestion-control.js';
 import { Connection } from './connection.js';
 import { dial } from './dial.js';
 import type { MemberRole } from './member.js';
+import type { SecuredSocket, Security } from './security.js';
 import type { Shaper } from './shaper.js';
 
 export interface DialerOptions {
@@ -11,7 +13,11 @@ export interface DialerOptions {
   peer: string;
   /** In the order in which they are tried. */
   paths: readonly Path[];
+  security: Security;
+  /** The ids that may answer, in the place of those that the security was opened with. */
+  allow: readonly string[] | undefined;
   shaper: Shaper | undefined;
+  congestionControl: CongestionControl;
   heartbeatMs: number;
   peerTimeoutMs: number;
 }
@@ -31,8 +37,10 @@ export class Dialer {
   async open(path: Path, connectTimeoutMs: number, signal: AbortSignal): Promise<Connection> {
     const { host, port, localAddress } = path;
     const attempt = (to: string, at: number) => openSocket(to, at, localAddress);
+    const { peer, allow, security } = this.#o;
     const socket = await dial({ host, port, connectTimeoutMs, signal, attempt });
-    return this.#connection(socket);
+    const terms = { peer, host, signal, ...(allow === undefined ? {} : { allow }) };
+    return this.#connection(await security.client(socket, terms));
   }
 
   /** Over the first path that can be had, those that are not spare first. */
@@ -47,19 +55,21 @@ export class Dialer {
         const connection = await this.open(path, eachMs, signal);
         return { connection, role: { path: index, spare: path.spare ?? false } };
       } catch (error) {
-        if (error instanceof AbortedError || !(error instanceof PeerUnreachableError)) throw error;
+        // Another path leads to the same node, which would refuse there too.
+        if (error instanceof AbortedError || !(error instanceof LonghaulError) || !error.recoverable) throw error;
         problem = error;
       }
     }
     throw problem ?? new Error('no path');
   }
 
-  #connection(socket: Socket): Connection {
-    const { peer, shaper, heartbeatMs, peerTimeoutMs } = this.#o;
+  #connection(secured: SecuredSocket): Connection {
+    const { peer, shaper, congestionControl, heartbeatMs, peerTimeoutMs } = this.#o;
     const onFrame = () => {};
     return new Connection({
-      socket,
+      ...secured,
       peer,
+      congestionControl,
       heartbeatMs,
       peerTimeoutMs,
       onFrame,

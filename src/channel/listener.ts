@@ -2,47 +2,72 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { AddressInUseError, InvalidArgumentError, type LonghaulError } from '../errors.js';
 import { integerOption } from '../options.js';
 import { formatAddress } from './address.js';
+import type { Clock } from './clock.js';
+import { Reception } from './reception.js';
+import { plainSecurity, type SecuredSocket, type Security } from './security.js';
 
 export interface ListenerOptions {
   host: string;
   /** 0 takes a free one, see `port`. */
   port: number;
-  /** Sockets at the same time; further ones are closed at once: default 64. */
+  /** Sockets at the same time; further ones are closed at once: default 256. */
   connectionsMax?: number;
+  /** Sockets that have not proved yet who they are, counted apart from those that have: default 64. */
+  strangersMax?: number;
+  /** How they prove it: default not at all. */
+  security?: Security;
+  /** For that, from the moment that the socket is accepted: default 10000. */
+  handshakeTimeoutMs?: number;
+  clock?: Clock;
 }
 
-/** Accepts sockets, up to a limit, and hands each to its owner. The time for a handshake is the connection's to keep. */
+/**
+ * Accepts sockets, up to a limit, and hands each to its owner, once it has proved who it is. The time for a handshake
+ * above that is the connection's to keep.
+ */
 export class Listener {
   readonly host: string;
   readonly port: number;
   readonly #server: Server;
   readonly #sockets: Set<Socket>;
+  readonly #reception: Reception | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(server: Server, sockets: Set<Socket>) {
+  private constructor(server: Server, sockets: Set<Socket>, reception: Reception | undefined) {
     const { address, port } = server.address() as AddressInfo;
     this.host = address;
     this.port = port;
     this.#server = server;
     this.#sockets = sockets;
+    this.#reception = reception;
   }
 
-  static open(options: ListenerOptions, onSocket: (socket: Socket) => void): Promise<Listener> {
-    const { host, port } = options;
+  static open(options: ListenerOptions, onSocket: (secured: SecuredSocket) => void): Promise<Listener> {
+    const { host, port, security = plainSecurity, ...rest } = options;
     const bounds = { min: 1, max: 65_535, default: 64 };
-    const connectionsMax = integerOption('connectionsMax', options.connectionsMax, bounds);
+    const connectionsMax = integerOption('connectionsMax', options.connectionsMax, { ...bounds, default: 256 });
+    const strangersMax = integerOption('strangersMax', options.strangersMax, bounds);
     integerOption('port', port, { min: 0, max: 65_535, default: 0 });
     const sockets = new Set<Socket>();
+    const reception = security.proves ? new Reception({ ...rest, security, strangersMax }) : undefined;
+    const take = (secured: SecuredSocket): void => {
+      const { wire } = secured;
+      if (wire.destroyed) return;
+      if (sockets.size >= connectionsMax) {
+        // An end so soon could be taken for a verdict on who it is.
+        if (security.proves) wire.resetAndDestroy();
+        else wire.destroy();
+        return;
+      }
+      sockets.add(wire);
+      wire.once('close', () => sockets.delete(wire));
+      onSocket(secured);
+    };
     const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
       // Before anything else: an error without a listener would end the process.
       socket.on('error', () => socket.destroy());
-      if (sockets.size >= connectionsMax) {
-        socket.destroy();
-        return;
-      }
-      sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
-      onSocket(socket);
+      if (reception === undefined) take({ socket, wire: socket, peerId: undefined });
+      else void reception.enter(socket).then((secured) => secured !== undefined && take(secured));
     });
     return new Promise((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
@@ -50,7 +75,7 @@ export class Listener {
         // From here on an error is a socket that could not be accepted (no descriptors left): the next one may be.
         server.removeAllListeners('error');
         server.on('error', () => {});
-        resolve(new Listener(server, sockets));
+        resolve(new Listener(server, sockets, reception));
       });
     });
   }
@@ -59,10 +84,16 @@ export class Listener {
     return this.#sockets.size;
   }
 
+  /** How many have not proved yet who they are. */
+  get strangers(): number {
+    return this.#reception?.strangers ?? 0;
+  }
+
   /** Listens no more and destroys the sockets that are left; resolves when all are gone. */
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
       this.#server.close(() => resolve());
+      this.#reception?.close();
       for (const socket of this.#sockets) socket.destroy();
     });
     return this.#closing;

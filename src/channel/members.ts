@@ -4,7 +4,7 @@ import type { Member } from './member.js';
 /** The connections of a channel, and what they have carried together with those that are gone. */
 export class Members implements Iterable<Member> {
   readonly #members = new Set<Member>();
-  readonly #gone = { bytesSent: 0, bytesReceived: 0, data: 0, control: 0 };
+  readonly #gone = { bytesSent: 0, bytesReceived: 0, data: 0, control: 0, security: 0 };
 
   [Symbol.iterator](): Iterator<Member> {
     return this.#members.values();
@@ -25,6 +25,7 @@ export class Members implements Iterable<Member> {
     this.#gone.bytesReceived += wire.bytesReceived;
     this.#gone.data += framesBytes.data.sent;
     this.#gone.control += framesBytes.control.sent;
+    this.#gone.security += member.connection.securityBytesSent;
   }
 
   /** Bytes on the wire. */
@@ -46,6 +47,12 @@ export class Members implements Iterable<Member> {
       control += connection.framesBytes.control.sent;
     }
     return { data: { sent: data }, control: { sent: control } };
+  }
+
+  get securityBytesSent(): number {
+    let { security } = this.#gone;
+    for (const { connection } of this.#members) security += connection.securityBytesSent;
+    return security;
   }
 
   get hasUsable(): boolean {

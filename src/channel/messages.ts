@@ -29,9 +29,11 @@ export const PROTOCOL_NAME = 'longhaul';
 export const PROTOCOL_VERSION = 1;
 export const PROTOCOL_VERSION_MIN = 1;
 
-/** Node and volume ids: 16 bytes, in memory as 32 hex digits. */
+/** Volume ids, and those of nodes that a state directory keeps: 16 bytes, in memory as 32 hex digits. */
 export const ID_BYTES = 16;
 export const TOKEN_BYTES = 16;
+/** Ids of nodes that have an identity: its fingerprint. */
+export const FINGERPRINT_BYTES = 32;
 /** A REPLY carries at most this much. */
 export const REPLY_BYTES_MAX = 256 * 1024;
 export const QUERY_BYTES_MAX = 4 * 1024;
@@ -128,7 +130,7 @@ export const encodeHello = (m: Hello): Buffer =>
     .text(PROTOCOL_NAME)
     .u16(m.versionMin)
     .u16(m.versionMax)
-    .raw(idBytes(m.node))
+    .bytes(idBytes(m.node))
     .raw(idBytes(m.volume))
     .varint(m.epoch)
     .varint(m.last)
@@ -148,20 +150,21 @@ export function decodeHello(body: Buffer): Hello {
   const hello = {
     versionMin,
     versionMax,
-    node: readId(rest),
+    node: readNodeId(rest),
     volume: readId(rest),
     epoch: rest.varint(),
     last: rest.varint(),
     adopt: readFlag(rest),
   };
-  rest.end();
+  // A newer release may have more to say; what it says beyond this is for others of its kind.
+  if (versionMax <= PROTOCOL_VERSION) rest.end();
   return hello;
 }
 
 export function encodeWelcome(m: Welcome): Buffer {
   const writer = new ByteWriter()
     .u16(m.version)
-    .raw(idBytes(m.node))
+    .bytes(idBytes(m.node))
     .u8(m.volume === undefined ? 0 : 1);
   if (m.volume !== undefined) writer.raw(idBytes(m.volume));
   writer.varint(m.epoch).varint(m.first).varint(m.historyBytes).varint(m.last).u64(m.chain).varint(m.applied);
@@ -176,10 +179,15 @@ export function encodeWelcome(m: Welcome): Buffer {
     .take();
 }
 
+/** The version alone, which comes first in every version of the protocol. */
+export function decodeWelcomeVersion(body: Buffer): number {
+  return new ByteReader(body, 'WELCOME').u16();
+}
+
 export function decodeWelcome(body: Buffer): Welcome {
   const reader = new ByteReader(body, 'WELCOME');
   const version = reader.u16();
-  const node = readId(reader);
+  const node = readNodeId(reader);
   const volume = readFlag(reader) ? readId(reader) : undefined;
   const welcome = {
     version,
@@ -311,6 +319,14 @@ function idBytes(id: string): Buffer {
 
 function readId(reader: ByteReader): string {
   return reader.raw(ID_BYTES).toString('hex');
+}
+
+function readNodeId(reader: ByteReader): string {
+  const id = reader.bytes(FINGERPRINT_BYTES);
+  if (id.byteLength !== ID_BYTES && id.byteLength !== FINGERPRINT_BYTES) {
+    throw new ProtocolError(`a node id of ${id.byteLength} bytes`, `${ID_BYTES} or ${FINGERPRINT_BYTES}`);
+  }
+  return id.toString('hex');
 }
 
 function readFlag(reader: ByteReader): boolean {

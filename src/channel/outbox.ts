@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { byteLengthOf } from '../engine/bytes.js';
-import { KIB, MIB } from '../options.js';
+import { KIB } from '../options.js';
 import { encodeFrameHeader, FRAME_HEADER_BYTES, NO_SESSION } from './frame.js';
 import { CONTROL_BYTES_MAX, type Lane, laneOf } from './lanes.js';
 import { checksumOf, type OutgoingFrame } from './outgoing.js';
@@ -20,7 +20,7 @@ const HANDOVER_BYTES = 64 * KIB;
 const MERGE_BYTES_MAX = 4 * KIB;
 /** A frame takes about this much time on its connection, as far as these bounds allow. */
 const FRAME_MS = 4;
-const BODY_BYTES = { min: 16 * KIB, max: MIB, start: 64 * KIB };
+const BODY_BYTES = { min: 16 * KIB, max: 256 * KIB, start: 64 * KIB };
 /** The rate is measured over at least this much time. */
 const RATE_INTERVAL_MS = 10;
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, LonghaulError } from '../index.js';
 import { helpText, nearest, readArguments, UsageError, type Values } from './arguments.js';
 import { Interrupt, InterruptedError } from './interrupt.js';
+import { keygen, keygenOptions, keygenSummary } from './keygen.js';
 import { receive, receiveOptions, receiveSummary } from './receive.js';
 import { send, sendOptions, sendSummary } from './send.js';
 
@@ -15,6 +16,7 @@ const EXIT_INTERRUPTED = 130;
 const COMMANDS = {
   send: { run: send, options: sendOptions, summary: sendSummary },
   receive: { run: receive, options: receiveOptions, summary: receiveSummary },
+  keygen: { run: keygen, options: keygenOptions, summary: keygenSummary },
 } as const;
 
 type CommandName = keyof typeof COMMANDS;

@@ -1,8 +1,9 @@
 import { parseAddress, parseSize, Receiver, Replica } from '../index.js';
 import type { OptionTable, Values } from './arguments.js';
 import type { Interrupt } from './interrupt.js';
-import { Notices } from './notices.js';
+import { codeIn, Notices } from './notices.js';
 import { Progress, type ProgressState } from './progress.js';
+import { securityOf, securityOptionTable } from './security.js';
 import { printSummary } from './summary.js';
 
 export const receiveSummary = `Receives a directory and keeps it in a directory of its own.
@@ -15,7 +16,8 @@ export const receiveOptions: OptionTable = {
     required: true,
     help: 'the replica; made when missing, and otherwise empty or from an earlier run',
   },
-  listen: { value: 'HOST:PORT', required: true, help: 'where to wait for the sender; a loopback address' },
+  listen: { value: 'HOST:PORT', required: true, help: 'where to wait for the sender' },
+  ...securityOptionTable,
   history: { value: 'SIZE', help: 'applied records kept in the log (default 1gib)' },
   once: { help: 'end after one complete, verified session' },
   adopt: {
@@ -55,7 +57,9 @@ class ReceiveRun {
     this.#notices.watch();
     this.#notices.on('session', ({ peer, state, problem }) => {
       const name = peer === '' ? 'a connection' : `sender ${peer.slice(0, 8)}`;
-      this.#progress.line(`${name}: session ${state}${problem === undefined ? '' : ` (${problem.message})`}`);
+      this.#progress.line(
+        `${name}: session ${state}${problem === undefined ? '' : ` (${problem.message}${codeIn(problem)})`}`,
+      );
     });
     // Left alone a full disk is tried again until there is room; a single run rather says so and ends.
     this.#notices.on('apply', ({ problem }) => {
@@ -69,6 +73,7 @@ class ReceiveRun {
       dir: String(state),
       listen: parseAddress(String(listen)),
       adopt: adopt === true,
+      ...securityOf(this.#values),
       ...(history === undefined ? {} : { historyBytes: parseSize('--history', String(history)) }),
     });
     this.#replica = await Replica.open({ root: String(into), receiver: this.#receiver, adopt: adopt === true });

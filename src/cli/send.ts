@@ -11,8 +11,9 @@ import {
 } from '../index.js';
 import type { OptionTable, Values } from './arguments.js';
 import type { Interrupt } from './interrupt.js';
-import { Notices } from './notices.js';
+import { codeIn, Notices } from './notices.js';
 import { Progress, type ProgressState } from './progress.js';
+import { securityOf, securityOptionTable } from './security.js';
 import { printSummary } from './summary.js';
 
 export const sendSummary = `Copies a directory to a receiver and keeps the copy in step.
@@ -22,7 +23,8 @@ Without it, it looks for changes every --interval until it is interrupted.`;
 export const sendOptions: OptionTable = {
   state: { value: 'DIR', required: true, help: 'where the queue and the catalog are kept; made when missing' },
   from: { value: 'DIR', required: true, help: 'the directory to copy' },
-  to: { value: 'HOST:PORT', required: true, help: 'the receiver; a loopback address' },
+  to: { value: 'HOST:PORT', required: true, help: 'the receiver' },
+  ...securityOptionTable,
   rate: { value: 'RATE', help: 'ceiling of all bytes on the wire, such as 20mbit or 2.5MB (default none)' },
   compress: { value: 'HOW', help: 'auto (default), none, lz4, zstd or zstd:LEVEL' },
   prefer: { value: 'WHAT', help: 'bytes or latency (default bytes with --once, else latency)' },
@@ -77,7 +79,7 @@ class SendRun {
       this.#plan = event;
     });
     this.#notices.on('peer', ({ state, problem }) => {
-      if (problem !== undefined && state !== 'closed') this.#progress.line(`${state}: ${problem.message}`);
+      if (problem !== undefined && state !== 'closed') this.#notices.repeated(`${problem.message}${codeIn(problem)}`);
     });
   }
 
@@ -91,6 +93,7 @@ class SendRun {
       ...(compress === undefined ? {} : { compress: String(compress) as Compression }),
       prefer: String(prefer) as Prefer,
       adopt: adopt === true,
+      ...securityOf(this.#values),
       giveUpAfterMs: this.#time('connect-timeout', CONNECT_TIMEOUT_MS),
       ...(rate === undefined ? {} : { rate: String(rate) }),
       ...(history === undefined ? {} : { historyBytes: parseSize('--history', String(history)) }),

@@ -4,6 +4,7 @@ import { isDetached } from './bytes.js';
 
 /** What the checks of the kernels' arguments have in common. */
 
+export const INT32_MAX = 0x7fff_ffff;
 export const UINT32_MAX = 0xffff_ffff;
 
 export function checkBytes(argument: string, bytes: unknown): Uint8Array {

@@ -6,6 +6,11 @@ export interface Events {
   peer: { peer: string; state: string; problem?: Error };
   /** A session at the receiver began, ended, or was finished by a verified sender. */
   session: { peer: string; state: 'open' | 'closed' | 'finished'; problem?: Error };
+  /**
+   * A stranger was refused at a receiver's port: who, why, and how many refusals were kept quiet since the last one that
+   * was told. The same code from the same address is told once a minute.
+   */
+  refused: { address: string; problem: Error; quiet: number };
   /** A journal was full and went on without a cursor, which held back everything from `position` on. */
   detached: { dir: string; cursor: string; position: number };
   /** A scrub found records of a journal that cannot be read any more. */

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, readFile, rename } from 'node:fs/promises';
+import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DiskFullError, StateDamagedError, StorageError } from '../errors.js';
 
@@ -45,6 +46,30 @@ export async function replaceFile(
     await syncDirectory(dirname(path));
   } catch (error) {
     throw storageError('replacing', path, error);
+  }
+}
+
+/** As `replaceFile`, for a file that must not be there yet: false, and nothing changed, when it is. */
+export async function createFile(path: string, content: string | Uint8Array, mode: number): Promise<boolean> {
+  // A name of its own, or two that make the file at the same time could each take the other's content for theirs.
+  const aside = `${path}.${randomBytes(8).toString('hex')}.new`;
+  try {
+    const handle = await open(aside, 'wx', mode);
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    // Unlike a rename, a link never takes the place of a file that someone made meanwhile.
+    await link(aside, path);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return false;
+    throw storageError('creating', path, error);
+  } finally {
+    await rm(aside, { force: true }).catch(() => {});
+    await syncDirectory(dirname(path)).catch(() => {});
   }
 }
 

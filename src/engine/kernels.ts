@@ -1,11 +1,12 @@
 import { types } from 'node:util';
-import { checkBytes, checkInteger, checkRange, isShared, refuse, UINT32_MAX } from './arguments.js';
+import { checkBytes, checkInteger, checkRange, INT32_MAX, isShared, refuse, UINT32_MAX } from './arguments.js';
 import { type ContentKernels, checkedContent } from './content-kernels.js';
 import { PAGE_BYTES } from './pages.js';
 import { CHECK_STATE_FIELDS, SEAL_STATE_FIELDS } from './record-layout.js';
+import { checkedSocket, type SocketKernels } from './socket-kernels.js';
 
 /** The byte-level work that both engines do, the addon in C++ and its twin in TypeScript. */
-export interface Kernels extends ContentKernels {
+export interface Kernels extends ContentKernels, SocketKernels {
   /** XXH64 of the bytes. Only the lower 64 bits of the seed count. */
   checksum64(bytes: Uint8Array, seed: bigint): bigint;
 
@@ -73,6 +74,7 @@ export interface Kernels extends ContentKernels {
 export function checked(kernels: Kernels): Kernels {
   return {
     ...checkedContent(kernels),
+    ...checkedSocket(kernels),
     checksum64(bytes, seed) {
       checkBytes('bytes', bytes);
       if (typeof seed !== 'bigint') refuse('seed', seed, 'a bigint');
@@ -148,7 +150,6 @@ export function checked(kernels: Kernels): Kernels {
   };
 }
 
-const INT32_MAX = 0x7fff_ffff;
 const ALLOCATION_BYTES_MAX = 0x4000_0000;
 
 function checkState(state: unknown, fields: number): void {

@@ -2,12 +2,14 @@ import { getSystemErrorMap } from 'node:util';
 import type { ContentKernels } from './content-kernels.js';
 import type { Kernels } from './kernels.js';
 import { PAGE_BYTES } from './pages.js';
+import type { SocketKernels } from './socket-kernels.js';
 import type { ZstdAddon } from './zstd-addon.js';
 
-/** The addon as it is loaded. On Windows it has neither file operations nor the codec. */
+/** The addon as it is loaded. On Windows it has neither file operations nor those of sockets, nor the codec. */
 export type NativeAddon = Pick<Kernels, 'checksum64' | 'sealRecords' | 'checkRecords'> &
   ContentKernels &
-  Partial<Pick<Kernels, 'writeDurable' | 'bypassCache' | 'preallocate' | 'writeZeros' | 'readSpans'>> & {
+  Partial<Pick<Kernels, 'writeDurable' | 'bypassCache' | 'preallocate' | 'writeZeros' | 'readSpans'>> &
+  Partial<SocketKernels> & {
     /** How far behind the start of a page the bytes start in memory. */
     pageOffset(bytes: Uint8Array): number;
     zstd?: ZstdAddon;
@@ -49,12 +51,37 @@ export function nativeKernels(addon: NativeAddon, fallback: Kernels): Kernels {
       writeZeros === undefined ? fallback.writeZeros : (fd, from, to) => writeZeros(fd, from, to).catch(throwNamed),
     readSpans:
       readSpans === undefined ? fallback.readSpans : (fd, spans, into) => readSpans(fd, spans, into).catch(throwNamed),
+    ...socketKernels({ ...fallback, ...addon }),
+  };
+}
+
+function socketKernels(addon: SocketKernels): SocketKernels {
+  return {
+    setCongestionControl: named(addon.setCongestionControl),
+    probeCongestionControl: named(addon.probeCongestionControl),
+    setPacingRate: named(addon.setPacingRate),
+    setNotSentLowat: named(addon.setNotSentLowat),
+    setUserTimeout: named(addon.setUserTimeout),
+    readTcpInfo: named(addon.readTcpInfo),
+  };
+}
+
+/** The same call, with the errors that Node would raise. */
+function named<Args extends unknown[], Result>(call: (...args: Args) => Result): (...args: Args) => Result {
+  return (...args) => {
+    try {
+      return call(...args);
+    } catch (error) {
+      return throwNamed(error as NodeJS.ErrnoException);
+    }
   };
 }
 
 /** The addon's error has number and operation; code and text are Node's. */
 function throwNamed(error: NodeJS.ErrnoException): never {
-  const { errno = 0, syscall = '' } = error;
+  const { errno, syscall = '' } = error;
+  // One about arguments, say.
+  if (errno === undefined) throw error;
   const [code, text] = getSystemErrorMap().get(errno) ?? [`errno ${-errno}`, 'unknown error'];
   error.code = code;
   error.message = `${code}: ${text}, ${syscall}`;

@@ -36,6 +36,12 @@ export const portable: Kernels = {
   preallocate: cannot,
   writeZeros: cannot,
   readSpans,
+  setCongestionControl: () => undefined,
+  probeCongestionControl: () => undefined,
+  setPacingRate: () => false,
+  setNotSentLowat: () => false,
+  setUserTimeout: () => false,
+  readTcpInfo: () => false,
 };
 
 export { create64 as startPortableChecksum64 };

@@ -223,6 +223,11 @@ export class Journal {
     return this.intake.assigned;
   }
 
+  /** The epoch of the newest record; 0 for none. */
+  get lastEpoch(): number {
+    return this.state.lastEpoch;
+  }
+
   get lastChain(): bigint {
     return this.state.lastChain;
   }

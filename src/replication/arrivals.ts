@@ -1,14 +1,16 @@
-import type { Socket } from 'node:net';
 import { Channel } from '../channel/channel.js';
+import type { CongestionControl } from '../channel/congestion-control.js';
 import { Connection } from '../channel/connection.js';
 import type { Frame } from '../channel/frame.js';
 import type { Message } from '../channel/incoming.js';
 import { decodeJoin } from '../channel/join.js';
 import { encodeRefusal, FrameType } from '../channel/messages.js';
+import type { SecuredSocket } from '../channel/security.js';
 import { SessionUnknownError } from '../errors.js';
 import type { Session } from './session.js';
 
 export interface ArrivalsOptions {
+  congestionControl: CongestionControl;
   heartbeatMs: number;
   peerTimeoutMs: number;
   windowBytesMax: number;
@@ -26,10 +28,17 @@ export class Arrivals {
     this.#o = options;
   }
 
-  take(socket: Socket): void {
-    const { heartbeatMs, peerTimeoutMs } = this.#o;
+  take(secured: SecuredSocket): void {
+    const { congestionControl, heartbeatMs, peerTimeoutMs } = this.#o;
     const onFrame = (frame: Frame) => this.#onFirst(connection, frame);
-    const connection: Connection = new Connection({ socket, peer: 'the sender', heartbeatMs, peerTimeoutMs, onFrame });
+    const connection: Connection = new Connection({
+      ...secured,
+      peer: 'the sender',
+      congestionControl,
+      heartbeatMs,
+      peerTimeoutMs,
+      onFrame,
+    });
   }
 
   #onFirst(connection: Connection, frame: Frame): void | Promise<void> {
@@ -44,7 +53,7 @@ export class Arrivals {
   #onJoin(connection: Connection, body: Buffer): void {
     const join = decodeJoin(body);
     for (const [session, channel] of this.#o.sessions()) {
-      if (!session.admits(join) || !channel.hasPlace) continue;
+      if (!session.admits(join) || connection.peerId !== channel.peerId || !channel.hasPlace) continue;
       connection.sendControl(FrameType.joined, Buffer.alloc(0));
       channel.add(connection, join);
       return;

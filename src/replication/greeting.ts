@@ -2,6 +2,7 @@ import type { Channel } from '../channel/channel.js';
 import {
   decodeRefusal,
   decodeWelcome,
+  decodeWelcomeVersion,
   encodeHello,
   encodeRefusal,
   encodeStart,
@@ -12,8 +13,10 @@ import {
   type Refusal,
   type Welcome,
 } from '../channel/messages.js';
-import { decide, type Situation, type Verdict } from '../channel/verdict.js';
+import { decide, type RefusalCode, type Situation, type Verdict } from '../channel/verdict.js';
 import {
+  EpochStaleError,
+  IdentityMismatchError,
   type LonghaulError,
   PeerNewerError,
   PeerRefusedError,
@@ -45,11 +48,17 @@ export async function greet(
   const frame = await inbox.next();
   if (frame.type === FrameType.refuse) throw refusalError(decodeRefusal(frame.body), 'the receiver');
   if (frame.type !== FrameType.welcome) throw new ProtocolError(`frame type ${frame.type}`, 'WELCOME or REFUSE');
-  const welcome = decodeWelcome(frame.body);
-  if (welcome.version < PROTOCOL_VERSION_MIN || welcome.version > PROTOCOL_VERSION) {
-    throw new ProtocolVersionError(`${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}`, String(welcome.version));
+  // What follows the version is only known in those that we speak.
+  const version = decodeWelcomeVersion(frame.body);
+  if (version < PROTOCOL_VERSION_MIN || version > PROTOCOL_VERSION) {
+    throw new ProtocolVersionError(`${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}`, String(version));
   }
-  return welcome;
+  return decodeWelcome(frame.body);
+}
+
+/** Where the connection has proved an id, a greeting must be that node's. */
+export function requireProvenId(peer: string, proved: string | undefined, claimed: string): void {
+  if (proved !== undefined && proved !== claimed) throw new IdentityMismatchError(peer, proved, claimed);
 }
 
 /** Holds what the receiver says against our queue. */
@@ -60,10 +69,13 @@ export async function judge(
   adopt: boolean,
 ): Promise<Verdict> {
   const situation: Situation = {
+    version: 'common',
     volume: welcome.volume === undefined ? 'none' : welcome.volume === journal.volume ? 'same' : 'other',
+    epoch: welcome.epoch > journal.lastEpoch ? 'newer' : 'reached',
     newest: welcome.last > journal.last ? 'ahead' : welcome.last < journal.first - 1 ? 'gone' : 'held',
     chain: 'unknown',
     acknowledged: welcome.last < acknowledged ? 'regressed' : 'kept',
+    history: welcome.first <= welcome.last ? 'some' : 'none',
     holdsContent: welcome.holdsContent,
     adopt: adopt || welcome.adopt,
   };
@@ -75,22 +87,26 @@ export async function judge(
 }
 
 /** The error for a verdict that ends the session; the receiver is told too, so that its own log says why. */
-export function refuse(
-  channel: Channel,
-  journal: Journal,
-  welcome: Welcome,
-  peer: string,
-  verdict: Verdict,
-): LonghaulError {
-  const error =
-    verdict.action === 'refuse' && verdict.code === 'VOLUME_MISMATCH'
-      ? new VolumeMismatchError(journal.volume, welcome.volume ?? 'none')
-      : new PeerNewerError(peer, welcome.last, journal.last);
+export function refuse(channel: Channel, journal: Journal, welcome: Welcome, code: RefusalCode): LonghaulError {
+  const error = refusalOf(code, journal, welcome, channel.peer);
   channel.sendControl(
     FrameType.refuse,
     encodeRefusal({ code: error.code, message: error.message, recoverable: false }),
   );
   return error;
+}
+
+function refusalOf(code: RefusalCode, journal: Journal, welcome: Welcome, peer: string): LonghaulError {
+  switch (code) {
+    case 'PROTOCOL_VERSION':
+      return new ProtocolVersionError(`${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}`, String(welcome.version));
+    case 'VOLUME_MISMATCH':
+      return new VolumeMismatchError(journal.volume, welcome.volume ?? 'none');
+    case 'EPOCH_STALE':
+      return new EpochStaleError(peer, welcome.epoch, journal.lastEpoch);
+    case 'PEER_NEWER':
+      return new PeerNewerError(peer, welcome.last, journal.last);
+  }
 }
 
 /** Tells the receiver where the stream begins and waits until it is ready. */

@@ -1,6 +1,7 @@
 import { Backoff } from '../channel/backoff.js';
 import { Bundle, type Path, type PathStatus } from '../channel/bundle.js';
 import { Channel } from '../channel/channel.js';
+import type { CongestionControl } from '../channel/congestion-control.js';
 import { Dialer } from '../channel/dialer.js';
 import type { Message } from '../channel/incoming.js';
 import {
@@ -13,6 +14,7 @@ import {
   FrameType,
   type Welcome,
 } from '../channel/messages.js';
+import type { Security } from '../channel/security.js';
 import type { Shaper } from '../channel/shaper.js';
 import { publish } from '../engine/events.js';
 import {
@@ -39,7 +41,7 @@ import { History } from '../reduce/history.js';
 import { reductionBudget } from '../reduce/memory-budget.js';
 import { PACE_LEVEL_MAX, type Rung } from '../reduce/pace.js';
 import { Stages } from '../reduce/stages.js';
-import { begin, greet, judge, refusalError, refuse } from './greeting.js';
+import { begin, greet, judge, refusalError, refuse, requireProvenId } from './greeting.js';
 import { FrameInbox } from './inbox.js';
 import { Outflow, type Reduction } from './outflow.js';
 import type { PeerBook } from './peers.js';
@@ -54,6 +56,7 @@ export interface LinkContext {
   journal: Journal;
   book: PeerBook;
   node: string;
+  security: Security;
   shaper: Shaper | undefined;
   compression: CompressionChoice;
   prefer: Prefer;
@@ -67,6 +70,7 @@ export interface LinkContext {
   /** Of each path that is not spare: to begin with, and at most. */
   connections: { min: number; max: number };
   windowBytesMax: number;
+  congestionControl: CongestionControl;
   /** What puts the records that a peer needs anew into the queue; undefined when nobody can. */
   supply: () => ((peer: string) => Promise<void>) | undefined;
   /** Refuses a node that answers for another of our peers too: it would be counted twice. */
@@ -97,6 +101,8 @@ export interface PeerAddress {
    * with QueueFullError, `detach` goes on without the peer, which then needs a full resynchronisation.
    */
   onFull?: OnFull;
+  /** The ids that this peer may have, in the place of the sender's `allow`: 64 hexadecimal digits each. */
+  allow?: readonly string[];
 }
 
 /** What a handshake comes to. */
@@ -181,8 +187,10 @@ export class PeerLink {
     this.address = address;
     this.#context = context;
     this.#queries = new Queries(address.name);
-    const { shaper, heartbeatMs, peerTimeoutMs } = context;
-    this.#dialer = new Dialer({ peer: address.name, paths: pathsOf(address), shaper, heartbeatMs, peerTimeoutMs });
+    const { security, shaper, congestionControl, heartbeatMs, peerTimeoutMs } = context;
+    const { name: peer, allow } = address;
+    const paths = pathsOf(address);
+    this.#dialer = new Dialer({ peer, paths, security, allow, shaper, congestionControl, heartbeatMs, peerTimeoutMs });
     this.#history = new History((bytes) => this.#indexMemory.grow(bytes));
     const id = context.book.idOf(address.name);
     if (id === undefined) this.#cursor = this.#hold(unknownPeer(address.name), context.journal.first - 1);
@@ -334,8 +342,9 @@ export class PeerLink {
   async #agree(channel: Channel, inbox: FrameInbox): Promise<Agreement> {
     this.#enter('greeting');
     const { journal, node, adopt } = this.#context;
-    const hello = { node, volume: journal.volume, epoch: 1, last: journal.last, adopt };
+    const hello = { node, volume: journal.volume, epoch: journal.lastEpoch, last: journal.last, adopt };
     const welcome = await greet(channel, inbox, hello);
+    requireProvenId(this.address.name, channel.peerId, welcome.node);
     this.#context.checkNode(this, welcome.node);
     this.confirmedId = welcome.node;
     await this.#context.book.bind(this.address.name, welcome.node);
@@ -350,7 +359,7 @@ export class PeerLink {
     const mustCompare = (isNew || isOlder) && this.#context.comparesContent();
     const told = mustCompare ? { ...welcome, holdsContent: true } : welcome;
     const verdict = await judge(journal, told, acknowledged, adopt);
-    if (verdict.action === 'refuse') throw refuse(channel, journal, welcome, this.address.name, verdict);
+    if (verdict.action === 'refuse') throw refuse(channel, journal, welcome, verdict.code);
     const cutShort = this.#context.book.owes(welcome.node) && this.#supplying === 'no';
     const reset = verdict.action === 'resync' || cutShort;
     const because = verdict.action === 'resync' ? verdict.because : 'an earlier one was cut short';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readJson, replaceFile } from '../engine/files.js';
 import { StateDamagedError } from '../errors.js';
 
-/** The id of a node on loopback: 16 random bytes in hex, made once and kept in its state directory. */
+/** The id of a node without an identity: 16 random bytes in hex, made once and kept in its state directory. */
 export async function nodeId(dir: string): Promise<string> {
   const path = join(dir, 'node.json');
   const kept = await readJson(path);

@@ -76,6 +76,11 @@ export class ReceiveLog implements HistorySource {
     return this.journal.last;
   }
 
+  /** Of the newest record; 0 for none. */
+  get epoch(): number {
+    return this.journal.lastEpoch;
+  }
+
   get chain(): bigint {
     return this.journal.lastChain;
   }

@@ -1,9 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { TlsOptions } from 'node:tls';
 import { requireLoopback } from '../channel/address.js';
 import { type Channel, WINDOW_BYTES_MAX } from '../channel/channel.js';
+import { type CongestionControl, congestionControlOption } from '../channel/congestion-control.js';
 import type { Message } from '../channel/incoming.js';
 import { Listener } from '../channel/listener.js';
+import { openSecurity } from '../channel/open-security.js';
+import type { Security, SecurityOptions } from '../channel/security.js';
 import { type Capability, ownCapability } from '../engine/capability.js';
 import { type Engine, engine } from '../engine/engine.js';
 import { publish } from '../engine/events.js';
@@ -22,18 +26,25 @@ import { decoderBytes, REDUCTION_BYTES, reductionBudget } from '../reduce/memory
 import { type StageCounts, Stages } from '../reduce/stages.js';
 import { Arrivals } from './arrivals.js';
 import { type ApplyCallback, type Consumer, callbackConsumer } from './consumer.js';
+import { requireProvenId } from './greeting.js';
 import { nodeId } from './node-id.js';
 import { FINISH_QUESTION } from './queries.js';
 import { Readiness } from './readiness.js';
 import { ReceiveLog } from './receive-log.js';
-import { type HeartbeatTimes, heartbeatTimes, type JournalLimits, journalLimits } from './sender-options.js';
+import {
+  type HeartbeatTimes,
+  heartbeatTimes,
+  type JournalLimits,
+  journalLimits,
+  requireAllowed,
+} from './sender-options.js';
 import { Session } from './session.js';
-import { Traffic } from './traffic.js';
+import { securityStage, Traffic } from './traffic.js';
 
-export interface ReceiverOptions {
+export interface ReceiverOptions extends SecurityOptions<TlsOptions> {
   /** State directory, made when missing; holds the receive log. One process at a time. */
   dir: string;
-  /** Where to listen; a loopback host. Port 0 takes a free one, see `port`. */
+  /** Where to listen; without `identity` or `tls` a loopback host. Port 0 takes a free one, see `port`. */
   listen: { host: string; port: number };
   /**
    * Takes each record, in order, at least once: its effect must be durable when it returns. A throw stalls, is reported
@@ -54,6 +65,11 @@ export interface ReceiverOptions {
   segmentBytes?: number;
   /** Bound of the memory of all reduction in this process, as in SenderOptions. */
   reductionBytesMax?: number;
+  /**
+   * How the system finds out how fast it may send: `auto` (default) is bbr where it may be had, else cubic; `system` leaves
+   * it alone; a name is that one, or the error CONGESTION_CONTROL_REFUSED. Needs the native engine and Linux.
+   */
+  congestionControl?: CongestionControl;
   /** Bytes that a sender may have under way to this end and not handled, 1 MiB to 1 GiB (default 32 MiB). */
   windowBytesMax?: number;
   /** Silence after which a sender counts as gone, in milliseconds, 500 to 600,000 (default 15,000). */
@@ -95,14 +111,15 @@ export interface ReceiverStatus {
 /**
  * The passive end: listens for one sender, logs what it receives, acknowledges it, and hands it on in order.
  *
- * Errors of `open`: INVALID_ARGUMENT, IDENTITY_REQUIRED, ADDRESS_IN_USE, STATE_LOCKED, STATE_DAMAGED, JOURNAL_DAMAGED,
- * DISK_FULL.
+ * Errors of `open`: INVALID_ARGUMENT, IDENTITY_REQUIRED, IDENTITY_INVALID, IDENTITY_EXPIRED, ADDRESS_IN_USE,
+ * STATE_LOCKED, STATE_DAMAGED, JOURNAL_DAMAGED, DISK_FULL.
  */
 export class Receiver {
   readonly #lock: DirectoryLock;
   readonly #log: ReceiveLog;
   readonly #node: string;
   readonly #options: ResolvedOptions;
+  readonly #security: Security;
   readonly #stages = new Stages();
   readonly #traffic = new Traffic();
   readonly #openedAt = performance.now();
@@ -122,8 +139,15 @@ export class Receiver {
   #misses = 0;
   #closed = false;
 
-  private constructor(options: ResolvedOptions, lock: DirectoryLock, log: ReceiveLog, node: string) {
+  private constructor(
+    options: ResolvedOptions,
+    lock: DirectoryLock,
+    log: ReceiveLog,
+    node: string,
+    security: Security,
+  ) {
     this.#options = options;
+    this.#security = security;
     this.#unlimit = reductionBudget.limit(options.reductionBytesMax);
     this.#lock = lock;
     this.#log = log;
@@ -132,8 +156,9 @@ export class Receiver {
   }
 
   static async open(options: ReceiverOptions): Promise<Receiver> {
-    const { times, windowBytesMax, limits } = resolveReceiverOptions(options);
+    const { times, windowBytesMax, congestionControl, limits } = resolveReceiverOptions(options);
     const dir = directoryOption('dir', options.dir);
+    const security = await openSecurity(options);
     await mkdir(dir, { recursive: true }).catch((error: unknown) => {
       throw storageError('creating', dir, error);
     });
@@ -141,7 +166,7 @@ export class Receiver {
     let journal: Journal | undefined;
     let receiver: Receiver | undefined;
     try {
-      const node = await nodeId(dir);
+      const node = security.nodeId ?? (await nodeId(dir));
       journal = await Journal.open({ dir: join(dir, 'log'), ...limits });
       const log = await ReceiveLog.open(dir, journal, limits, {
         onApplied: () => receiver?.current?.acknowledge(),
@@ -149,7 +174,7 @@ export class Receiver {
           if (problem !== undefined) receiver?.current?.notify(problem);
         },
       });
-      receiver = new Receiver({ ...options, ...times, windowBytesMax }, lock, log, node);
+      receiver = new Receiver({ ...options, ...times, windowBytesMax, congestionControl }, lock, log, node, security);
       if (options.apply !== undefined) log.attach(callbackConsumer(options.apply));
       await receiver.#listen();
       return receiver;
@@ -194,6 +219,7 @@ export class Receiver {
     const stages = this.#stages.counts();
     stages.frame = { bytesIn: 0, bytesOut: this.#traffic.dataBytes, milliseconds: 0 };
     stages.control = { bytesIn: 0, bytesOut: this.#traffic.controlBytes, milliseconds: 0 };
+    Object.assign(stages, securityStage(this.#traffic));
     return {
       ...(volume === undefined ? {} : { volume }),
       connected: this.#session !== undefined,
@@ -288,18 +314,20 @@ export class Receiver {
 
   async #listen(): Promise<void> {
     const { host, port } = this.#options.listen;
-    const { heartbeatMs, peerTimeoutMs, windowBytesMax } = this.#options;
+    const { heartbeatMs, peerTimeoutMs, windowBytesMax, congestionControl } = this.#options;
     const arrivals = new Arrivals({
+      congestionControl,
       heartbeatMs,
       peerTimeoutMs,
       windowBytesMax,
       sessions: () => this.#connected,
       onGreeting: (channel) => this.#onGreeting(channel),
     });
-    this.#listener = await Listener.open({ host, port }, (socket) => {
+    const security = this.#security;
+    this.#listener = await Listener.open({ host, port, security }, (secured) => {
       // A sender that comes back this quickly finds nobody, and tries again; a refusal would tell it that it need not.
-      if (this.#closed) socket.destroy();
-      else arrivals.take(socket);
+      if (this.#closed) secured.socket.destroy();
+      else arrivals.take(secured);
     });
   }
 
@@ -310,7 +338,10 @@ export class Receiver {
       adopt: this.#options.adopt ?? false,
       log: this.#log,
       decoder,
-      claim: (claimant, node) => this.#claim(claimant, node),
+      claim: async (claimant, node) => {
+        requireProvenId('the sender', channel.peerId, node);
+        await this.#claim(claimant, node);
+      },
       offer: () => this.#offer(decoder),
       query: (name, body) => this.#query(name, body),
       onOpen: (opened) => this.#onOpen(opened),
@@ -387,21 +418,25 @@ export class Receiver {
   }
 }
 
-type ResolvedOptions = ReceiverOptions & HeartbeatTimes & { windowBytesMax: number };
+type ResolvedOptions = ReceiverOptions &
+  HeartbeatTimes & { windowBytesMax: number; congestionControl: CongestionControl };
 
 function resolveReceiverOptions(options: ReceiverOptions): {
   limits: JournalLimits;
   times: HeartbeatTimes;
   windowBytesMax: number;
+  congestionControl: CongestionControl;
 } {
   if (typeof options.listen?.host !== 'string')
     throw new InvalidArgumentError('listen', options.listen, '{ host, port }');
   integerOption('listen.port', options.listen.port, { min: 0, max: 65_535, default: 0 });
-  requireLoopback(options.listen.host);
+  if (options.identity === undefined && options.tls === undefined) requireLoopback(options.listen.host);
+  if (options.identity !== undefined) requireAllowed('allow', options.allow);
   integerOption('reductionBytesMax', options.reductionBytesMax, REDUCTION_BYTES);
   return {
     limits: journalLimits(options),
     times: heartbeatTimes(options),
+    congestionControl: congestionControlOption('congestionControl', options.congestionControl),
     windowBytesMax: integerOption('windowBytesMax', options.windowBytesMax, WINDOW_BYTES_MAX),
   };
 }

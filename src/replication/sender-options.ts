@@ -1,6 +1,11 @@
 import { isIP } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import { requireLoopback } from '../channel/address.js';
 import { WINDOW_BYTES_MAX } from '../channel/channel.js';
+import { type CongestionControl, congestionControlOption } from '../channel/congestion-control.js';
 import { PATHS_MAX } from '../channel/join.js';
+import { allowedIds } from '../channel/open-security.js';
+import type { SecurityOptions } from '../channel/security.js';
 import { InvalidArgumentError } from '../errors.js';
 import { type Compression, choiceOption, GIB, integerOption, MIB, type Prefer, parseRate } from '../options.js';
 import { parseCompression } from '../reduce/compression.js';
@@ -15,7 +20,7 @@ export interface ResyncRecord {
   offset?: number;
 }
 
-export interface SenderOptions {
+export interface SenderOptions extends SecurityOptions<ConnectionOptions> {
   /** State directory, made when missing; holds the queue and what is known of the peers. One process at a time. */
   dir: string;
   /** The receivers, 1 to 16, each with a name of its own that `status()` and errors use. */
@@ -62,6 +67,11 @@ export interface SenderOptions {
    * brings more across (default `{ min: 4, max: 16 }`).
    */
   connections?: number | { min: number; max: number };
+  /**
+   * How the system finds out how fast it may send: `auto` (default) is bbr where it may be had, else cubic; `system` leaves
+   * it alone; a name is that one, or the error CONGESTION_CONTROL_REFUSED. Needs the native engine and Linux.
+   */
+  congestionControl?: CongestionControl;
   /** Bytes that may be under way to a peer and not confirmed, 1 MiB to 1 GiB (default 32 MiB). */
   windowBytesMax?: number;
   /** Silence after which a peer counts as gone, in milliseconds, 500 to 600,000 (default 15,000). */
@@ -116,6 +126,7 @@ export interface ResolvedSenderOptions {
     | 'heartbeatMs'
     | 'connections'
     | 'windowBytesMax'
+    | 'congestionControl'
   >;
 }
 
@@ -133,6 +144,7 @@ const CONNECTIONS_MAX = 32;
 
 export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOptions {
   checkPeers(options.peers);
+  checkSecurity(options);
   const { giveUpAfterMs } = options;
   integerOption('reductionBytesMax', options.reductionBytesMax, REDUCTION_BYTES);
   return {
@@ -148,6 +160,7 @@ export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOpti
           : integerOption('giveUpAfterMs', giveUpAfterMs, { min: 0, max: 2 ** 31 - 1, default: 0 }),
       ...heartbeatTimes(options),
       connections: connectionsOption(options.connections),
+      congestionControl: congestionControlOption('congestionControl', options.congestionControl),
       windowBytesMax: integerOption('windowBytesMax', options.windowBytesMax, WINDOW_BYTES_MAX),
     },
   };
@@ -159,6 +172,22 @@ function connectionsOption(given: SenderOptions['connections'] = CONNECTIONS): {
   integerOption('connections.max', max, bounds);
   integerOption('connections.min', min, { ...bounds, max });
   return { min, max };
+}
+
+/** Whoever may answer has to be named for each peer; without an identity there is nothing to name. */
+function checkSecurity({ peers, identity, tls, allow }: SenderOptions): void {
+  const isPlain = identity === undefined && tls === undefined;
+  for (const { host, paths = [], allow: own } of peers) {
+    if (isPlain) for (const path of [{ host }, ...paths]) requireLoopback(path.host);
+    allowedIds('peers[].allow', own);
+    if (identity === undefined && own !== undefined)
+      throw new InvalidArgumentError('peers[].allow', own, 'an identity with it');
+    if (identity !== undefined) requireAllowed('allow', allow ?? own);
+  }
+}
+
+export function requireAllowed(name: string, allow: unknown): void {
+  if (allow === undefined) throw new InvalidArgumentError(name, allow, 'the ids of the nodes at the other end');
 }
 
 function checkPeers(peers: unknown): void {

@@ -3,6 +3,7 @@ import type { Journal } from '../journal/journal.js';
 import { reductionBudget } from '../reduce/memory-budget.js';
 import type { StageCounts } from '../reduce/stages.js';
 import type { LinkState, PeerLink } from './link.js';
+import { securityStage } from './traffic.js';
 
 export interface SenderPeerStatus {
   name: string;
@@ -103,13 +104,13 @@ function peerStatus(link: PeerLink): SenderPeerStatus {
   };
 }
 
-/** `frame` and `control` are what went on the wire. */
+/** `frame`, `control` and, where there is TLS, `tls` are what went on the wire. */
 function stagesOf(link: PeerLink): StageCounts {
   const own = link.stages.counts();
   const bodyBytes = own.compress?.bytesOut ?? 0;
   own.frame = { bytesIn: bodyBytes, bytesOut: link.traffic.dataBytes, milliseconds: 0 };
   own.control = { bytesIn: 0, bytesOut: link.traffic.controlBytes, milliseconds: 0 };
-  return own;
+  return Object.assign(own, securityStage(link.traffic));
 }
 
 /** The stages of all peers together. */

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { requireLoopback } from '../channel/address.js';
+import { openSecurity } from '../channel/open-security.js';
 import { Shaper } from '../channel/shaper.js';
 import { storageError } from '../engine/files.js';
 import {
@@ -51,7 +51,8 @@ export interface SenderAppendOptions {
 /**
  * The active end: an ordered, durable queue of records and a link to each peer.
  *
- * Errors of `open`: INVALID_ARGUMENT, IDENTITY_REQUIRED, STATE_LOCKED, STATE_DAMAGED, JOURNAL_DAMAGED, DISK_FULL.
+ * Errors of `open`: INVALID_ARGUMENT, IDENTITY_REQUIRED, IDENTITY_INVALID, IDENTITY_EXPIRED, STATE_LOCKED,
+ * STATE_DAMAGED, JOURNAL_DAMAGED, DISK_FULL.
  */
 export class Sender {
   readonly #journal: Journal;
@@ -100,9 +101,7 @@ export class Sender {
   static async open(options: SenderOptions): Promise<Sender> {
     const resolved = resolveSenderOptions(options);
     const dir = directoryOption('dir', options.dir);
-    for (const { host, paths = [] } of options.peers) {
-      for (const path of [{ host }, ...paths]) requireLoopback(path.host);
-    }
+    const security = await openSecurity(options);
     await mkdir(dir, { recursive: true }).catch((error: unknown) => {
       throw storageError('creating', dir, error);
     });
@@ -110,14 +109,14 @@ export class Sender {
     let journal: Journal | undefined;
     let sender: Sender | undefined;
     try {
-      const node = await nodeId(dir);
+      const node = security.nodeId ?? (await nodeId(dir));
       const book = await PeerBook.open(dir);
       journal = await Journal.open({ dir: join(dir, 'queue'), ...resolved.journal });
       const shaper = resolved.rate === undefined ? undefined : new Shaper({ rateBytesPerSecond: resolved.rate });
       const { queueBytesMax } = resolved.journal;
       const outliner = new Outliner(await chunkSecret(dir));
       const reduction = { outliner, indexer: new Indexer(journal, outliner) };
-      const context = { journal, book, node, shaper, queueBytesMax, reduction, ...resolved.link };
+      const context = { journal, book, node, security, shaper, queueBytesMax, reduction, ...resolved.link };
       sender = new Sender(journal, lock, context, options);
       await sender.#releaseStrangers();
       sender.#started = true;

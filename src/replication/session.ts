@@ -26,6 +26,7 @@ import type { Capability } from '../engine/capability.js';
 import {
   ChainMismatchError,
   DiskFullError,
+  EpochStaleError,
   JournalBrokenError,
   LonghaulError,
   ProtocolError,
@@ -58,6 +59,7 @@ type SessionLog = Pick<
   | 'logged'
   | 'applied'
   | 'chain'
+  | 'epoch'
   | 'volume'
   | 'historyBytes'
   | 'holdsContent'
@@ -197,7 +199,7 @@ export class Session {
         version: Math.min(versionMax, PROTOCOL_VERSION),
         node,
         ...(log.volume === undefined ? {} : { volume: log.volume }),
-        epoch: 1,
+        epoch: log.epoch,
         first: log.holdHistory(),
         historyBytes: log.historyBytes,
         last: log.logged,
@@ -217,9 +219,13 @@ export class Session {
     const hello = this.#hello;
     if (hello === undefined || hello.volume.length !== 2 * ID_BYTES)
       throw new ProtocolError('START before HELLO', 'HELLO');
+    const { log } = this.#host;
+    if (hello.volume === log.volume && hello.epoch < log.epoch) {
+      throw new EpochStaleError('the receiver', log.epoch, hello.epoch);
+    }
     const adopt = this.#host.adopt || hello.adopt;
     const done = this.#atWork(0);
-    await this.#host.log.begin(start, hello.volume, adopt).finally(done);
+    await log.begin(start, hello.volume, adopt).finally(done);
     this.channel.established();
     this.channel.begin(this.#id, start.windowBytes);
     this.#state = 'streaming';
@@ -326,7 +332,7 @@ export class Session {
     const { id, name, body } = decodeQuery(frame);
     void this.#answer(id, name, body).catch((error: unknown) => {
       const failure = encodeFailure(error instanceof Error ? error : new Error(String(error)));
-      this.channel.sendControl(FrameType.reply, encodeReply({ id, status: 'failed', body: failure }));
+      void this.channel.send(FrameType.reply, encodeReply({ id, status: 'failed', body: failure }));
     });
   }
 

@@ -8,7 +8,7 @@ import { closeAll, until } from './sockets.js';
 const listeners: Listener[] = [];
 
 async function listen(onSocket: (socket: Socket) => void, options: { port?: number; connectionsMax?: number } = {}) {
-  const listener = await Listener.open({ host: '127.0.0.1', port: 0, ...options }, onSocket);
+  const listener = await Listener.open({ host: '127.0.0.1', port: 0, ...options }, ({ socket }) => onSocket(socket));
   listeners.push(listener);
   return listener;
 }

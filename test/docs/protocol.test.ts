@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { encodeJoin } from '../../src/channel/join.js';
+import { laneOf } from '../../src/channel/lanes.js';
 import {
   encodeAck,
   encodeHello,
@@ -10,7 +12,8 @@ import {
   FrameType,
   LOST_RANGES_MAX,
 } from '../../src/channel/messages.js';
-import { VERDICTS } from '../../src/channel/verdict.js';
+import { isRefusal, VERDICTS } from '../../src/channel/verdict.js';
+import { encodeWindow } from '../../src/channel/window.js';
 import type { JournalRecord } from '../../src/index.js';
 import { MIB } from '../../src/options.js';
 import {
@@ -40,6 +43,7 @@ function table(heading: string, nth = 0) {
 test('frame types', () => {
   const said = Object.fromEntries(table('Messages').map(({ type, name }) => [name?.toLowerCase(), Number(type)]));
   expect(said).toEqual(FrameType);
+  for (const { type, kind } of table('Messages')) expect(kind).toBe(laneOf(Number(type)) ?? 'connection');
 });
 
 test('record kinds', () => {
@@ -48,24 +52,27 @@ test('record kinds', () => {
 });
 
 const SITUATION = {
+  version: 'version',
   volume: 'volume',
+  epoch: 'epoch',
   newest: 'newest',
   chain: 'chain',
   acknowledged: 'acknowledged',
+  history: 'history',
   holdsContent: 'content',
   adopt: 'adopt',
 } as const;
 
 test('every row of the verdict', () => {
   const word = (value: unknown): string => (value === true ? 'yes' : value === false ? 'no' : String(value));
-  const expected = VERDICTS.map(({ label, when, action, code }) => ({
+  const expected = VERDICTS.map(({ label, when, verdict }) => ({
     ...Object.fromEntries(
       Object.entries(SITUATION).map(([field, column]) => {
         const values: readonly unknown[] = when[field as keyof typeof SITUATION] ?? [];
         return [column, values.map(word).join(', ')];
       }),
     ),
-    verdict: code === undefined ? action : `${action}, \`${code}\``,
+    verdict: isRefusal(verdict) ? `refuse, \`${verdict}\`` : verdict,
     because: label,
   }));
   expect(table('The verdict')).toEqual(expected);
@@ -100,6 +107,7 @@ const LEAST: Record<string, Buffer> = {
   }),
   'REFUSE and NOTICE': encodeRefusal({ code: '', message: '', recoverable: false }),
   START: encodeStart({ from: 1, chain: 0n, reset: false, windowBytes: 0 }),
+  JOIN: encodeJoin({ session: 1n, token: Buffer.alloc(16), path: 0, spare: false }),
   ACK: encodeAck({ logged: 0, applied: 0 }),
 };
 
@@ -113,6 +121,13 @@ test('the offsets of MISS', () => {
   // What comes last is not there when nothing is said to be lost.
   const { offset = '' } = table('MISS').at(-1) ?? {};
   expect(Number.parseInt(offset, 10)).toBe(encodeMiss({ generation: 0, next: 1, lost: [] }).byteLength);
+});
+
+test('the offsets of WINDOW', () => {
+  // As are its ranges when nothing has arrived out of order.
+  const { offset = '' } = table('WINDOW').at(-1) ?? {};
+  const least = encodeWindow({ dataNext: 0, controlNext: 0, creditBytes: 0, arrived: [] });
+  expect(Number.parseInt(offset, 10)).toBe(least.byteLength);
 });
 
 test('codecs and the head of a batch', () => {

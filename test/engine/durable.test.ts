@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ContentKernels } from '../../src/engine/content-kernels.js';
 import type { Kernels } from '../../src/engine/kernels.js';
+import type { SocketKernels } from '../../src/engine/socket-kernels.js';
 import { InvalidArgumentError } from '../../src/errors.js';
 import { randomFor, SEED } from '../support/seed.js';
 import { atEnd, newDirectory } from '../support/temp.js';
@@ -247,7 +248,7 @@ describe.each(engines)('arguments, %s', (_, kernels) => {
         [CLOSED_FD, Float64Array.of(0, 200, 300, 57), bytes],
         [CLOSED_FD, Float64Array.of(0, 255), bytes],
       ],
-    } satisfies Record<Exclude<keyof Kernels, keyof ContentKernels>, unknown[][]>,
+    } satisfies Record<Exclude<keyof Kernels, keyof ContentKernels | keyof SocketKernels>, unknown[][]>,
   ];
 
   test.each(Object.entries(refusals))('%s refuses what it cannot take', async (name, list) => {
