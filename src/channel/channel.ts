@@ -203,12 +203,8 @@ export class Channel implements MemberHost {
       this.#members.inOrder()[0]?.connection.sendControl(type, body, { replace });
       return;
     }
-    if (laneOf(type) !== 'control' || body.byteLength > CONTROL_BODY_BYTES_MAX) {
-      throw new InvalidArgumentError(
-        'control message',
-        body,
-        `one of the control lane, at most ${CONTROL_BODY_BYTES_MAX} bytes; use send`,
-      );
+    if (body.byteLength > CONTROL_BODY_BYTES_MAX) {
+      throw new InvalidArgumentError('control message', body, `at most ${CONTROL_BODY_BYTES_MAX} bytes; use send`);
     }
     const lane = this.#lanes?.out.control;
     const message = { type, generation: this.generation, parts: [body] };
@@ -227,9 +223,10 @@ export class Channel implements MemberHost {
     if (!this.#ending && !this.#over) {
       this.#ending = true;
       const limit = this.#limitEnd();
-      while (!this.#over && !this.#isFlushed()) await this.#move();
+      while (!this.#over && !this.#isFlushed() && !this.#isStuck()) await this.#move();
       limit.stop();
-      this.#lanes?.confirmation.send();
+      if (!this.#isFlushed()) this.destroy(new ConnectionLostError(this.peer, 'it ended before it took everything'));
+      this.#lanes?.confirmation.conclude();
       for (const { connection } of this.#members) void connection.end();
     }
     await this.closed;
@@ -257,9 +254,9 @@ export class Channel implements MemberHost {
     if (lanes === undefined || !this.#members.isBest(member)) return undefined;
     const { control, data } = lanes.out;
     const frame = control.take(member, CONTROL_BODY_BYTES_MAX) ?? data.take(member, bodyBytesMax);
-    if (frame === undefined) return undefined;
-    lanes.stalls.watch();
+    // Also without one: what had to go again may have arrived meanwhile.
     if (this.#ending) this.#moved();
+    if (frame !== undefined) lanes.stalls.watch();
     return frame;
   }
 
@@ -279,6 +276,7 @@ export class Channel implements MemberHost {
 
   endedBy(member: Member): void {
     member.retiring = true;
+    this.#moved();
     if (this.#members.hasUsable) void member.connection.end();
     // Of the last one what came in is handled before the answer, as it may bring forth more to send.
     else void this.#handled().then(() => this.end());
@@ -332,7 +330,7 @@ export class Channel implements MemberHost {
     });
     const lanes = [outgoing.data, outgoing.control];
     const onStall = (member: Member) => this.#onStall(member);
-    const stalls = new StallWatch({ clock, members: this.#members, lanes, roundTripMs, onStall });
+    const stalls = new StallWatch({ clock, lanes, roundTripMs, onStall });
     return { out: outgoing, in: incoming, confirmation, stalls };
   }
 
@@ -415,6 +413,8 @@ export class Channel implements MemberHost {
       this.#failure = reason;
       this.#release(member);
     }
+    // An orderly end may have been that of something between the two ends: what was said last is said again.
+    if (reason === undefined) this.#lanes?.confirmation.due(0);
     this.#moved();
     if (this.#members.size > 0) return;
     if (this.#over) this.#settleClosed(this.#reason);
@@ -443,6 +443,12 @@ export class Channel implements MemberHost {
   #isFlushed(): boolean {
     const out = this.#lanes?.out;
     return out === undefined || (out.data.isEmpty && out.control.isEmpty);
+  }
+
+  /** What is left takes credit, and there is nobody any more who could grant it. */
+  #isStuck(): boolean {
+    const isHeldBack = this.#lanes?.out.data.isHeldBack === true;
+    return isHeldBack && !this.#members.some(({ peerEnded }) => !peerEnded);
   }
 
   /** Resolves when nothing that came in is being handled or waits for that. */

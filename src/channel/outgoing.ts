@@ -174,10 +174,14 @@ export class OutgoingLane<Carrier> {
     this.#again.sort((a, b) => a - b);
   }
 
-  /** When the oldest frame that a connection carries went out; undefined when it carries none. */
-  oldestSentAtMs(carrier: Carrier): number | undefined {
-    for (const sent of this.#sent.values()) if (sent.carrier === carrier) return sent.sentAtMs;
-    return undefined;
+  /** The connections that carry something, and when the oldest of it went out. */
+  get carriers(): ReadonlyMap<Carrier, number> {
+    const since = new Map<Carrier, number>();
+    for (const { carrier, sentAtMs } of this.#sent.values()) {
+      if (carrier === undefined) continue;
+      since.set(carrier, Math.min(sentAtMs, since.get(carrier) ?? Number.POSITIVE_INFINITY));
+    }
+    return since;
   }
 
   /** Nothing goes out any more; whoever waits hears the reason. */

@@ -1,11 +1,9 @@
 import type { Clock } from './clock.js';
 import type { Member } from './member.js';
-import type { Members } from './members.js';
 import type { OutgoingLane } from './outgoing.js';
 
 export interface StallWatchOptions {
   clock: Clock;
-  members: Members;
   lanes: readonly OutgoingLane<Member>[];
   roundTripMs: () => number | undefined;
   onStall: (member: Member) => void;
@@ -19,7 +17,8 @@ const LOOKS = 4;
 /**
  * Looks for connections that no longer get anything across: they carry a frame for longer than four round trips, and nothing
  * else of theirs was confirmed in that time. The connection may be alive, as a path that is cut shows in no other way for
- * a long time; what it carries is better sent over another one meanwhile.
+ * a long time; what it carries is better sent over another one meanwhile. So is what a connection carried that has ended in
+ * an orderly way without it.
  */
 export class StallWatch {
   readonly #o: StallWatchOptions;
@@ -41,12 +40,10 @@ export class StallWatch {
 
   #look(): void {
     this.#timer = undefined;
-    const { clock, members, lanes, onStall } = this.#o;
+    const { clock, lanes, onStall } = this.#o;
     const before = clock.now() - this.#stallMs();
-    for (const member of members) {
-      if (member.stalled || member.progressAtMs > before) continue;
-      const oldest = Math.min(...lanes.map((lane) => lane.oldestSentAtMs(member) ?? Number.POSITIVE_INFINITY));
-      if (oldest <= before) onStall(member);
+    for (const [member, sinceMs] of lanes.flatMap((lane) => [...lane.carriers])) {
+      if (sinceMs <= before && member.progressAtMs <= before) onStall(member);
     }
     if (lanes.some(({ unconfirmedFrames }) => unconfirmedFrames > 0)) this.watch();
   }
