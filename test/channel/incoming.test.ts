@@ -206,7 +206,7 @@ describe('bounds', () => {
     const { lane } = taking({ windowBytes: 32 * KIB * KIB });
     const frames = Math.floor((32 * KIB * KIB) / costOf(0)) - 1;
     for (let number = 1; number < frames; number += 2) lane.accept(frameOf(number));
-    // Sorting them for each word took a minute.
+    // Sorting them for each word would take minutes.
     for (let count = 0; count < 20_000; count++) expect(lane.ranges(32)).toHaveLength(32);
   });
 });
