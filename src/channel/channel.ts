@@ -74,6 +74,8 @@ export class Channel implements MemberHost {
   readonly #members = new Members();
   #lanes: Lanes | undefined;
   #session = 0n;
+  /** What the newest frame came over. */
+  #newest: Member | undefined;
   #arrivedBytes = 0;
   #ending = false;
   #over = false;
@@ -270,6 +272,7 @@ export class Channel implements MemberHost {
       throw new ProtocolError(`a frame of type ${type} and session ${session.toString(16)}`, expected);
     }
     member.checkOrder(lane, frame);
+    this.#newest = member;
     const isNew = lanes.in[lane].accept(frame);
     lanes.confirmation.due(isNew && lane === 'data' ? frame.bodyLength : 0);
   }
@@ -326,7 +329,7 @@ export class Channel implements MemberHost {
       incoming,
       windowBytesMax: this.#windowBytesMax,
       roundTripMs,
-      send: (body) => this.#members.inOrder()[0]?.connection.sendControl(FrameType.window, body, { replace: true }),
+      send: (body) => this.#tell(body),
     });
     const lanes = [outgoing.data, outgoing.control];
     const onStall = (member: Member) => this.#onStall(member);
@@ -363,6 +366,18 @@ export class Channel implements MemberHost {
       if (!out.control.isReady && !out.data.isReady) return;
       connection.wake();
     }
+  }
+
+  /**
+   * Sends a WINDOW. Nothing shows that one got lost on a connection that is dead without knowing it, so it goes where the peer's
+   * frames come from, and over another connection, of another path if there is one.
+   */
+  #tell(body: Buffer): void {
+    const usable = this.#members.inOrder().filter(({ isUsable }) => isUsable);
+    const newest = this.#newest?.isUsable === true ? this.#newest : usable[0];
+    const others = usable.filter((member) => member !== newest);
+    const other = others.find(({ path }) => path !== newest?.path) ?? others[0];
+    for (const member of [newest, other]) member?.connection.sendControl(FrameType.window, body, { replace: true });
   }
 
   /** Others carry what it carried, if there are any that can. */
