@@ -83,8 +83,11 @@ export class Cuts {
     const lead = await this.#line();
     this.#sides = [this.#side(lead.connections[0], 1), this.#side(lead.connections[1], 0)];
     this.#lines.push(lead);
-    void this.#produce(0);
-    void this.#produce(1);
+    for (const from of [0, 1] as const) {
+      this.#produce(from).catch((error: unknown) => {
+        this.#failure ??= error;
+      });
+    }
     await this.#until(() => this.#cuts >= this.#o.cuts);
     await this.#until(() => this.#streams.every(({ isComplete }) => isComplete));
     await this.#until(() => this.#ends.every(({ channel }) => channel.backlog.unconfirmedBytes === 0));
