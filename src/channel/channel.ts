@@ -77,6 +77,8 @@ export class Channel implements MemberHost {
   readonly #members = new Members();
   #lanes: Lanes | undefined;
   #session = 0n;
+  /** What the newest frame came over. */
+  #newest: Member | undefined;
   #arrivedBytes = 0;
   #ending = false;
   #over = false;
@@ -206,12 +208,8 @@ export class Channel implements MemberHost {
       this.#members.inOrder()[0]?.connection.sendControl(type, body, { replace });
       return;
     }
-    if (laneOf(type) !== 'control' || body.byteLength > CONTROL_BODY_BYTES_MAX) {
-      throw new InvalidArgumentError(
-        'control message',
-        body,
-        `one of the control lane, at most ${CONTROL_BODY_BYTES_MAX} bytes; use send`,
-      );
+    if (body.byteLength > CONTROL_BODY_BYTES_MAX) {
+      throw new InvalidArgumentError('control message', body, `at most ${CONTROL_BODY_BYTES_MAX} bytes; use send`);
     }
     const lane = this.#lanes?.out.control;
     const message = { type, generation: this.generation, parts: [body] };
@@ -230,9 +228,10 @@ export class Channel implements MemberHost {
     if (!this.#ending && !this.#over) {
       this.#ending = true;
       const limit = this.#limitEnd();
-      while (!this.#over && !this.#isFlushed()) await this.#move();
+      while (!this.#over && !this.#isFlushed() && !this.#isStuck()) await this.#move();
       limit.stop();
-      this.#lanes?.confirmation.send();
+      if (!this.#isFlushed()) this.destroy(new ConnectionLostError(this.peer, 'it ended before it took everything'));
+      this.#lanes?.confirmation.conclude();
       for (const { connection } of this.#members) void connection.end();
     }
     await this.closed;
@@ -260,9 +259,9 @@ export class Channel implements MemberHost {
     if (lanes === undefined || !this.#members.isBest(member)) return undefined;
     const { control, data } = lanes.out;
     const frame = control.take(member, CONTROL_BODY_BYTES_MAX) ?? data.take(member, bodyBytesMax);
-    if (frame === undefined) return undefined;
-    lanes.stalls.watch();
+    // Also without one: what had to go again may have arrived meanwhile.
     if (this.#ending) this.#moved();
+    if (frame !== undefined) lanes.stalls.watch();
     return frame;
   }
 
@@ -276,12 +275,14 @@ export class Channel implements MemberHost {
       throw new ProtocolError(`a frame of type ${type} and session ${session.toString(16)}`, expected);
     }
     member.checkOrder(lane, frame);
+    this.#newest = member;
     const isNew = lanes.in[lane].accept(frame);
     lanes.confirmation.due(isNew && lane === 'data' ? frame.bodyLength : 0);
   }
 
   endedBy(member: Member): void {
     member.retiring = true;
+    this.#moved();
     if (this.#members.hasUsable) void member.connection.end();
     // Of the last one what came in is handled before the answer, as it may bring forth more to send.
     else void this.#handled().then(() => this.end());
@@ -297,7 +298,12 @@ export class Channel implements MemberHost {
       now: () => clock.now(),
       roundTripMs: () => this.roundTripMinMs,
     });
-    const inFlight = new InFlight({ bytesMax: this.#windowBytesMax, now: () => clock.now(), line: () => line.state() });
+    const inFlight = new InFlight({
+      bytesMax: this.#windowBytesMax,
+      now: () => clock.now(),
+      line: () => line.state(),
+      bytesPerMs: () => pacing.bytesPerMs,
+    });
     const out = {
       session,
       now: () => clock.now(),
@@ -344,18 +350,13 @@ export class Channel implements MemberHost {
       incoming,
       windowBytesMax: this.#windowBytesMax,
       roundTripMs,
-      send: (body) => this.#members.inOrder()[0]?.connection.sendControl(FrameType.window, body, { replace: true }),
+      send: (body) => this.#tell(body),
     });
     const lanes = [outgoing.data, outgoing.control];
     const onStall = (member: Member) => this.#onStall(member);
-    const stalls = new StallWatch({
-      clock,
-      members: this.#members,
-      lanes,
-      roundTripMs,
-      onStall,
-      onLate: () => this.#pump(),
-    });
+    const isShared = () => this.#members.size > 1;
+    const onLate = () => this.#pump();
+    const stalls = new StallWatch({ clock, lanes, roundTripMs, isShared, onStall, onLate });
     return { out: outgoing, in: incoming, confirmation, stalls };
   }
 
@@ -388,6 +389,18 @@ export class Channel implements MemberHost {
       if (!out.control.isReady && !out.data.isReady) return;
       connection.wake();
     }
+  }
+
+  /**
+   * Sends a WINDOW. Nothing shows that one got lost on a connection that is dead without knowing it, so it goes where the peer's
+   * frames come from, and over another connection, of another path if there is one.
+   */
+  #tell(body: Buffer): void {
+    const usable = this.#members.inOrder().filter(({ isUsable }) => isUsable);
+    const newest = this.#newest?.isUsable === true ? this.#newest : usable[0];
+    const others = usable.filter((member) => member !== newest);
+    const other = others.find(({ path }) => path !== newest?.path) ?? others[0];
+    for (const member of [newest, other]) member?.connection.sendControl(FrameType.window, body, { replace: true });
   }
 
   /** Others carry what it carried, if there are any that can. */
@@ -438,6 +451,8 @@ export class Channel implements MemberHost {
       this.#failure = reason;
       this.#release(member);
     }
+    // An orderly end may have been that of something between the two ends: what was said last is said again.
+    if (reason === undefined) this.#lanes?.confirmation.due(0);
     this.#moved();
     if (this.#members.size > 0) return;
     if (this.#over) this.#settleClosed(this.#reason);
@@ -466,6 +481,12 @@ export class Channel implements MemberHost {
   #isFlushed(): boolean {
     const out = this.#lanes?.out;
     return out === undefined || (out.data.isEmpty && out.control.isEmpty);
+  }
+
+  /** What is left takes credit, and there is nobody any more who could grant it. */
+  #isStuck(): boolean {
+    const isHeldBack = this.#lanes?.out.data.isHeldBack === true;
+    return isHeldBack && !this.#members.some(({ peerEnded }) => !peerEnded);
   }
 
   /** Resolves when nothing that came in is being handled or waits for that. */

@@ -73,6 +73,13 @@ export class Confirmation {
     this.#o.send(body);
   }
 
+  /** The last one: what this end has room for at all is granted, as nothing can be granted after it. */
+  conclude(): void {
+    this.#o.incoming.data.windowBytes = this.#o.windowBytesMax;
+    this.#isDue = true;
+    this.send();
+  }
+
   stop(): void {
     this.#o.clock.clearTimeout(this.#timer);
     this.#isDue = false;

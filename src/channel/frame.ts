@@ -18,6 +18,8 @@ export const FRAME_MAGIC = 0x3146_484c; // "LHF1" as bytes
 export const FRAME_HEADER_BYTES = 48;
 /** Bodies of messages are cut into fragments, none longer than this. */
 export const FRAGMENT_BYTES_MAX = MIB;
+/** And none shorter than this, but for the last one of a message. */
+export const FRAGMENT_BYTES_MIN = 4 * KIB;
 export const FRAME_BYTES_MAX_DEFAULT = FRAME_HEADER_BYTES + FRAGMENT_BYTES_MAX;
 /** The limit until the peer has proved what it is: a stranger can make this end hold no more. */
 export const FRAME_BYTES_MAX_BEFORE_HANDSHAKE = 64 * KIB;

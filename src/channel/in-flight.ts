@@ -6,6 +6,8 @@ export interface InFlightOptions {
   now: () => number;
   /** What the system knows of the connections; undefined where it does not tell. */
   line: () => LineState | undefined;
+  /** What has arrived in a millisecond lately, at most; 0 until that was seen. */
+  bytesPerMs: () => number;
 }
 
 /** Frames that are looked at together; a round takes a round trip at least. */
@@ -21,11 +23,13 @@ const START_BYTES = 1024 * KIB;
 const BYTES_MIN = 256 * KIB;
 const STEP = { min: 0.7, max: 1.25, start: 2 };
 /** From this part of the bytes on, sent again by the system, a line counts as one that loses. */
-const LOSS_PART = 0.001;
+const LOSS_PART = 0.002;
 /** Where the system does not tell: some frames take most of a round trip longer than others, which no queue does. */
 const LOSS_SPREAD = 0.8;
-/** Queues of up to this part of a round trip do not fill up. */
-const LOSS_QUEUE_PART = 1 / 2;
+/** A queue shorter than this part of a round trip is not the one that loses. */
+const LOSS_QUEUE_PART = 1 / 6;
+/** The window is then so many round trips of what arrives: much of it waits behind what was lost. */
+const LOSS_ROUND_TRIPS = 4;
 
 /**
  * How much may be under way before it only makes queues longer.
@@ -37,7 +41,8 @@ const LOSS_QUEUE_PART = 1 / 2;
  * what it takes a frame to be confirmed.
  *
  * Of the delays of a round the first quartile counts. Where packets are lost that says little, as all that follows one on the same
- * connection comes late: then there is no window but the bound, as long as the system's own round trips show no long queue.
+ * connection comes late: then the window is several times what arrives in a round trip, as long as the system's own round trips show no
+ * queue.
  */
 export class InFlight {
   readonly #o: InFlightOptions;
@@ -107,8 +112,9 @@ export class InFlight {
     const baseMs = this.#baseMs;
     const targetMs = Math.min(QUEUE_MS.max, Math.max(QUEUE_MS.min, baseMs * QUEUE_PART));
     const delays = this.#samples.sort((a, b) => a - b);
-    if (this.#loses(delays, baseMs, targetMs)) {
-      this.#bytes = this.#o.bytesMax;
+    if (this.#loses(delays, baseMs)) {
+      const carried = this.#o.bytesPerMs() * baseMs * LOSS_ROUND_TRIPS;
+      this.#bytes = Math.floor(Math.min(this.#o.bytesMax, Math.max(this.#bytes, START_BYTES, carried)));
       return;
     }
     const delayMs = quantile(delays, 1 / 4);
@@ -123,10 +129,10 @@ export class InFlight {
   }
 
   /** Whether packets are lost on the way, and not because a queue is full. */
-  #loses(delays: readonly number[], baseMs: number, targetMs: number): boolean {
+  #loses(delays: readonly number[], baseMs: number): boolean {
     const line = this.#o.line();
     if (line === undefined) return quantile(delays, 0.9) - quantile(delays, 1 / 4) > LOSS_SPREAD * baseMs;
-    return line.lossPart > LOSS_PART && line.queueMs < Math.max(targetMs, baseMs * LOSS_QUEUE_PART);
+    return line.lossPart > LOSS_PART && line.queueMs < baseMs * LOSS_QUEUE_PART;
   }
 }
 

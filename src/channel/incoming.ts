@@ -1,5 +1,6 @@
 import { ProtocolError } from '../errors.js';
-import { FLAG_MORE, type Frame } from './frame.js';
+import { ArrivedFrames, type FrameRange } from './arrived-frames.js';
+import { FLAG_MORE, FRAGMENT_BYTES_MIN, type Frame } from './frame.js';
 import { costOf } from './lanes.js';
 
 /** What a lane delivers: the fragments of one message, put together. */
@@ -32,9 +33,9 @@ export class IncomingLane {
   /** Fragments of the message that is being put together. */
   #fragments: Frame[] = [];
   #fragmentBytes = 0;
-  /** Of the frame that is put in place next, and of the first that has not arrived. */
+  readonly #arrived = new ArrivedFrames();
+  /** The frame that is put in place next. */
   #next = 0;
-  #arrivedNext = 0;
   /** What all that arrived has cost, and of it what was taken out again. */
   #cost = 0;
   #taken = 0;
@@ -51,7 +52,7 @@ export class IncomingLane {
 
   /** Every frame below it has arrived. */
   get next(): number {
-    return this.#arrivedNext;
+    return this.#arrived.next;
   }
 
   /** Every frame below it was taken out, as far as it goes. */
@@ -87,7 +88,11 @@ export class IncomingLane {
   /** False when the frame has arrived before. Throws when it may not be sent; what is wrong with a message goes to onError. */
   accept(frame: Frame): boolean {
     const { frameNumber } = frame;
-    if (frameNumber < this.#arrivedNext || this.#held.has(frameNumber)) return false;
+    if (frameNumber < this.#arrived.next || this.#held.has(frameNumber)) return false;
+    // Or one message of many tiny ones would take much more memory than its bytes.
+    if ((frame.flags & FLAG_MORE) !== 0 && frame.bodyLength < FRAGMENT_BYTES_MIN) {
+      throw new ProtocolError(`a fragment of ${frame.bodyLength} bytes`, `${FRAGMENT_BYTES_MIN} but for the last one`);
+    }
     const cost = this.#cost + costOf(frame.bodyLength);
     if (cost > this.creditBytes || frameNumber - this.#next > this.#creditBytes / costOf(0)) {
       throw new ProtocolError(
@@ -97,22 +102,14 @@ export class IncomingLane {
     }
     this.#cost = cost;
     this.#held.set(frameNumber, frame);
-    while (this.#held.has(this.#arrivedNext)) this.#arrivedNext++;
+    this.#arrived.add(frameNumber);
     this.#proceed();
     return true;
   }
 
   /** The frames beyond `next` that have arrived, as ranges in order. */
-  ranges(rangesMax: number): { from: number; to: number }[] {
-    const beyond = [...this.#held.keys()].filter((number) => number > this.#arrivedNext).sort((a, b) => a - b);
-    const ranges: { from: number; to: number }[] = [];
-    for (const number of beyond) {
-      const last = ranges[ranges.length - 1];
-      if (last !== undefined && last.to + 1 === number) last.to = number;
-      else if (ranges.length < rangesMax) ranges.push({ from: number, to: number });
-      else break;
-    }
-    return ranges;
+  ranges(rangesMax: number): FrameRange[] {
+    return this.#arrived.beyond(rangesMax);
   }
 
   /** Nothing is delivered after this. */

@@ -28,6 +28,8 @@ export class Member implements ConnectionOwner {
   stalled = false;
   /** It is about to end, and carries nothing new. */
   retiring = false;
+  /** The peer has ended it, and everything that came over it was handled. */
+  peerEnded = false;
   /** Bytes of bodies that it carried and that have arrived. */
   arrivedBytes = 0;
   /** When something that it carried was confirmed last. */
@@ -73,6 +75,7 @@ export class Member implements ConnectionOwner {
   }
 
   ended(): void {
+    this.peerEnded = true;
     this.#host.endedBy(this);
   }
 

@@ -131,26 +131,27 @@ export class Outbox {
     this.#tokensAsked = true;
     void shaper.take(bytes).then(() => {
       this.#tokensAsked = false;
-      this.#handOver(bytes);
+      shaper.giveBack(bytes - this.#handOver(bytes));
       this.wake();
     });
   }
 
-  /** Gives the socket up to `budgetBytes` in one gathered write. */
-  #handOver(budgetBytes: number): void {
-    if (this.#closed) return;
+  /** Gives the socket up to `budgetBytes` in one gathered write; returns how much that was. */
+  #handOver(budgetBytes: number): number {
+    if (this.#closed) return 0;
     const socket = this.#socket;
     const shaped = Number.isFinite(budgetBytes);
-    let budget = budgetBytes;
+    let given = 0;
     socket.cork();
-    while (budget > 0 && (shaped || this.#hasRoom())) {
+    while (given < budgetBytes && (shaped || this.#hasRoom())) {
       this.#begun ??= this.#begin();
       if (this.#begun === undefined) break;
-      budget -= this.#writePiece(this.#begun, budget);
+      given += this.#writePiece(this.#begun, budgetBytes - given);
       if (this.#begun.pieces.length === 0) this.#begun = undefined;
     }
     socket.uncork();
     if (this.isEmpty) this.#release();
+    return given;
   }
 
   #begin(): { lane: Lane; pieces: Uint8Array[]; bytes: number } | undefined {

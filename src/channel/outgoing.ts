@@ -2,6 +2,7 @@ import { byteLengthOf } from '../engine/bytes.js';
 import { checksum64, startChecksum64 } from '../engine/checksum.js';
 import { ProtocolError } from '../errors.js';
 import { KIB } from '../options.js';
+import type { FrameRange } from './arrived-frames.js';
 import { FLAG_AGAIN, FLAG_MORE, FRAGMENT_BYTES_MAX, type FrameHeader } from './frame.js';
 import { costOf } from './lanes.js';
 
@@ -158,16 +159,19 @@ export class OutgoingLane<Carrier> {
   }
 
   /** The peer has every frame below `next`, and those of the ranges. */
-  confirm(next: number, ranges: readonly { from: number; to: number }[] = []): void {
+  confirm(next: number, ranges: readonly FrameRange[] = []): void {
     const last = ranges[ranges.length - 1]?.to ?? next - 1;
     if (last >= this.#number) {
       throw new ProtocolError(`a confirmation of frame ${last}`, `frames below ${this.#number}, which were sent`);
     }
     for (; this.#confirmed < next; this.#confirmed++) this.#arrived(this.#confirmed);
-    if (ranges.length === 0) return;
-    // By what is out, not by what is said to have arrived: that may be any number of frames, again and again.
-    for (const number of [...this.#sent.keys()]) {
-      if (ranges.some(({ from, to }) => from <= number && number <= to)) this.#arrived(number);
+    // By what is out, not by what is said to have arrived: that may be any number of frames, again and again. Both are in order.
+    let at = 0;
+    for (const number of this.#sent.keys()) {
+      while ((ranges[at]?.to ?? Number.POSITIVE_INFINITY) < number) at++;
+      const range = ranges[at];
+      if (range === undefined) return;
+      if (range.from <= number) this.#arrived(number);
     }
   }
 
@@ -200,10 +204,14 @@ export class OutgoingLane<Carrier> {
     return hurried;
   }
 
-  /** When the oldest frame that a connection carries went out; undefined when it carries none. */
-  oldestSentAtMs(carrier: Carrier): number | undefined {
-    for (const sent of this.#sent.values()) if (sent.carrier === carrier) return sent.sentAtMs;
-    return undefined;
+  /** The connections that carry something, and when the oldest of it went out. */
+  get carriers(): ReadonlyMap<Carrier, number> {
+    const since = new Map<Carrier, number>();
+    for (const { carrier, sentAtMs } of this.#sent.values()) {
+      if (carrier === undefined) continue;
+      since.set(carrier, Math.min(sentAtMs, since.get(carrier) ?? Number.POSITIVE_INFINITY));
+    }
+    return since;
   }
 
   /** Nothing goes out any more; whoever waits hears the reason. */

@@ -84,6 +84,16 @@ export class Shaper {
     });
   }
 
+  /** What was taken and is not needed: another connection had what there was to send. */
+  giveBack(bytes: number): void {
+    if (bytes <= 0) return;
+    this.#fill();
+    this.#tokens = Math.min(this.#burstBytes, this.#tokens + bytes);
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#grant();
+  }
+
   #grant(): void {
     this.#fill();
     for (;;) {

@@ -1,14 +1,14 @@
 import type { Clock } from './clock.js';
 import type { Member } from './member.js';
-import type { Members } from './members.js';
 import type { OutgoingLane } from './outgoing.js';
 
 export interface StallWatchOptions {
   clock: Clock;
-  members: Members;
   lanes: readonly OutgoingLane<Member>[];
   roundTripMs: () => number | undefined;
   onStall: (member: Member) => void;
+  /** Whether there is another connection to send late frames over. */
+  isShared: () => boolean;
   /** Frames that are late have to be sent again. */
   onLate: () => void;
 }
@@ -24,8 +24,8 @@ const LOOKS = 8;
 /**
  * Looks for connections that no longer get anything across: they carry a frame for longer than four round trips, and nothing
  * else of theirs was confirmed in that time. The connection may be alive, as a path that is cut shows in no other way for
- * a long time; what it carries is better sent over another one meanwhile. And single frames that hold up all that came after
- * them are sent once more by another connection before that.
+ * a long time; what it carries is better sent over another one meanwhile. So is what a connection carried that has ended in
+ * an orderly way without it, and so are single frames that hold up all that came after them.
  */
 export class StallWatch {
   readonly #o: StallWatchOptions;
@@ -47,15 +47,13 @@ export class StallWatch {
 
   #look(): void {
     this.#timer = undefined;
-    const { clock, members, lanes, onStall, onLate } = this.#o;
+    const { clock, lanes, onStall, isShared, onLate } = this.#o;
     const before = clock.now() - this.#stallMs();
-    for (const member of members) {
-      if (member.stalled || member.progressAtMs > before) continue;
-      const oldest = Math.min(...lanes.map((lane) => lane.oldestSentAtMs(member) ?? Number.POSITIVE_INFINITY));
-      if (oldest <= before) onStall(member);
+    for (const [member, sinceMs] of lanes.flatMap((lane) => [...lane.carriers])) {
+      if (sinceMs <= before && member.progressAtMs <= before) onStall(member);
     }
     const lateBefore = clock.now() - Math.max(LATE_MS_MIN, LATE_ROUND_TRIPS * (this.#o.roundTripMs() ?? 0));
-    if (members.size > 1 && lanes.reduce((count, lane) => count + lane.hurry(lateBefore), 0) > 0) onLate();
+    if (isShared() && lanes.reduce((count, lane) => count + lane.hurry(lateBefore), 0) > 0) onLate();
     if (lanes.some(({ unconfirmedFrames }) => unconfirmedFrames > 0)) this.watch();
   }
 

@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter } from '../engine/bytes.js';
 import { ProtocolError } from '../errors.js';
+import type { FrameRange } from './arrived-frames.js';
 
 /**
  * WINDOW: what has arrived of the peer's lanes, and how much more of the data lane it may send. All of it only grows, so the
@@ -12,7 +13,7 @@ export interface Window {
   /** What all frames of the data lane may cost together, from the session's first on (`costOf`). */
   creditBytes: number;
   /** Frames of the data lane beyond `dataNext` that have arrived, in order; as many ranges as fit. */
-  arrived: { from: number; to: number }[];
+  arrived: FrameRange[];
 }
 
 export const ARRIVED_RANGES_MAX = 32;

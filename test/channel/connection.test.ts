@@ -1,57 +1,131 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { CONTROL_BODY_BYTES_MAX, Connection } from '../../src/channel/connection.js';
+import { Connection } from '../../src/channel/connection.js';
 import { FRAME_HEADER_BYTES } from '../../src/channel/frame.js';
-import { WAITING_FRAMES_MAX } from '../../src/channel/outbox.js';
+import { CONTROL_BODY_BYTES_MAX } from '../../src/channel/lanes.js';
 import {
   AbortedError,
   ClosedError,
   ConnectionLostError,
   InvalidArgumentError,
+  LonghaulError,
   ProtocolError,
 } from '../../src/errors.js';
-import { closeAll, collect, connectionPair, frameBytes, readFrames, socketPair, turns, until } from './sockets.js';
+import {
+  closeAll,
+  collect,
+  connectionPair,
+  frameBytes,
+  Load,
+  readFrames,
+  socketPair,
+  turns,
+  until,
+} from './sockets.js';
 
 afterEach(closeAll);
 
-const DATA = 8;
-const CONTROL = 9;
+const PONG = 2;
+const HELLO = 3;
+const WELCOME = 4;
+const BATCH = 8;
 const MIB = 1024 * 1024;
 
-describe('frames', () => {
-  test('cross in order, both ways, with session and generation as they were at the call', async () => {
+describe('frames of the connection', () => {
+  test('cross in order, both ways, numbered on it and of no session', async () => {
     const [left, right] = await connectionPair();
-    left.connection.session = 0xfedc_ba98_7654_3210n;
-    left.connection.generation = 7;
-    const sizes = [0, 1, 4000, 70_000, 3 * MIB];
-    const sends = sizes.map((size, index) => left.connection.send(DATA + index, Buffer.alloc(size, index)));
-    left.connection.generation = 8;
-    sends.push(left.connection.send(DATA, Buffer.from('next')));
-    right.connection.sendControl(CONTROL, Buffer.from('back'));
-    await Promise.all(sends);
-    await until(() => right.frames.length === 6 && left.frames.length === 1);
-    expect(right.frames.map((frame) => frame.bodyLength)).toEqual([...sizes, 4]);
-    expect(right.frames.map((frame) => frame.generation)).toEqual([7, 7, 7, 7, 7, 8]);
-    expect(right.frames.every((frame) => frame.session === 0xfedc_ba98_7654_3210n)).toBe(true);
-    expect(right.frames[4]?.body.equals(Buffer.alloc(3 * MIB, 4))).toBe(true);
+    const sizes = [0, 1, 4000, CONTROL_BODY_BYTES_MAX];
+    for (const [index, size] of sizes.entries()) left.connection.sendControl(HELLO + index, Buffer.alloc(size, index));
+    right.connection.sendControl(WELCOME, Buffer.from('back'));
+    await until(() => right.frames.length === 4 && left.frames.length === 1);
+    expect(right.frames.map((frame) => frame.bodyLength)).toEqual(sizes);
+    expect(right.frames.map((frame) => frame.type)).toEqual([3, 4, 5, 6]);
+    expect(right.frames.every(({ session, generation }) => session === 0n && generation === 0)).toBe(true);
+    expect(right.frames[3]?.body.equals(Buffer.alloc(CONTROL_BODY_BYTES_MAX, 3))).toBe(true);
+    const numbers = right.frames.map((frame) => frame.frameNumber);
+    expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
     expect(left.frames[0]?.body.toString()).toBe('back');
   });
 
-  test('of several parts arrive as one body', async () => {
-    const [left, right] = await connectionPair();
-    const small = [Buffer.from('a'), Buffer.alloc(0), Buffer.from('bc')];
-    const large = [Buffer.alloc(0), Buffer.alloc(5000, 1), Buffer.alloc(100_000, 2)];
-    await Promise.all([left.connection.send(DATA, small), left.connection.send(DATA, large)]);
-    await until(() => right.frames.length === 2);
-    expect(right.frames.map((frame) => frame.body)).toEqual([Buffer.concat(small), Buffer.concat(large)]);
+  test('over the limit are refused where they are sent', async () => {
+    const [left] = await connectionPair();
+    const tooLong = Buffer.alloc(CONTROL_BODY_BYTES_MAX + 1);
+    expect(() => left.connection.sendControl(HELLO, tooLong)).toThrow(InvalidArgumentError);
   });
 
-  test('are counted to the byte', async () => {
+  test('may be many, as long as the peer reads', async () => {
     const [left, right] = await connectionPair();
-    for (let i = 0; i < 20; i++) await left.connection.send(DATA, Buffer.alloc(i * 10_000));
-    left.connection.sendControl(CONTROL, Buffer.alloc(10));
+    for (let i = 1; i <= 40; i++) {
+      left.connection.sendControl(HELLO, Buffer.alloc(CONTROL_BODY_BYTES_MAX));
+      await until(() => right.frames.length === i);
+    }
+  });
+
+  test('of one type replace each other while they wait, if asked to', async () => {
+    const [socket, peer] = await socketPair();
+    const { connection } = collect(socket);
+    void new Load(connection).send(BATCH, Buffer.alloc(64 * MIB));
+    await turns(50);
+    for (const text of ['old', 'older', 'newest']) {
+      connection.sendControl(HELLO, Buffer.from(text), { replace: true });
+      connection.sendControl(WELCOME, Buffer.from(text));
+    }
+    const frames = readFrames(peer);
+    const own = () => frames.filter(({ type }) => type === HELLO || type === WELCOME);
+    await until(() => own().length === 4);
+    const texts = own().map((frame) => `${frame.type} ${frame.body}`);
+    expect(texts).toEqual(['3 newest', '4 old', '4 older', '4 newest']);
+  });
+
+  test('that pile up before a peer that does not read end the connection', async () => {
+    const [socket] = await socketPair();
+    const { connection } = collect(socket);
+    for (let i = 0; i < 100; i++) connection.sendControl(HELLO, Buffer.alloc(CONTROL_BODY_BYTES_MAX));
+    expect(await connection.closed).toBeInstanceOf(ConnectionLostError);
+  });
+});
+
+describe('frames of a session', () => {
+  test('come from its owner and go to it, beside those of the connection', async () => {
+    const [left, right] = await connectionPair();
+    const [from, to] = [new Load(left.connection, 7n), new Load(right.connection)];
+    const body = Buffer.alloc(3 * MIB, 5);
+    const sent = from.send(BATCH, body);
+    left.connection.sendControl(HELLO, Buffer.from('own'));
+    await sent;
+    await until(() => to.body.byteLength === body.byteLength && right.frames.length === 1);
+    expect(to.body.equals(body)).toBe(true);
+    expect(to.frames.map(({ frameNumber }) => frameNumber)).toEqual([...to.frames.keys()]);
+    expect(to.frames.every(({ session, type }) => session === 7n && type === BATCH)).toBe(true);
+    expect(right.frames[0]?.body.toString()).toBe('own');
+  });
+
+  test('are taken only as the socket takes them, so that a frame of the connection goes before those that wait', async () => {
+    const [socket, peer] = await socketPair();
+    const { connection } = collect(socket);
+    const load = new Load(connection);
+    void load.send(BATCH, Buffer.alloc(64 * MIB));
+    await turns(100);
+    expect(load.waitingBytes).toBeGreaterThan(32 * MIB);
+    connection.sendControl(HELLO, Buffer.from('ahead'));
+    const left = load.waitingBytes;
+    const frames = readFrames(peer);
+    await until(() => frames.some(({ type }) => type === HELLO));
+    const before = frames.slice(
+      0,
+      frames.findIndex(({ type }) => type === HELLO),
+    );
+    const bytes = before.reduce((sum, { bodyLength }) => sum + bodyLength, 0);
+    expect(bytes).toBeLessThanOrEqual(64 * MIB - left + MIB);
+  });
+
+  test('are counted to the byte, with all others', async () => {
+    const [left, right] = await connectionPair();
+    const [from, to] = [new Load(left.connection), new Load(right.connection)];
+    for (let i = 0; i < 20; i++) await from.send(BATCH, Buffer.alloc(i * 10_000));
+    left.connection.sendControl(HELLO, Buffer.alloc(10));
     await Promise.all([left.connection.end(), right.connection.end()]);
     const { data, control } = left.connection.framesBytes;
-    expect(data.sent).toBe(20 * FRAME_HEADER_BYTES + 190 * 10_000);
+    expect(data.sent).toBe(to.frames.length * FRAME_HEADER_BYTES + 190 * 10_000);
     expect(data.sent + control.sent).toBe(left.connection.wire.bytesSent);
     expect(left.connection.wire.bytesSent).toBe(right.connection.wire.bytesReceived);
     expect(right.connection.wire.bytesSent).toBe(left.connection.wire.bytesReceived);
@@ -59,89 +133,51 @@ describe('frames', () => {
   });
 
   test('that the system has not taken yet are not counted as sent', async () => {
-    const [socket] = await socketPair();
+    const [socket, peer] = await socketPair();
     const { connection } = collect(socket);
-    void connection.send(DATA, Buffer.alloc(16 * MIB));
+    void new Load(connection).send(BATCH, Buffer.alloc(32 * MIB));
     await turns(20);
-    expect(connection.framesBytes.data.sent).toBe(16 * MIB + FRAME_HEADER_BYTES);
-    expect(connection.wire.bytesSent).toBeLessThan(16 * MIB);
-  });
-
-  test('over the limit are refused where they are sent', async () => {
-    const [left] = await connectionPair({ frameBytesMax: 100_000 });
-    await expect(left.connection.send(DATA, Buffer.alloc(100_000))).rejects.toThrow(InvalidArgumentError);
-    const tooLong = Buffer.alloc(CONTROL_BODY_BYTES_MAX + 1);
-    expect(() => left.connection.sendControl(CONTROL, tooLong)).toThrow(InvalidArgumentError);
-  });
-});
-
-describe('control frames', () => {
-  test('overtake the data that has not begun', async () => {
-    const [left, right] = await connectionPair();
-    const sends = Array.from({ length: 20 }, () => left.connection.send(DATA, Buffer.alloc(MIB)));
-    left.connection.sendControl(CONTROL, Buffer.from('ahead'));
-    await Promise.all(sends);
-    await until(() => right.frames.length === 21);
-    expect(right.frames.findIndex((frame) => frame.type === CONTROL)).toBeLessThan(5);
-  });
-
-  test('overtake also while data is under way', async () => {
-    const [a, b] = await socketPair();
-    const left = collect(a);
-    const types: number[] = [];
-    collect(b, {
-      onFrame: (frame) => {
-        if (types.push(frame.type) === 20) left.connection.sendControl(CONTROL, Buffer.from('ahead'));
-      },
+    const { data } = connection.framesBytes;
+    expect(connection.wire.bytesSent).toBeLessThan(data.sent);
+    let read = 0;
+    peer.on('data', (chunk: Buffer) => {
+      read += chunk.byteLength;
     });
-    for (let i = 0; i < 100; i++) void left.connection.send(DATA, Buffer.alloc(MIB));
-    await until(() => types.length === 101);
-    // What the system's own buffers hold cannot be overtaken.
-    expect(types.indexOf(CONTROL)).toBeLessThan(80);
+    await until(
+      () => read > 32 * MIB && read === connection.framesBytes.data.sent + connection.framesBytes.control.sent,
+    );
+    expect(connection.wire.bytesSent).toBe(read);
   });
 
-  test('may be many, as long as the peer reads', async () => {
-    const [left, right] = await connectionPair();
-    for (let i = 1; i <= 40; i++) {
-      left.connection.sendControl(CONTROL, Buffer.alloc(CONTROL_BODY_BYTES_MAX));
-      await until(() => right.frames.length === i);
-    }
-  });
-
-  test('of one type replace each other while they wait, if asked to', async () => {
-    const [left, right] = await connectionPair();
-    const sent = left.connection.send(DATA, Buffer.alloc(16 * MIB));
-    for (const text of ['old', 'older', 'newest']) {
-      left.connection.sendControl(CONTROL, Buffer.from(text), { replace: true });
-      left.connection.sendControl(CONTROL + 1, Buffer.from(text));
-    }
-    await sent;
-    await until(() => right.frames.length === 5);
-    const texts = right.frames.slice(1).map((frame) => `${frame.type} ${frame.body}`);
-    expect(texts).toEqual(['9 newest', '10 old', '10 older', '10 newest']);
-  });
-
-  test('that pile up before a peer that does not read end the connection', async () => {
-    const [socket] = await socketPair();
+  test('before it has one end the connection', async () => {
+    const [socket, peer] = await socketPair();
     const { connection } = collect(socket);
-    void connection.send(DATA, Buffer.alloc(16 * MIB));
-    void connection.send(DATA, Buffer.alloc(16 * MIB));
-    for (let i = 0; i < 100; i++) connection.sendControl(CONTROL, Buffer.alloc(CONTROL_BODY_BYTES_MAX));
-    expect(await connection.closed).toBeInstanceOf(ConnectionLostError);
+    peer.write(frameBytes({ session: 1n }));
+    expect(await connection.closed).toBeInstanceOf(ProtocolError);
+  });
+
+  test('that the owner does not want end the connection with what it threw', async () => {
+    const [left, right] = await connectionPair();
+    const reason = new ProtocolError('this', 'that');
+    new Load(right.connection).accept = () => {
+      throw reason;
+    };
+    void new Load(left.connection).send(BATCH, Buffer.alloc(10));
+    expect(await right.connection.closed).toBe(reason);
+    expect(await left.connection.closed).toBeUndefined();
   });
 });
 
 describe('backpressure', () => {
-  test('stops the sender while a frame is handled, and takes at most one frame more', async () => {
-    const [a, b] = await socketPair();
-    const { connection: left } = collect(a);
+  test('stops the peer while a frame is handled, and takes at most one frame more', async () => {
+    const [socket, peer] = await socketPair();
     let release = (): void => {};
     const blocked = new Promise<void>((resolve) => {
       release = resolve;
     });
     const handled: number[] = [];
     let busy = 0;
-    const { connection: right } = collect(b, {
+    const { connection } = collect(socket, {
       onFrame: async (frame) => {
         expect(++busy).toBe(1);
         await blocked;
@@ -150,41 +186,14 @@ describe('backpressure', () => {
       },
     });
     const body = Buffer.alloc(MIB);
-    let sent = 0;
-    const sending = (async () => {
-      for (; sent < 100; sent++) await left.send(DATA, body);
-    })();
+    for (let frameNumber = 0; frameNumber < 50; frameNumber++) peer.write(frameBytes({ frameNumber }, body));
     await until(() => busy === 1);
     await turns(300);
-    // Two frames, what one read brings on top, and the heartbeat.
-    expect(right.wire.bytesReceived).toBeLessThan(2 * MIB + 3 * 65_536 + 1000);
-    expect(sent).toBeLessThan(100);
+    // Two frames, and what one read brings on top.
+    expect(connection.wire.bytesReceived).toBeLessThan(2 * MIB + 3 * 65_536 + 1000);
     release();
-    await sending;
-    await until(() => handled.length === 100);
-    expect(handled).toEqual(handled.toSorted((x, y) => x - y));
-  });
-
-  test('a caller that does not wait for its sends is told', async () => {
-    const [socket] = await socketPair();
-    const { connection } = collect(socket);
-    void connection.send(DATA, Buffer.alloc(16 * MIB));
-    for (let i = 0; i < WAITING_FRAMES_MAX; i++) void connection.send(DATA, Buffer.alloc(1));
-    await expect(connection.send(DATA, Buffer.alloc(1))).rejects.toThrow(InvalidArgumentError);
-  });
-
-  test('send waits for the system to take what goes over sendBufferBytesMax', async () => {
-    const [socket, peer] = await socketPair();
-    const { connection } = collect(socket, { sendBufferBytesMax: 65_536 });
-    let resolved = false;
-    const sent = connection.send(DATA, Buffer.alloc(16 * MIB)).then(() => {
-      resolved = true;
-    });
-    await turns(100);
-    expect(resolved).toBe(false);
-    const frames = readFrames(peer);
-    await sent;
-    await until(() => frames.some((frame) => frame.type === DATA));
+    await until(() => handled.length === 50);
+    expect(handled).toEqual(Array.from({ length: 50 }, (_, number) => number));
   });
 });
 
@@ -206,7 +215,7 @@ describe('a handler that fails ends the connection', () => {
     ],
   ])('%s', async (_how, onFrame) => {
     const [left, right] = await connectionPair({}, { onFrame });
-    left.connection.sendControl(CONTROL, Buffer.alloc(0));
+    left.connection.sendControl(HELLO, Buffer.alloc(0));
     expect(await right.connection.closed).toBe(failure);
     expect(await left.connection.closed).toBeUndefined();
   });
@@ -219,8 +228,8 @@ describe('a handler that fails ends the connection', () => {
       throw new Error('not one of ours');
     };
     const [left, right] = await connectionPair({}, { onFrame });
-    left.connection.sendControl(CONTROL, Buffer.alloc(0));
-    left.connection.sendControl(CONTROL, Buffer.alloc(0));
+    left.connection.sendControl(HELLO, Buffer.alloc(0));
+    left.connection.sendControl(HELLO, Buffer.alloc(0));
     const reason = await right.connection.closed;
     expect(reason).toBeInstanceOf(ConnectionLostError);
     expect(reason).toMatchObject({ cause: { message: 'not one of ours' } });
@@ -230,21 +239,40 @@ describe('a handler that fails ends the connection', () => {
 });
 
 describe('end', () => {
-  test('sends everything that is queued, and both sides end in order', async () => {
+  test('sends every frame of the connection that is queued, and both sides end in order', async () => {
     const [left, right] = await connectionPair();
-    for (let i = 0; i < 10; i++) void left.connection.send(DATA, Buffer.alloc(MIB));
-    left.connection.sendControl(CONTROL, Buffer.from('last'));
+    for (let i = 0; i < 10; i++) left.connection.sendControl(HELLO, Buffer.alloc(CONTROL_BODY_BYTES_MAX));
+    left.connection.sendControl(WELCOME, Buffer.from('last'));
     await left.connection.end();
     expect(await left.connection.closed).toBeUndefined();
     expect(await right.connection.closed).toBeUndefined();
     expect(right.frames).toHaveLength(11);
-    await expect(left.connection.send(DATA, Buffer.alloc(1))).rejects.toThrow(ClosedError);
+    left.connection.sendControl(HELLO, Buffer.from('too late'));
+    expect(left.connection.isOpen).toBe(false);
   });
 
-  test('of both sides at once, with data under way in both directions', async () => {
+  test('lets a frame of the session go out whole that has begun, and takes no further one', async () => {
+    const [socket, peer] = await socketPair();
+    const { connection } = collect(socket);
+    const load = new Load(connection);
+    void load.send(BATCH, Buffer.alloc(64 * MIB));
+    await turns(20);
+    const { waitingBytes } = load;
+    void connection.end();
+    const frames = readFrames(peer);
+    peer.end();
+    await until(() => peer.readableEnded);
+    expect(await connection.closed).toBeUndefined();
+    expect(load.waitingBytes).toBe(waitingBytes);
+    const bytes = frames.reduce((sum, { type, bodyLength }) => sum + (type === BATCH ? bodyLength : 0), 0);
+    // One more than waits, so that an empty message counts too.
+    expect(bytes + waitingBytes - 1).toBe(64 * MIB);
+  });
+
+  test('of both sides at once, with frames under way in both directions', async () => {
     const [left, right] = await connectionPair();
     for (const { connection } of [left, right]) {
-      for (let i = 0; i < 5; i++) void connection.send(DATA, Buffer.alloc(MIB));
+      for (let i = 0; i < 5; i++) connection.sendControl(HELLO, Buffer.alloc(CONTROL_BODY_BYTES_MAX));
     }
     await Promise.all([left.connection.end(), right.connection.end()]);
     expect([await left.connection.closed, await right.connection.closed]).toEqual([undefined, undefined]);
@@ -260,7 +288,7 @@ describe('end', () => {
       handled++;
     };
     const right = collect(b, { onFrame });
-    for (let i = 0; i < 5; i++) void left.connection.send(DATA, Buffer.alloc(100));
+    for (let i = 0; i < 5; i++) left.connection.sendControl(HELLO, Buffer.alloc(100));
     void left.connection.end();
     await right.connection.end();
     expect(handled).toBe(5);
@@ -274,11 +302,11 @@ describe('end', () => {
       socket: b,
       onFrame: async (frame) => {
         await turns(10);
-        right.sendControl(CONTROL, frame.body);
+        right.sendControl(WELCOME, frame.body);
       },
     });
     right.established();
-    for (const text of ['one', 'two', 'three']) void left.connection.send(DATA, Buffer.from(text));
+    for (const text of ['one', 'two', 'three']) left.connection.sendControl(HELLO, Buffer.from(text));
     await left.connection.end();
     expect(left.frames.map((frame) => frame.body.toString())).toEqual(['one', 'two', 'three']);
   });
@@ -291,23 +319,25 @@ describe('end', () => {
 });
 
 describe('destroy', () => {
-  test('tells everyone who waits, and nothing is called after it', async () => {
-    const [a, b] = await socketPair();
-    const left = collect(a);
-    const right = collect(b);
-    const sends = Array.from({ length: 5 }, () => left.connection.send(DATA, Buffer.alloc(16 * MIB)));
+  test('is final, and nothing is called after it', async () => {
+    const [left, right] = await connectionPair();
+    const load = new Load(left.connection);
+    void load.send(BATCH, Buffer.alloc(64 * MIB));
+    new Load(right.connection);
+    await turns(5);
     const reason = new ConnectionLostError('a peer', 'the test says so');
     left.connection.destroy(reason);
     left.connection.destroy(new ConnectionLostError('a peer', 'too late'));
-    for (const sent of sends) await expect(sent).rejects.toBe(reason);
-    await expect(left.connection.send(DATA, Buffer.alloc(1))).rejects.toBe(reason);
-    left.connection.sendControl(CONTROL, Buffer.alloc(1));
+    const { waitingBytes } = load;
+    left.connection.sendControl(HELLO, Buffer.alloc(1));
+    left.connection.wake();
     const { bytesSent } = left.connection.wire;
     await left.connection.end();
     expect(await left.connection.closed).toBe(reason);
     await turns(20);
+    expect(load.waitingBytes).toBe(waitingBytes);
     expect(left.connection.wire.bytesSent).toBe(bytesSent);
-    expect(await right.connection.closed).toBeInstanceOf(ConnectionLostError);
+    expect(await right.connection.closed).toBeInstanceOf(LonghaulError);
   });
 
   test('from within the handler stops the frames that came with it', async () => {
@@ -410,14 +440,12 @@ describe('a hostile peer', () => {
       Buffer.concat(
         Array.from({ length: 1000 }, (_, i) => frameBytes({ type: 1, frameNumber: from + i }, Buffer.alloc(8, i))),
       );
-    void connection.send(DATA, Buffer.alloc(16 * MIB));
+    void new Load(connection).send(BATCH, Buffer.alloc(64 * MIB));
     for (let from = 0; from < 20_000; from += 1000) peer.write(pings(from));
     await until(() => connection.wire.bytesReceived === 20_000 * 56);
     const frames = readFrames(peer);
-    await until(() => frames.some((frame) => frame.type === DATA));
-    await turns(20);
-    const last = frames.filter((frame) => frame.type === 2).at(-1);
-    expect(last?.body).toEqual(Buffer.alloc(8, 999));
-    expect(frames.length).toBeLessThan(20);
+    const pongs = () => frames.filter((frame) => frame.type === PONG);
+    await until(() => pongs().at(-1)?.body.equals(Buffer.alloc(8, 999)) === true);
+    expect(pongs().length).toBeLessThan(20);
   });
 });

@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import {
   decodeFrameHeader,
   encodeFrameHeader,
+  FLAG_AGAIN,
+  FLAG_MORE,
   FRAME_HEADER_BYTES,
   FRAME_MAGIC,
   FRAME_OFFSETS,
@@ -13,6 +15,7 @@ import { ProtocolError } from '../../src/errors.js';
 
 const header = {
   type: 0xfe,
+  flags: FLAG_MORE | FLAG_AGAIN,
   generation: 0xfffffffe,
   bodyLength: 0x123456,
   session: 0xfedc_ba98_7654_3210n,
@@ -52,4 +55,16 @@ test('each flipped bit of a header is noticed', () => {
     damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7));
     expect(() => decodeFrameHeader(damaged, 1 << 24), `bit ${bit}`).toThrow(ProtocolError);
   }
+});
+
+test.each([1, 2, 3])('flags 0x%d belong to frames of a session', (flags) => {
+  const bytes = encodeFrameHeader({ ...header, flags, session: 1n });
+  expect(decodeFrameHeader(bytes, 1 << 24).flags).toBe(flags);
+  const stray = encodeFrameHeader({ ...header, flags, session: 0n });
+  expect(() => decodeFrameHeader(stray, 1 << 24)).toThrow(ProtocolError);
+});
+
+test.each([4, 128])('flag 0x%d means nothing, and is refused', (flags) => {
+  const bytes = encodeFrameHeader({ ...header, flags });
+  expect(() => decodeFrameHeader(bytes, 1 << 24)).toThrow(ProtocolError);
 });

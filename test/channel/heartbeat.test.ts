@@ -4,13 +4,24 @@ import { Connection } from '../../src/channel/connection.js';
 import { Shaper } from '../../src/channel/shaper.js';
 import { ConnectionLostError, InvalidArgumentError } from '../../src/errors.js';
 import { FakeClock } from './fake-clock.js';
-import { closeAll, collect, connectionPair, frameBytes, readFrames, socketPair, turns, until } from './sockets.js';
+import {
+  closeAll,
+  collect,
+  connectionPair,
+  frameBytes,
+  Load,
+  readFrames,
+  socketPair,
+  turns,
+  until,
+} from './sockets.js';
 
 afterEach(closeAll);
 
 const PING = 1;
 const PONG = 2;
-const DATA = 8;
+const WELCOME = 4;
+const BATCH = 8;
 
 /** A connection on a clock of its own, facing a plain socket. */
 async function facing(): Promise<{ connection: Connection; peer: Socket; clock: FakeClock; over: () => boolean }> {
@@ -147,8 +158,7 @@ describe('time limits', () => {
   test('a peer that does not take what is queued when it should end', async () => {
     const { connection, peer, clock } = await facing();
     peer.pause();
-    for (let i = 0; i < 5; i++) void connection.send(DATA, Buffer.alloc(16 * 1024 * 1024));
-    peer.end();
+    void new Load(connection).send(BATCH, Buffer.alloc(64 * 1024 * 1024));
     await turns(50);
     const ended = connection.end();
     for (let i = 0; i < 20; i++) await clock.advance(5000);
@@ -163,7 +173,7 @@ describe('time limits', () => {
     const shaper = new Shaper({ rateBytesPerSecond: 10_000, clock });
     const { connection } = collect(socket, { clock, shaper });
     peer.resume();
-    void connection.send(DATA, Buffer.alloc(42_000));
+    connection.sendControl(WELCOME, Buffer.alloc(42_000));
     const ended = connection.end();
     for (let tick = 0; tick < 500 && !peer.readableEnded; tick++) {
       await clock.advance(10);
@@ -193,7 +203,7 @@ describe('time limits', () => {
     };
     const { connection: left } = collect(a);
     const { connection: right } = collect(b, { clock, onFrame });
-    for (let i = 0; i < 3; i++) void left.send(DATA, Buffer.alloc(10));
+    for (let i = 0; i < 3; i++) left.sendControl(WELCOME, Buffer.alloc(10));
     void left.end();
     await until(() => calls === 1);
     void right.end();
@@ -237,14 +247,23 @@ describe('time limits', () => {
 });
 
 describe('with a shaper', () => {
+  const share = (left: { connection: Connection }, right: { connection: Connection }) => ({
+    connection: left.connection,
+    from: new Load(left.connection),
+    to: new Load(right.connection),
+  });
+
   test('connections share the rate, to the byte, and their frames arrive whole', async () => {
     const clock = new FakeClock();
     const shaper = new Shaper({ rateBytesPerSecond: 1_000_000, clock });
-    const pairs = [await connectionPair({ shaper }, {}), await connectionPair({ shaper }, {})];
+    const pairs = [
+      share(...(await connectionPair({ shaper, clock }, {}))),
+      share(...(await connectionPair({ shaper, clock }, {}))),
+    ];
     const body = Buffer.alloc(300_000, 5);
-    const sends = pairs.flatMap(([left]) => [left.connection.send(DATA, body), left.connection.send(DATA, body)]);
+    const sends = pairs.flatMap(({ from }) => [from.send(BATCH, body), from.send(BATCH, body)]);
     const sentBytes = (): number =>
-      pairs.reduce((sum, [{ connection }]) => {
+      pairs.reduce((sum, { connection }) => {
         const { data, control } = connection.framesBytes;
         return sum + data.sent + control.sent;
       }, 0);
@@ -253,79 +272,75 @@ describe('with a shaper', () => {
       await turns(2);
       expect(sentBytes()).toBeLessThanOrEqual(20_000 + tick * 10_000);
       if (tick === 60)
-        for (const [left] of pairs) expect(left.connection.framesBytes.data.sent).toBeGreaterThan(250_000);
+        for (const { connection } of pairs) expect(connection.framesBytes.data.sent).toBeGreaterThan(250_000);
     }
     await Promise.all(sends);
-    await until(() => pairs.every(([, right]) => right.frames.length === 2));
-    for (const [, right] of pairs) for (const frame of right.frames) expect(frame.body.equals(body)).toBe(true);
+    await until(() => pairs.every(({ to }) => to.body.byteLength === 600_000));
+    for (const { to } of pairs) expect(to.body.equals(Buffer.concat([body, body]))).toBe(true);
   });
 
-  test('a control frame goes into the quantum that data asked for', async () => {
+  test('a frame of the connection goes into the quantum that data asked for', async () => {
     const clock = new FakeClock();
     const shaper = new Shaper({ rateBytesPerSecond: 100_000, clock });
-    const [left, right] = await connectionPair({ shaper }, {});
-    const first = left.connection.send(DATA, Buffer.alloc(2000));
-    void left.connection.send(DATA, Buffer.alloc(50_000));
-    left.connection.sendControl(DATA + 1, Buffer.from('ahead'));
+    const [left, right] = await connectionPair({ shaper, clock }, {});
+    const { from, to } = share(left, right);
+    let seen = 0;
+    right.connection.onFrame = ({ type }) => {
+      if (type === WELCOME) seen = to.frames.length + 1;
+    };
+    const sent = from.send(BATCH, Buffer.alloc(50_000));
+    left.connection.sendControl(WELCOME, Buffer.from('ahead'));
     for (let tick = 0; tick < 100; tick++) {
       await clock.advance(10);
       await turns(1);
     }
-    await first;
-    await until(() => right.frames.length === 3);
-    expect(right.frames.map((frame) => frame.type)).toEqual([DATA + 1, DATA, DATA]);
+    await sent;
+    await until(() => to.body.byteLength === 50_000);
+    expect(seen).toBe(1);
   });
 
-  test('asks for every byte once, and for none that it does not send', async () => {
+  test('takes every byte that it sends once, and gives back what it does not need', async () => {
     const [socket, peer] = await socketPair();
-    const takes: number[] = [];
+    let taken = 0;
     const shaper = new Shaper({ rateBytesPerSecond: 1e9 });
-    shaper.take = async (bytes) => void takes.push(bytes);
+    shaper.take = async (bytes) => {
+      taken += bytes;
+    };
+    shaper.giveBack = (bytes) => {
+      taken -= bytes;
+    };
     const { connection } = collect(socket, { shaper });
     peer.resume();
-    await connection.send(DATA, [Buffer.alloc(10_000), Buffer.alloc(0)]);
-    connection.sendControl(DATA + 1, Buffer.alloc(100));
+    connection.sendControl(WELCOME, Buffer.alloc(10_000));
+    await new Load(connection).send(BATCH, [Buffer.alloc(10_000), Buffer.alloc(0)]);
+    connection.sendControl(WELCOME, Buffer.alloc(100));
     void connection.end();
     await until(() => peer.readableEnded);
-    expect(takes.reduce((sum, bytes) => sum + bytes, 0)).toBe(connection.wire.bytesSent);
+    expect(taken).toBe(connection.wire.bytesSent);
     peer.end();
     expect(await connection.closed).toBeUndefined();
   });
 
-  test('a body whose last part is empty is sent when its last byte is', async () => {
-    const clock = new FakeClock();
-    const shaper = new Shaper({ rateBytesPerSecond: 1_000_000, clock });
-    const [socket] = await socketPair();
-    const { connection } = collect(socket, { shaper });
-    let sent = false;
-    void connection.send(DATA, [Buffer.alloc(10_000), Buffer.alloc(0)]).then(() => {
-      sent = true;
-    });
-    for (let tick = 0; tick < 5; tick++) {
-      await clock.advance(10);
-      await turns(2);
-    }
-    expect(sent).toBe(true);
-  });
-
-  test('a frame that was cut off on its way is not sent', async () => {
+  test('a frame that was cut off on its way takes no more of the rate', async () => {
     const clock = new FakeClock();
     const shaper = new Shaper({ rateBytesPerSecond: 100_000, clock });
-    const [left] = await connectionPair({ shaper }, {});
-    const sent = left.connection.send(DATA, Buffer.alloc(100_000));
+    const [left] = await connectionPair({ shaper, clock }, {});
+    void new Load(left.connection).send(BATCH, Buffer.alloc(100_000));
     await clock.advance(100);
     const reason = new ConnectionLostError('a peer', 'the test says so');
     left.connection.destroy(reason);
-    await expect(sent).rejects.toBe(reason);
+    const { bytesSent } = left.connection.wire;
+    expect(bytesSent).toBeGreaterThan(0);
     await clock.advance(1000);
+    expect(left.connection.wire.bytesSent).toBe(bytesSent);
     expect(clock.pendingTimers).toBe(0);
   });
 
   test('an end waits for the rate', async () => {
     const clock = new FakeClock();
     const shaper = new Shaper({ rateBytesPerSecond: 1_000_000, clock });
-    const [left, right] = await connectionPair({ shaper }, {});
-    void left.connection.send(DATA, Buffer.alloc(200_000));
+    const [left, right] = await connectionPair({ shaper, clock }, {});
+    for (let i = 0; i < 4; i++) left.connection.sendControl(WELCOME, Buffer.alloc(50_000));
     const ended = left.connection.end();
     for (let tick = 0; tick < 30; tick++) {
       await clock.advance(10);
@@ -333,7 +348,7 @@ describe('with a shaper', () => {
     }
     await ended;
     expect(await left.connection.closed).toBeUndefined();
-    expect(right.frames).toHaveLength(1);
+    expect(right.frames).toHaveLength(4);
     expect(clock.pendingTimers).toBe(0);
   });
 });

@@ -138,6 +138,29 @@ test('more than the bucket holds is granted on a full bucket and paid off afterw
   expect(granted - before).toBeGreaterThan(450);
 });
 
+test('what is given back goes to the next one at once, and never over the burst', async () => {
+  const clock = new FakeClock();
+  const shaper = new Shaper({ rateBytesPerSecond: 100_000, clock });
+  await shaper.take(2000);
+  let granted = 0;
+  for (let i = 0; i < 3; i++) {
+    void shaper.take(1500).then(() => {
+      granted++;
+    });
+  }
+  await clock.advance(0);
+  expect(granted).toBe(0);
+  shaper.giveBack(1500);
+  await clock.advance(0);
+  expect(granted).toBe(1);
+  shaper.giveBack(1_000_000);
+  await clock.advance(0);
+  expect(granted).toBe(2);
+  await clock.advance(20);
+  expect(granted).toBe(3);
+  expect(clock.pendingTimers).toBe(0);
+});
+
 test('idle, it holds no timer', async () => {
   const clock = new FakeClock();
   const shaper = new Shaper({ rateBytesPerSecond: 100_000, clock });

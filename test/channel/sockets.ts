@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { Connection, type ConnectionOptions } from '../../src/channel/connection.js';
+import { Connection, type ConnectionOptions, type ConnectionOwner } from '../../src/channel/connection.js';
 import { encodeFrameHeader, type Frame, type FrameHeader } from '../../src/channel/frame.js';
+import { type OutgoingFrame, OutgoingLane } from '../../src/channel/outgoing.js';
 import { FrameParser } from '../../src/channel/parser.js';
 import { checksum64 } from '../../src/engine/checksum.js';
 
@@ -44,6 +45,51 @@ export function collect(socket: Socket, options: Partial<ConnectionOptions> = {}
 export async function connectionPair(left: Partial<ConnectionOptions> = {}, right = left): Promise<[End, End]> {
   const [a, b] = await socketPair();
   return [collect(a, left), collect(b, right)];
+}
+
+/** What a session is to a connection: frames of one lane to carry, and a place for those that come in. */
+export class Load implements ConnectionOwner {
+  readonly frames: Frame[] = [];
+  readonly #connection: Connection;
+  readonly #lane: OutgoingLane<Load>;
+
+  constructor(connection: Connection, session = 1n) {
+    const endless = { creditBytes: Number.POSITIVE_INFINITY, unconfirmedBytesMax: () => Number.POSITIVE_INFINITY };
+    this.#lane = new OutgoingLane<Load>({ ...endless, session, now: () => 0, onArrived: () => {} });
+    this.#connection = connection;
+    connection.carry(this);
+  }
+
+  get waitingBytes(): number {
+    return this.#lane.isReady ? this.#lane.waitingBytes + 1 : 0;
+  }
+
+  take(bodyBytesMax: number): OutgoingFrame | undefined {
+    return this.#lane.take(this, bodyBytesMax);
+  }
+
+  accept(frame: Frame): void {
+    this.frames.push(frame);
+  }
+
+  answered(): void {}
+
+  ended(): void {
+    void this.#connection.end();
+  }
+
+  /** Resolves when the last of it is with the connection. */
+  send(type: number, body: Uint8Array | Uint8Array[]): Promise<void> {
+    return new Promise((resolve) => {
+      this.#lane.push({ type, generation: 0, parts: Array.isArray(body) ? body : [body], settle: () => resolve() });
+      this.#connection.wake();
+    });
+  }
+
+  /** The bodies that came in, one behind the other. */
+  get body(): Buffer {
+    return Buffer.concat(this.frames.map(({ body }) => body));
+  }
 }
 
 /** A frame as a peer would write it. */

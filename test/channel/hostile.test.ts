@@ -1,0 +1,200 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { Channel } from '../../src/channel/channel.js';
+import { FLAG_AGAIN, FLAG_MORE, FRAGMENT_BYTES_MAX } from '../../src/channel/frame.js';
+import { CONTROL_BODY_BYTES_MAX, MESSAGE_BYTES_MAX } from '../../src/channel/lanes.js';
+import { FrameType } from '../../src/channel/messages.js';
+import { ProtocolError } from '../../src/errors.js';
+import { SESSION, type Side, sideOf, WINDOW_BYTES } from './channels.js';
+import { RawPeer, rawMember } from './raw-peer.js';
+import { closeAll, collect, socketPair, turns, until } from './sockets.js';
+
+/** What a peer that has been let in may do, and what becomes of it. */
+
+afterEach(closeAll);
+
+const { batch, ack, query, window } = FrameType;
+const MIB = 1024 * 1024;
+const FAR = Number.MAX_SAFE_INTEGER;
+
+interface Scene {
+  side: Side;
+  /** Of the lead, which behaves. */
+  good: RawPeer;
+}
+
+async function scene(): Promise<Scene> {
+  const [socket, other] = await socketPair();
+  return { side: sideOf(collect(socket).connection), good: new RawPeer(other) };
+}
+
+/** The session goes on, both ways. */
+async function checkAlive({ side, good }: Scene): Promise<void> {
+  good.lane(0, Buffer.from('still here'), { flags: FLAG_AGAIN });
+  await until(() => side.messages.some(({ body }) => body.toString() === 'still here'));
+  const sent = good.ofLanes.length;
+  await side.channel.send(batch, Buffer.from('so are we'));
+  await until(() => good.ofLanes.length > sent);
+}
+
+describe('one connection is closed, and the session goes on, after', () => {
+  const cases: [string, (peer: RawPeer) => void][] = [
+    [
+      'frames beyond the credit',
+      (peer) => {
+        for (let number = 1; number <= 5; number++) peer.lane(number, Buffer.alloc(MIB));
+      },
+    ],
+    ['a frame far ahead', (peer) => peer.lane(WINDOW_BYTES)],
+    ['a frame at the end of all numbers', (peer) => peer.lane(FAR)],
+    [
+      'a frame once more that says it is new',
+      (peer) => {
+        peer.lane(5);
+        peer.lane(5);
+      },
+    ],
+    [
+      'a lower number that says it is new',
+      (peer) => {
+        peer.lane(6);
+        peer.lane(5);
+      },
+    ],
+    ['a frame of another session', (peer) => peer.lane(1, Buffer.alloc(1), { session: SESSION + 1n })],
+    ["a lane's frame as one of the connection", (peer) => peer.own(batch, Buffer.alloc(1))],
+    ["a control lane's frame as one of the connection", (peer) => peer.own(ack, Buffer.alloc(2))],
+    ["a connection's frame as one of the session", (peer) => peer.lane(1, Buffer.alloc(3), { type: window })],
+    ['a frame of the session of no known type', (peer) => peer.lane(1, Buffer.alloc(3), { type: 200 })],
+    ['a tiny fragment', (peer) => peer.lane(1, Buffer.alloc(100), { flags: FLAG_MORE })],
+    ['a frame over the limit', (peer) => peer.lane(1, Buffer.alloc(FRAGMENT_BYTES_MAX + 1))],
+    ['a WINDOW that confirms what was never sent', (peer) => peer.window({ dataNext: 9 })],
+    ['a WINDOW that confirms control that was never sent', (peer) => peer.window({ controlNext: 1 })],
+    [
+      'a WINDOW with a range of what was never sent',
+      (peer) => peer.window({ arrived: [{ from: 3, to: FAR / 2 - 0.5 }] }),
+    ],
+    ['a WINDOW that is none', (peer) => peer.own(window, Buffer.from('no window'))],
+    ['an empty WINDOW', (peer) => peer.own(window)],
+    [
+      'too much control that nobody takes out',
+      (peer) => {
+        for (let number = 1; number < 40; number++) {
+          peer.lane(number, Buffer.alloc(CONTROL_BODY_BYTES_MAX), { type: query });
+        }
+      },
+    ],
+  ];
+  test.each(cases)('%s', async (_name, attack) => {
+    const all = await scene();
+    const { member, peer } = await rawMember(all.side);
+    attack(peer);
+    const reason = await member.connection.closed;
+    expect(reason).toBeInstanceOf(ProtocolError);
+    expect(all.side.channel.members.size).toBe(1);
+    await checkAlive(all);
+  });
+});
+
+describe('the session is over after', () => {
+  const cases: [string, (peer: RawPeer) => void][] = [
+    [
+      'fragments of two messages',
+      (peer) => {
+        peer.lane(0, Buffer.alloc(5000), { flags: FLAG_MORE });
+        peer.lane(1, Buffer.alloc(5000), { generation: 1 });
+      },
+    ],
+    [
+      'a message over the limit',
+      (peer) => {
+        const body = Buffer.alloc(FRAGMENT_BYTES_MAX);
+        for (let number = 0; number * FRAGMENT_BYTES_MAX <= MESSAGE_BYTES_MAX; number++) {
+          peer.lane(number, body, { flags: FLAG_MORE });
+        }
+      },
+    ],
+    [
+      'a control message over the limit',
+      (peer) => peer.lane(0, Buffer.alloc(CONTROL_BODY_BYTES_MAX + 1), { type: query }),
+    ],
+  ];
+  test.each(cases)('%s', async (_name, attack) => {
+    const { side, good } = await scene();
+    const { peer } = await rawMember(side);
+    attack(peer);
+    expect(await side.channel.closed).toBeInstanceOf(ProtocolError);
+    expect(side.messages).toEqual([]);
+    await until(() => good.socket.readableEnded || good.socket.destroyed);
+  });
+
+  test('a WINDOW before it began', async () => {
+    const [socket, other] = await socketPair();
+    const messages: unknown[] = [];
+    const lead = collect(socket).connection;
+    const channel = new Channel({ lead, onMessage: (message) => void messages.push(message) });
+    new RawPeer(other).window({});
+    expect(await channel.closed).toBeInstanceOf(ProtocolError);
+    expect(messages).toEqual([]);
+  });
+});
+
+describe('is dropped, and no more than that', () => {
+  test.each([
+    ['that says so', FLAG_AGAIN],
+    ['that does not', 0],
+  ])('what has come over another connection, %s', async (_name, flags) => {
+    const all = await scene();
+    const { member, peer } = await rawMember(all.side);
+    all.good.lane(0, Buffer.from('first'));
+    await until(() => all.side.messages.length === 1);
+    peer.lane(0, Buffer.from('other'), { flags });
+    peer.lane(2, Buffer.from('third'), { flags });
+    await until(() => peer.heard?.arrived.length === 1 || all.good.heard?.arrived.length === 1);
+    all.good.lane(2, Buffer.from('other'), { flags });
+    all.good.lane(1, Buffer.from('second'), { flags: FLAG_AGAIN });
+    await until(() => all.side.messages.length === 3);
+    expect(all.side.messages.map(({ body }) => body.toString())).toEqual(['first', 'second', 'third']);
+    expect(member.isUsable).toBe(true);
+  });
+
+  test('the same frame without end, on one connection', async () => {
+    const all = await scene();
+    const { member, peer } = await rawMember(all.side);
+    for (let count = 0; count < 5000; count++) peer.lane(3, Buffer.from('again'), { flags: FLAG_AGAIN });
+    await until(() => member.connection.wire.bytesReceived >= 5000 * 53);
+    await checkAlive(all);
+    expect(peer.frames.length).toBeLessThan(2000);
+  });
+
+  test('a WINDOW that says less than one before', async () => {
+    const all = await scene();
+    for (let count = 0; count < 3; count++) await all.side.channel.send(batch, Buffer.alloc(100));
+    all.good.window({ dataNext: 3, creditBytes: 2 * WINDOW_BYTES });
+    await until(() => all.side.channel.arrivedBytes === 300);
+    all.good.window({ dataNext: 1 });
+    all.good.window({ dataNext: 0, arrived: [{ from: 1, to: 2 }] });
+    await checkAlive(all);
+    expect(all.side.channel.arrivedBytes).toBe(300);
+  });
+
+  test('WINDOWs without end, with ranges of what arrived long ago', async () => {
+    const all = await scene();
+    const sends = Array.from({ length: 1000 }, () => all.side.channel.send(batch, Buffer.alloc(1)));
+    await Promise.all(sends);
+    const arrived = Array.from({ length: 32 }, (_, index) => ({ from: 2 + index * 30, to: 10 + index * 30 }));
+    for (let count = 0; count < 5000; count++) all.good.window({ arrived });
+    await until(() => all.side.channel.arrivedBytes === 32 * 9);
+    await checkAlive(all);
+    expect(all.side.channel.backlog.unconfirmedBytes).toBe(1000 - 32 * 9 + 'so are we'.length);
+  });
+});
+
+test('a peer that takes every connection away at once ends the session, and no more', async () => {
+  const all = await scene();
+  const members = await Promise.all([1, 2, 3].map(() => rawMember(all.side)));
+  for (const { peer } of members) peer.lane(1, Buffer.alloc(1), { session: 1n });
+  all.good.socket.write(Buffer.alloc(100, 'x'));
+  expect(await all.side.channel.closed).toBeInstanceOf(ProtocolError);
+  await turns(10);
+  expect(all.side.channel.members.size).toBe(0);
+});
