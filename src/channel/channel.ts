@@ -321,7 +321,8 @@ export class Channel implements MemberHost {
       },
     };
     const endless = { creditBytes: Number.POSITIVE_INFINITY, unconfirmedBytesMax: () => Number.POSITIVE_INFINITY };
-    const unconfirmedBytesMax = () => inFlight.bytes;
+    // Where the peer has ended nothing is confirmed any more.
+    const unconfirmedBytesMax = () => (this.#members.hasUsable ? inFlight.bytes : this.#windowBytesMax);
     const data = { creditBytes: peerWindowBytes, unconfirmedBytesMax, onFull: () => inFlight.full() };
     const outgoing = {
       data: new OutgoingLane<Member>({ ...out, ...data }),
@@ -354,9 +355,7 @@ export class Channel implements MemberHost {
     });
     const lanes = [outgoing.data, outgoing.control];
     const onStall = (member: Member) => this.#onStall(member);
-    const isShared = () => this.#members.size > 1;
-    const onLate = () => this.#pump();
-    const stalls = new StallWatch({ clock, lanes, roundTripMs, isShared, onStall, onLate });
+    const stalls = new StallWatch({ clock, lanes, roundTripMs, onStall });
     return { out: outgoing, in: incoming, confirmation, stalls };
   }
 

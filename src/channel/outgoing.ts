@@ -25,8 +25,6 @@ interface Message {
 interface Sent<Carrier> {
   frame: OutgoingFrame;
   carrier: Carrier | undefined;
-  /** Has it already, and would carry it behind what is late. */
-  avoid: Carrier | undefined;
   sentAtMs: number;
 }
 
@@ -44,8 +42,6 @@ export interface OutgoingOptions<Carrier> {
 }
 
 const SLIVER_BYTES = 16 * KIB;
-/** So many frames at a time are sent once more because they are late. */
-const HURRIED_MAX = 16;
 
 /**
  * One lane on its way out: messages are cut into numbered frames when a connection has room for one, and kept until the
@@ -60,7 +56,6 @@ export class OutgoingLane<Carrier> {
   #number = 0;
   /** Every frame below this number was confirmed. */
   #confirmed = 0;
-  #newestArrived = -1;
   #waitingBytes = 0;
   #sentBytes = 0;
   #cost = 0;
@@ -98,12 +93,12 @@ export class OutgoingLane<Carrier> {
 
   /** Whether a connection that asks gets something. */
   get isReady(): boolean {
-    return this.#again.length > 0 || (this.#messages.length > 0 && this.#hasCredit());
+    return this.#again.length > 0 || (this.#messages.length > 0 && this.#hasRoom());
   }
 
   /** Whether something waits for the peer to grant credit. */
   get isHeldBack(): boolean {
-    return this.#messages.length > 0 && !this.#hasCredit();
+    return this.#messages.length > 0 && !this.#suffices(this.#granted);
   }
 
   /** Called `settle` once the last of it has gone out, or with the reason why it will not. */
@@ -129,8 +124,8 @@ export class OutgoingLane<Carrier> {
     const again = this.#takeAgain(carrier);
     if (again !== undefined) return again;
     const message = this.#messages[0];
-    if (message === undefined || !this.#hasCredit()) return undefined;
-    const parts = cut(message, Math.min(bodyBytesMax, this.#room(), FRAGMENT_BYTES_MAX));
+    if (message === undefined || !this.#hasRoom()) return undefined;
+    const parts = cut(message, Math.min(bodyBytesMax, this.#granted, this.#kept, FRAGMENT_BYTES_MAX));
     const bodyLength = byteLengthOf(parts);
     const frame = {
       type: message.type,
@@ -146,7 +141,7 @@ export class OutgoingLane<Carrier> {
     this.#sentBytes += bodyLength;
     this.#cost += costOf(bodyLength);
     this.#unconfirmedCost += costOf(bodyLength);
-    this.#sent.set(frame.frameNumber, { frame, carrier, avoid: undefined, sentAtMs: this.#o.now() });
+    this.#sent.set(frame.frameNumber, { frame, carrier, sentAtMs: this.#o.now() });
     if (message.bytes === 0) {
       this.#messages.shift();
       message.settle();
@@ -180,28 +175,9 @@ export class OutgoingLane<Carrier> {
     for (const [number, sent] of this.#sent) {
       if (sent.carrier !== carrier) continue;
       sent.carrier = undefined;
-      sent.avoid = undefined;
       this.#again.push(number);
     }
     this.#again.sort((a, b) => a - b);
-  }
-
-  /**
-   * Has the first frames carried by another connection when they went out before `beforeMs`, and later ones have arrived long
-   * ago: everything behind them waits for them. Gives how many.
-   */
-  hurry(beforeMs: number): number {
-    let hurried = 0;
-    for (const [number, sent] of this.#sent) {
-      if (sent.sentAtMs > beforeMs || number > this.#newestArrived || hurried >= HURRIED_MAX) break;
-      if (sent.carrier === undefined || sent.avoid !== undefined) continue;
-      sent.avoid = sent.carrier;
-      sent.carrier = undefined;
-      this.#again.push(number);
-      hurried++;
-    }
-    this.#again.sort((a, b) => a - b);
-    return hurried;
   }
 
   /** The connections that carry something, and when the oldest of it went out. */
@@ -223,43 +199,45 @@ export class OutgoingLane<Carrier> {
     this.#sentBytes = 0;
   }
 
-  /** Credit that would make but a sliver of a frame counts as none. */
-  #hasCredit(): boolean {
-    const room = this.#room();
-    const has = room >= Math.min(SLIVER_BYTES, this.#messages[0]?.bytes ?? 0);
+  #hasRoom(): boolean {
+    if (!this.#suffices(this.#granted)) return false;
+    const has = this.#suffices(this.#kept);
     if (!has) this.#o.onFull?.();
     return has;
   }
 
-  /** Bytes of the largest body that may go out now. */
-  #room(): number {
-    const granted = this.#creditBytes - this.#cost;
-    const kept = this.#o.unconfirmedBytesMax() - this.#unconfirmedCost;
-    return Math.floor(Math.min(granted, kept)) - costOf(0);
+  /** What would make but a sliver of a frame counts as none. */
+  #suffices(bodyBytes: number): boolean {
+    return bodyBytes >= Math.min(SLIVER_BYTES, this.#messages[0]?.bytes ?? 0);
+  }
+
+  /** Bytes of the largest body that the peer's credit allows. */
+  get #granted(): number {
+    return this.#creditBytes - this.#cost - costOf(0);
+  }
+
+  /** Bytes of the largest body that may be under way on top of what is. */
+  get #kept(): number {
+    return Math.floor(this.#o.unconfirmedBytesMax()) - this.#unconfirmedCost - costOf(0);
   }
 
   #takeAgain(carrier: Carrier): OutgoingFrame | undefined {
-    for (let index = 0; index < this.#again.length; ) {
-      const sent = this.#sent.get(this.#again[index] ?? -1);
-      if (sent !== undefined && sent.avoid === carrier) {
-        index++;
-        continue;
-      }
-      this.#again.splice(index, 1);
+    for (;;) {
+      const number = this.#again.shift();
+      if (number === undefined) return undefined;
+      const sent = this.#sent.get(number);
       if (sent === undefined) continue;
       sent.carrier = carrier;
       sent.sentAtMs = this.#o.now();
       sent.frame = { ...sent.frame, flags: sent.frame.flags | FLAG_AGAIN };
       return sent.frame;
     }
-    return undefined;
   }
 
   #arrived(number: number): void {
     const sent = this.#sent.get(number);
     if (sent === undefined) return;
     this.#sent.delete(number);
-    this.#newestArrived = Math.max(this.#newestArrived, number);
     this.#sentBytes -= sent.frame.bodyLength;
     this.#unconfirmedCost -= costOf(sent.frame.bodyLength);
     this.#o.onArrived(sent.carrier, sent.frame, this.#o.now() - sent.sentAtMs);

@@ -8,7 +8,7 @@ const INTERVAL_MS_MIN = 50;
 
 /**
  * How much a peer may have under way: four times what the link carries in a round trip, measured by what arrives, between 16 MiB
- * and a bound. A stream that the window holds back arrives at window ÷ round trip, and so the window doubles with each
+ * and a bound. A stream that the window holds back arrives at window ÷ round trip, and so the window grows with each
  * round trip until the link is full. It does not shrink: what was granted is not taken back.
  */
 export class WindowSize {
