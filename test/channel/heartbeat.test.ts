@@ -280,7 +280,10 @@ describe('with a shaper', () => {
     const [socket, peer] = await socketPair();
     const takes: number[] = [];
     const shaper = new Shaper({ rateBytesPerSecond: 1e9 });
-    shaper.take = async (bytes) => void takes.push(bytes);
+    shaper.take = async (bytes) => {
+      takes.push(bytes);
+      return bytes;
+    };
     const { connection } = collect(socket, { shaper });
     peer.resume();
     await connection.send(DATA, [Buffer.alloc(10_000), Buffer.alloc(0)]);
