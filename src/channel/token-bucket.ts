@@ -1,4 +1,4 @@
-import { integerOption, RATE_BYTES_PER_SECOND_MIN } from '../options.js';
+import { integerOption, RATE_BYTES_PER_SECOND_MAX, RATE_BYTES_PER_SECOND_MIN } from '../options.js';
 import type { Clock } from './clock.js';
 import type { LinkCost } from './rate-limit.js';
 
@@ -10,7 +10,6 @@ export interface TokenBucketOptions {
   clock: Clock;
 }
 
-const RATE_BYTES_PER_SECOND_MAX = 1e12;
 /** What may go out at once after a pause or a late timer, in milliseconds of the rate. */
 export const BURST_MS = { min: 1, max: 1000, default: 20 };
 const QUANTUM_MS = 5;
