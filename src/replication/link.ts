@@ -10,7 +10,6 @@ import {
   FrameType,
   type Welcome,
 } from '../channel/messages.js';
-import type { Shaper } from '../channel/shaper.js';
 import { publish } from '../engine/events.js';
 import {
   ClosedError,
@@ -39,8 +38,11 @@ import { Stages } from '../reduce/stages.js';
 import { begin, greet, judge, refusalError, refuse } from './greeting.js';
 import { FrameInbox } from './inbox.js';
 import { Outflow, type Reduction } from './outflow.js';
+import type { PeerRate } from './peer-rate.js';
 import type { PeerBook } from './peers.js';
 import { Queries } from './queries.js';
+import type { RateOptions } from './rate-options.js';
+import type { Rates } from './rates.js';
 import { Traffic } from './traffic.js';
 
 /** One peer of a sender: dials it, agrees where to begin, streams the queue to it, and starts over when that breaks. */
@@ -51,7 +53,7 @@ export interface LinkContext {
   journal: Journal;
   book: PeerBook;
   node: string;
-  shaper: Shaper | undefined;
+  rates: Rates;
   compression: CompressionChoice;
   prefer: Prefer;
   reduction: Reduction;
@@ -75,7 +77,8 @@ export interface LinkContext {
   onProblem: (link: PeerLink, problem: LonghaulError) => void;
 }
 
-export interface PeerAddress {
+/** Where a peer is, and how fast it is sent to. */
+export interface PeerAddress extends RateOptions {
   name: string;
   host: string;
   port: number;
@@ -203,6 +206,11 @@ export class PeerLink {
     return this.#connection?.roundTripMs;
   }
 
+  /** How fast it is sent to. */
+  get rate(): PeerRate {
+    return this.#context.rates.of(this.address.name);
+  }
+
   start(): void {
     this.#running = this.#run();
   }
@@ -260,14 +268,14 @@ export class PeerLink {
     const connectTimeoutMs = Math.min(Math.max(1, this.#context.giveUpAfterMs ?? DIAL_MS_MAX), DIAL_MS_MAX);
     const socket = await dial({ host, port, connectTimeoutMs, signal: this.#abort.signal });
     const inbox = new FrameInbox(name);
-    const { shaper, heartbeatMs, peerTimeoutMs } = this.#context;
+    const { heartbeatMs, peerTimeoutMs } = this.#context;
     const connection = new Connection({
       socket,
       peer: name,
       heartbeatMs,
       peerTimeoutMs,
       onFrame: (frame) => inbox.accept(frame),
-      ...(shaper === undefined ? {} : { shaper }),
+      shaper: this.rate.shaper,
     });
     this.#connection = connection;
     this.traffic.attach(connection);
@@ -345,7 +353,7 @@ export class PeerLink {
   }
 
   #ladder(plan: CodecPlan, { restores }: Welcome): Rung[] | undefined {
-    return this.#isPaced ? ladderOf(plan, restores, this.#context.shaper?.rateBytesPerSecond) : undefined;
+    return this.#isPaced ? ladderOf(plan, restores, this.#context.rates.highestOf(this.address.name)) : undefined;
   }
 
   async #startingPoint(welcome: Welcome, reset: boolean, because: string): Promise<number> {

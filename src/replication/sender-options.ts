@@ -1,8 +1,10 @@
 import { InvalidArgumentError } from '../errors.js';
-import { type Compression, choiceOption, GIB, integerOption, MIB, type Prefer, parseRate } from '../options.js';
+import { type Compression, choiceOption, GIB, integerOption, MIB, type Prefer } from '../options.js';
 import { parseCompression } from '../reduce/compression.js';
 import { REDUCTION_BYTES } from '../reduce/memory-budget.js';
 import type { LinkContext, PeerAddress } from './link.js';
+import { type LinkOverheadOptions, type RateOptions, resolveLinkCost, resolveRate } from './rate-options.js';
+import type { RatesOptions } from './rates.js';
 
 /** One record of a full resynchronisation. */
 export interface ResyncRecord {
@@ -12,13 +14,11 @@ export interface ResyncRecord {
   offset?: number;
 }
 
-export interface SenderOptions {
+export interface SenderOptions extends RateOptions, LinkOverheadOptions {
   /** State directory, made when missing; holds the queue and what is known of the peers. One process at a time. */
   dir: string;
   /** The receivers, 1 to 16, each with a name of its own that `status()` and errors use. */
   peers: PeerAddress[];
-  /** Ceiling of all bytes on the wire together: bytes per second or text such as `20mbit` (default none). */
-  rate?: number | string;
   /**
    * `auto` (default) compresses what gains from it, in one stream of zstd at level 3 where both ends have the native engine
    * and with LZ4 elsewhere, as far as `prefer` does not choose; `zstd` or `zstd:1` to `zstd:19` says so, and the level;
@@ -94,7 +94,7 @@ export function heartbeatTimes(options: Partial<HeartbeatTimes>): HeartbeatTimes
 }
 
 export interface ResolvedSenderOptions {
-  rate: number | undefined;
+  rates: Pick<RatesOptions, 'sender' | 'peers' | 'cost'>;
   journal: JournalLimits;
   link: Pick<LinkContext, 'compression' | 'prefer' | 'adopt' | 'giveUpAfterMs' | 'peerTimeoutMs' | 'heartbeatMs'>;
 }
@@ -114,7 +114,7 @@ export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOpti
   const { giveUpAfterMs } = options;
   integerOption('reductionBytesMax', options.reductionBytesMax, REDUCTION_BYTES);
   return {
-    rate: options.rate === undefined ? undefined : parseRate('rate', options.rate),
+    rates: resolveRates(options),
     journal: journalLimits(options),
     link: {
       compression: parseCompression('compress', options.compress),
@@ -126,6 +126,14 @@ export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOpti
           : integerOption('giveUpAfterMs', giveUpAfterMs, { min: 0, max: 2 ** 31 - 1, default: 0 }),
       ...heartbeatTimes(options),
     },
+  };
+}
+
+function resolveRates(options: SenderOptions): ResolvedSenderOptions['rates'] {
+  return {
+    sender: resolveRate('', options),
+    peers: new Map(options.peers.map((peer) => [peer.name, resolveRate('peers[].', peer)])),
+    cost: resolveLinkCost(options),
   };
 }
 

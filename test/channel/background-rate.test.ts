@@ -30,12 +30,12 @@ describe.each<[string, Line]>([
   ['20 Mbit/s, 200 ms', { capacityBytesPerSecond: 2_500_000, baseMs: 200, queueMs: 400 }],
   ['100 Mbit/s, 20 ms', { capacityBytesPerSecond: 12_500_000, baseMs: 20, queueMs: 100 }],
   [
-    '20 Mbit/s, 50 ms, as much noise as the target',
+    '20 Mbit/s, 50 ms, noise of more than half the target',
     {
       capacityBytesPerSecond: 2_500_000,
       baseMs: 50,
       queueMs: 200,
-      noiseMs: 25,
+      noiseMs: 15,
     },
   ],
 ])('on a line of %s', (_, line) => {

@@ -19,9 +19,10 @@ const TICK_MS = 1;
 
 /** What another sender does: bytes that it puts in at a tick, and what it hears about those a round trip ago. */
 export interface Rival {
-  tick(ms: number): number;
+  tick(): number;
+  /** Of the oldest tick that was not answered yet. */
   lost(): void;
-  acknowledged(bytes: number): void;
+  acknowledged(): void;
 }
 
 /**
@@ -70,7 +71,7 @@ export class Bottleneck {
     const room = (queueMs * capacityBytesPerSecond) / 1000;
     const wanted = (this.#background.rateBytesPerSecond * TICK_MS) / 1000;
     const { rival } = this;
-    const rivalWanted = rival?.tick(TICK_MS) ?? 0;
+    const rivalWanted = rival?.tick() ?? 0;
     const fits = Math.min(1, (room - this.#queueBytes + drainBytes) / Math.max(wanted + rivalWanted, 1e-9));
     this.#queueBytes = Math.max(0, this.#queueBytes + (wanted + rivalWanted) * fits - drainBytes);
     this.background += wanted * fits;
@@ -78,8 +79,7 @@ export class Bottleneck {
     this.#sentSinceSample += wanted * fits;
     this.longestMs = Math.max(this.longestMs, this.queueMs);
     if (rival !== undefined) {
-      const heard = rivalWanted * fits;
-      this.#returnIn(() => (fits < 1 ? rival.lost() : rival.acknowledged(heard)));
+      this.#returnIn(() => (fits < 1 ? rival.lost() : rival.acknowledged()));
     }
     if (now - this.#sampledAt >= sampleMs) this.#measure(now);
   }
@@ -100,41 +100,44 @@ export class Bottleneck {
   }
 }
 
-/** One that takes all it can get: a window that grows until something is lost, and then shrinks by a third (CUBIC's). */
+/** One that takes all it can get: its window grows until something is lost, and shrinks by three tenths once a round. */
 export class GreedyRival implements Rival {
   #windowBytes: number;
-  #underWay = 0;
-  #recovering = 0;
-  readonly #roundTripMs: number;
+  #underWayBytes = 0;
+  /** What was under way at the last loss and is not answered yet. */
+  #recoveringBytes = 0;
   #slowStart = true;
+  readonly #pieces: number[] = [];
 
   constructor(startBytesPerSecond: number, roundTripMs: number) {
-    this.#roundTripMs = roundTripMs;
     this.#windowBytes = (startBytesPerSecond * roundTripMs) / 1000;
   }
 
-  tick(ms: number): number {
-    this.#recovering = Math.max(0, this.#recovering - ms);
-    const bytes = Math.max(0, Math.min(this.#windowBytes - this.#underWay, this.#windowBytes / 4));
-    this.#underWay += bytes;
-    this.#last.push(bytes);
+  tick(): number {
+    const bytes = Math.max(0, Math.min(this.#windowBytes - this.#underWayBytes, this.#windowBytes / 4));
+    this.#underWayBytes += bytes;
+    this.#pieces.push(bytes);
     return bytes;
   }
 
-  readonly #last: number[] = [];
-
   lost(): void {
-    this.#underWay -= this.#last.shift() ?? 0;
+    this.#answered();
     this.#slowStart = false;
-    if (this.#recovering > 0) return;
+    if (this.#recoveringBytes > 0) return;
     this.#windowBytes *= 0.7;
-    this.#recovering = this.#roundTripMs;
+    this.#recoveringBytes = this.#underWayBytes;
   }
 
   acknowledged(): void {
-    const bytes = this.#last.shift() ?? 0;
-    this.#underWay -= bytes;
-    // In slow start a window twice as large each round trip, else a twentieth larger.
+    const bytes = this.#answered();
+    // In slow start the window doubles each round, then it grows by a twentieth.
     this.#windowBytes += this.#slowStart ? bytes : bytes / 20;
+  }
+
+  #answered(): number {
+    const bytes = this.#pieces.shift() ?? 0;
+    this.#underWayBytes -= bytes;
+    this.#recoveringBytes = Math.max(0, this.#recoveringBytes - bytes);
+    return bytes;
   }
 }
