@@ -11,6 +11,7 @@ import { journalScrub } from './journal/scrub.js';
 import { loopback } from './loopback.js';
 import { reductionCodec } from './reduction/codec.js';
 import { reduction } from './reduction/reduction.js';
+import { shaper } from './shaper/shaper.js';
 import { tree } from './tree.js';
 
 export type { Bench, BenchOptions, BenchRow } from './bench.js';
@@ -27,6 +28,7 @@ export const BENCHES: readonly Bench[] = [
   journalOpen,
   journalScrub,
   loopback,
+  shaper,
   tree,
   reduction,
   reductionCodec,
