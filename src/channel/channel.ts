@@ -297,12 +297,12 @@ export class Channel implements MemberHost {
       members: this.#members,
       now: () => clock.now(),
       roundTripMs: () => this.roundTripMinMs,
+      loses: () => line.loses,
     });
     const inFlight = new InFlight({
       bytesMax: this.#windowBytesMax,
       now: () => clock.now(),
       line: () => line.state(),
-      bytesPerMs: () => pacing.bytesPerMs,
     });
     const out = {
       session,
@@ -384,9 +384,14 @@ export class Channel implements MemberHost {
   #pump(): void {
     const out = this.#lanes?.out;
     if (out === undefined) return;
-    for (const { connection } of this.#members.inOrder()) {
-      if (!out.control.isReady && !out.data.isReady) return;
-      connection.wake();
+    const members = this.#members.inOrder();
+    // One frame at a time, so that what comes together goes side by side and not one after the other.
+    for (let isGoing = true; isGoing; ) {
+      isGoing = false;
+      for (const { connection } of members) {
+        if (!out.control.isReady && !out.data.isReady) return;
+        if (connection.offer()) isGoing = true;
+      }
     }
   }
 

@@ -227,6 +227,11 @@ export class Connection {
     this.wake();
   }
 
+  /** Sends one frame of its owner's, if there is room for it at once. */
+  offer(): boolean {
+    return !this.#over && !this.#finSent && this.#outbox.offer();
+  }
+
   /** Sends what its owner has, as far as there is room for it. */
   wake(): void {
     if (!this.#over && !this.#finSent) this.#outbox.wake();

@@ -1,13 +1,11 @@
 import { KIB } from '../options.js';
-import type { LineState } from './line.js';
+import { type LineState, LOSS_PART } from './line.js';
 
 export interface InFlightOptions {
   bytesMax: number;
   now: () => number;
   /** What the system knows of the connections; undefined where it does not tell. */
   line: () => LineState | undefined;
-  /** What has arrived in a millisecond lately, at most; 0 until that was seen. */
-  bytesPerMs: () => number;
 }
 
 /** Frames that are looked at together; a round takes a round trip at least. */
@@ -22,14 +20,10 @@ const BASE_MS = 30_000;
 const START_BYTES = 1024 * KIB;
 const BYTES_MIN = 256 * KIB;
 const STEP = { min: 0.7, max: 1.25, start: 2 };
-/** From this part of the bytes on, sent again by the system, a line counts as one that loses. */
-const LOSS_PART = 0.002;
 /** Where the system does not tell: some frames take most of a round trip longer than others, which no queue does. */
 const LOSS_SPREAD = 0.8;
 /** A queue shorter than this part of a round trip is not the one that loses. */
 const LOSS_QUEUE_PART = 1 / 6;
-/** The window is then so many round trips of what arrives: much of it waits behind what was lost. */
-const LOSS_ROUND_TRIPS = 4;
 
 /**
  * How much may be under way before it only makes queues longer.
@@ -41,8 +35,7 @@ const LOSS_ROUND_TRIPS = 4;
  * what it takes a frame to be confirmed.
  *
  * Of the delays of a round the first quartile counts. Where packets are lost that says little, as all that follows one on the same
- * connection comes late: then the window is several times what arrives in a round trip, as long as the system's own round trips show no
- * queue.
+ * connection comes late: then the window grows as long as the system's own round trips show no queue.
  */
 export class InFlight {
   readonly #o: InFlightOptions;
@@ -113,8 +106,8 @@ export class InFlight {
     const targetMs = Math.min(QUEUE_MS.max, Math.max(QUEUE_MS.min, baseMs * QUEUE_PART));
     const delays = this.#samples.sort((a, b) => a - b);
     if (this.#loses(delays, baseMs)) {
-      const carried = this.#o.bytesPerMs() * baseMs * LOSS_ROUND_TRIPS;
-      this.#bytes = Math.floor(Math.min(this.#o.bytesMax, Math.max(this.#bytes, START_BYTES, carried)));
+      // By steps: as soon as that makes a queue, the line is one like any other.
+      if (this.#wasFull) this.#bytes = Math.floor(Math.min(this.#o.bytesMax, this.#bytes * STEP.max));
       return;
     }
     const delayMs = quantile(delays, 1 / 4);

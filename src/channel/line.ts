@@ -13,6 +13,8 @@ interface Counted {
   retransmittedBytes: number;
 }
 
+/** From this part of the bytes on, sent again by the system, a line counts as one that loses. */
+export const LOSS_PART = 0.002;
 /** Each measurement counts for this much beside those before. */
 const SMOOTHING = 1 / 4;
 
@@ -24,6 +26,11 @@ export class Line {
 
   constructor(members: Iterable<Member>) {
     this.#members = members;
+  }
+
+  /** Whether packets are lost on it, as far as the system tells. */
+  get loses(): boolean {
+    return this.#lossPart > LOSS_PART;
   }
 
   /** Undefined where the system does not tell. */

@@ -113,13 +113,24 @@ export class Outbox {
 
   /** Sends what there is, as far as there is room for it. */
   wake(): void {
-    if (this.#closed || this.#tokensAsked) return;
-    if (this.isEmpty) this.#release();
-    else if (this.#hasRoom()) {
-      const isFree = this.#shaper === undefined || this.#shaper.quantumBytes === Number.POSITIVE_INFINITY;
-      if (isFree) this.#handOver(Number.POSITIVE_INFINITY);
-      else void this.#askTokens(this.#shaper);
+    while (this.offer());
+  }
+
+  /** Sends the next frame if there is room for it at once; with a shaper, asks for it. */
+  offer(): boolean {
+    if (this.#closed || this.#tokensAsked) return false;
+    if (this.isEmpty) {
+      this.#release();
+      return false;
     }
+    if (!this.#hasRoom()) return false;
+    const shaper = this.#shaper;
+    if (shaper !== undefined && shaper.quantumBytes !== Number.POSITIVE_INFINITY) {
+      void this.#askTokens(shaper);
+      return false;
+    }
+    this.#begun ??= this.#begin();
+    return this.#handOver(this.#begun?.bytes ?? 0) > 0;
   }
 
   /** Nothing goes to the socket after this. */
@@ -165,10 +176,9 @@ export class Outbox {
   #handOver(budgetBytes: number): number {
     if (this.#closed) return 0;
     const socket = this.#socket;
-    const shaped = Number.isFinite(budgetBytes);
     let given = 0;
     socket.cork();
-    while (given < budgetBytes && (shaped || this.#hasRoom())) {
+    while (given < budgetBytes) {
       this.#begun ??= this.#begin();
       if (this.#begun === undefined) break;
       given += this.#writePiece(this.#begun, budgetBytes - given);

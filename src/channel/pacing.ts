@@ -4,6 +4,8 @@ export interface PacingOptions {
   members: Members;
   now: () => number;
   roundTripMs: () => number | undefined;
+  /** Whether packets are lost on the line. */
+  loses: () => boolean;
 }
 
 /** Connections on a shorter way than this are left alone: their system reacts faster than this could. */
@@ -15,24 +17,28 @@ const INTERVAL_MS_MIN = 200;
 const KEPT_MS = 10_000;
 /** Together the connections may go a quarter above it, as BBR does when it looks for more. */
 const GAIN = 1.25;
-/** Before that the line is still being found out. */
-const INTERVALS_MIN = 3;
+/** The line is still being found out while each interval brings so much more than any before; it is known after some that do not. */
+const GROWTH = 1.15;
+const STEADY_MIN = 2;
 
 /**
  * Divides what the line carries among the connections of a channel.
  *
  * Each of them finds out its rate by itself. When others wait, one finds the whole line for itself, and remembers that for
  * ten round trips (BBR); all of them together then send several times what the line carries, and lose what the queue cannot take. So
- * each one has a ceiling: a quarter above its part of the highest rate at which all together have arrived lately.
+ * on a line that loses each one has a ceiling: a quarter above its part of the highest rate at which all together have arrived
+ * lately. Where nothing is lost, what is under way is bound closely enough.
  */
 export class Pacing {
   readonly #o: PacingOptions;
   #bytes = 0;
   #sinceMs: number;
-  #intervals = 0;
+  /** Intervals in a row that brought no more than those before. */
+  #steady = 0;
   #most = 0;
   #mostBefore = 0;
   #keptSinceMs: number;
+  #isApplied = false;
 
   constructor(options: PacingOptions) {
     this.#o = options;
@@ -65,14 +71,16 @@ export class Pacing {
       this.#most = 0;
       this.#keptSinceMs = nowMs;
     }
+    this.#steady = bytesPerMs > this.bytesPerMs * GROWTH ? 0 : this.#steady + 1;
     this.#most = Math.max(this.#most, bytesPerMs);
-    this.#intervals++;
-    if (this.#intervals >= INTERVALS_MIN) this.#apply();
+    this.#apply(this.#steady >= STEADY_MIN && this.#o.loses());
   }
 
-  #apply(): void {
+  #apply(loses: boolean): void {
+    if (!loses && !this.#isApplied) return;
+    this.#isApplied = loses;
     const active = [...this.#o.members].filter((member) => member.isUsable && member.rank === 0);
-    const each = (this.bytesPerMs * 1000 * GAIN) / Math.max(1, active.length);
+    const each = !loses ? Number.POSITIVE_INFINITY : (this.bytesPerMs * 1000 * GAIN) / Math.max(1, active.length);
     for (const { connection } of active) connection.pace(each);
   }
 }

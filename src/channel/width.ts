@@ -18,7 +18,7 @@ const STEP = 2;
 const TRIAL_MS = 2000;
 const TRIAL_ROUND_TRIPS = 12;
 /** More connections have to bring this much more. */
-const GAIN = 1.08;
+const GAIN = 1.15;
 /** After a trial that brought nothing the next one comes this much later. */
 const REST_MS = 60_000;
 
