@@ -13,6 +13,7 @@ import {
 } from '../index.js';
 import { type OptionTable, UsageError, type Values } from './arguments.js';
 import type { Interrupt } from './interrupt.js';
+import { lineOf, lineOptionTable } from './line.js';
 import { codeIn, Notices } from './notices.js';
 import { Progress, type ProgressState } from './progress.js';
 import { securityOf, securityOptionTable } from './security.js';
@@ -27,6 +28,7 @@ export const sendOptions: OptionTable = {
   from: { value: 'DIR', required: true, help: 'the directory to copy' },
   to: { value: 'HOST:PORT', required: true, help: 'the receiver' },
   ...securityOptionTable,
+  ...lineOptionTable,
   rate: { value: 'RATE', help: 'ceiling of all bytes on the wire, such as 20mbit or 2.5MB (default none)' },
   schedule: {
     value: 'RULE',
@@ -96,9 +98,11 @@ class SendRun {
     const { state, from, to, rate, compress, history, adopt, once } = this.#values;
     const prefer = this.#values.prefer ?? (once === true ? 'bytes' : 'latency');
     const { host, port } = parseAddress(String(to));
+    const { paths, ...line } = lineOf(this.#values);
     this.#sender = await Sender.open({
       dir: String(state),
-      peers: [{ name: 'replica', host, port }],
+      peers: [{ name: 'replica', host, port, paths }],
+      ...line,
       ...(compress === undefined ? {} : { compress: String(compress) as Compression }),
       prefer: String(prefer) as Prefer,
       adopt: adopt === true,
