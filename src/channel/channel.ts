@@ -80,6 +80,8 @@ export class Channel implements MemberHost {
   #ending = false;
   #over = false;
   #reason: LonghaulError | undefined;
+  /** A connection came to an orderly end. */
+  #endedWell = false;
   /** Why the last connection that failed did so. */
   #failure: LonghaulError | undefined;
   #settleClosed!: (reason: LonghaulError | undefined) => void;
@@ -429,7 +431,11 @@ export class Channel implements MemberHost {
       this.#release(member);
     }
     // An orderly end may have been that of something between the two ends: what was said last is said again.
-    if (reason === undefined) this.#lanes?.confirmation.due(0);
+    if (reason === undefined) {
+      this.#endedWell = true;
+      this.#lanes?.confirmation.due(0);
+      if (this.#isDone()) this.#dropStalled();
+    }
     this.#moved();
     if (this.#members.size > 0) return;
     if (this.#over) this.#settleClosed(this.#reason);
@@ -440,9 +446,24 @@ export class Channel implements MemberHost {
   async #conclude(reason: LonghaulError | undefined): Promise<void> {
     if (reason === undefined) await this.#handled();
     if (this.#over) return this.#settleClosed(this.#reason);
-    const why = reason ?? (this.#isComplete() ? undefined : (this.#failure ?? this.#cutShort()));
+    const isWell = reason === undefined ? this.#isComplete() : this.#endedWell && this.#isDone();
+    const why = isWell ? undefined : (reason ?? this.#failure ?? this.#cutShort());
     this.#stop(why);
     this.#settleClosed(why);
+  }
+
+  /** This side was to end, and the other has everything. */
+  #isDone(): boolean {
+    const { data, control } = this.#lanes?.out ?? {};
+    const isConfirmed = (data?.unconfirmedFrames ?? 0) + (control?.unconfirmedFrames ?? 0) === 0;
+    return this.#ending && isConfirmed && this.#isComplete();
+  }
+
+  /** Connections that nothing gets through need not be waited for. */
+  #dropStalled(): void {
+    if (this.#members.some(({ stalled }) => !stalled)) return;
+    const reason = new ConnectionLostError(this.peer, 'it did not answer, and the session is over');
+    for (const { connection } of this.#members) connection.destroy(reason);
   }
 
   #isComplete(): boolean {
