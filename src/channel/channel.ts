@@ -167,7 +167,9 @@ export class Channel implements MemberHost {
 
   /** Whether another connection may join. */
   get hasPlace(): boolean {
-    return !this.#over && !this.#ending && this.#lanes !== undefined && this.#members.size < MEMBERS_MAX;
+    // Without any connection it is about to be over, and waits only for what it has received to be handled.
+    const isUp = !this.#over && !this.#ending && this.#members.size > 0;
+    return isUp && this.#lanes !== undefined && this.#members.size < MEMBERS_MAX;
   }
 
   /** Takes another connection in, whose peer has proved that it belongs to the session. Undefined when there are enough. */
@@ -431,7 +433,7 @@ export class Channel implements MemberHost {
       this.#release(member);
     }
     // An orderly end may have been that of something between the two ends: what was said last is said again.
-    if (reason === undefined) {
+    if (reason === undefined && !this.#over) {
       this.#endedWell = true;
       this.#lanes?.confirmation.due(0);
       if (this.#isDone()) this.#dropStalled();

@@ -353,6 +353,25 @@ describe('end', () => {
     expect(left.channel.hasPlace).toBe(false);
   });
 
+  test('of the last connection is the end of the session, also while what came in is being handled', async () => {
+    let release = (): void => {};
+    const onMessage = (): Promise<void> =>
+      new Promise((resolve) => {
+        release = resolve;
+      });
+    const [left, right] = await channelPair({}, { onMessage });
+    void left.channel.send(batch, Buffer.alloc(1));
+    await until(() => left.channel.arrivedBytes === 1);
+    for (const { connection } of left.channel.members) void connection.end();
+    for (const { connection } of right.channel.members) void connection.end();
+    await until(() => right.channel.members.size === 0);
+    expect(right.channel.hasPlace).toBe(false);
+    const [socket] = await socketPair();
+    expect(right.channel.add(collect(socket).connection, { path: 0, spare: false })).toBeUndefined();
+    release();
+    expect(await right.channel.closed).toBeUndefined();
+  });
+
   test('of a peer in the middle of a message is no orderly one', async () => {
     const [left, right] = await channelPair();
     for (const { connection } of right.channel.members) connection.sendControl(start, Buffer.alloc(0));
