@@ -22,6 +22,9 @@ export interface BenchOptions {
   table?: string;
   /** Part of the names of the change sets that are wanted. */
   only?: string;
+  /** The beginning of the names of the links that are wanted (default all), and how long each is measured. */
+  link?: string;
+  seconds?: number;
   /** Leaves out what it is compared with. */
   alone?: boolean;
   /** For what a reader of the figures has to know. */

@@ -12,6 +12,7 @@ import { loopback } from './loopback.js';
 import { reductionCodec } from './reduction/codec.js';
 import { reduction } from './reduction/reduction.js';
 import { tree } from './tree.js';
+import { wan } from './wan/wan.js';
 
 export type { Bench, BenchOptions, BenchRow } from './bench.js';
 
@@ -28,6 +29,7 @@ export const BENCHES: readonly Bench[] = [
   journalScrub,
   loopback,
   tree,
+  wan,
   reduction,
   reductionCodec,
 ];

@@ -9,6 +9,8 @@ const OPTIONS = {
   chart: { type: 'string' },
   table: { type: 'string' },
   only: { type: 'string' },
+  link: { type: 'string' },
+  seconds: { type: 'string' },
   alone: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
@@ -19,7 +21,10 @@ export interface Output {
   error(line: string): void;
 }
 
-/** `npm run bench -- [name …] [--json] [--tiny] [--dir DIR] [--chart FILE] [--table FILE] [--only WORD] [--alone]`: 0 done, 1 a benchmark failed, 2 not understood. */
+/**
+ * `npm run bench -- [name …] [--json] [--tiny] [--dir DIR] [--chart FILE] [--table FILE] [--only WORD] [--link NAME]
+ * [--seconds N] [--alone]`: 0 done, 1 a benchmark failed, 2 not understood.
+ */
 export async function runBenches(args: string[], { out, error }: Output): Promise<number> {
   let parsed: ReturnType<typeof parse>;
   try {
@@ -57,7 +62,7 @@ interface Parsed {
 
 function parse(args: string[]): Parsed {
   const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
-  const { json = false, tiny = false, alone = false, dir, chart, table, only, help = false } = values;
+  const { json = false, tiny = false, alone = false, dir, chart, table, only, link, seconds, help = false } = values;
   const named = positionals.flatMap((name) => {
     const benches = BENCHES.filter((one) => one.name === name || one.name.startsWith(`${name}-`));
     if (benches.length === 0) throw new Error(`no benchmark is named ${JSON.stringify(name)}`);
@@ -68,16 +73,26 @@ function parse(args: string[]): Parsed {
     alone,
     ...(only === undefined ? {} : { only }),
     ...(dir === undefined ? {} : { dir }),
+    ...(link === undefined ? {} : { link }),
+    ...(seconds === undefined ? {} : { seconds: parseSeconds(seconds) }),
     ...(chart === undefined ? {} : { chart }),
     ...(table === undefined ? {} : { table }),
   };
   return { benches: named.length > 0 ? named : BENCHES, options, json, help };
 }
 
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (text === '' || !(seconds >= 1 && seconds <= 3600)) {
+    throw new Error(`--seconds is ${JSON.stringify(text)}; expected a number from 1 to 3600`);
+  }
+  return seconds;
+}
+
 function usage(): string {
   const names = BENCHES.map(({ name, describe }) => `  ${name.padEnd(14)} ${describe}`);
   return [
-    'npm run bench -- [name …] [--json] [--tiny] [--dir DIR] [--chart FILE] [--table FILE] [--only WORD] [--alone]',
+    'npm run bench -- [name …] [--json] [--tiny] [--dir DIR] [--chart FILE] [--table FILE] [--only WORD] [--link NAME] [--seconds N] [--alone]',
     '',
     ...names,
     '',
@@ -88,7 +103,9 @@ function usage(): string {
     '--chart a file for what reduction sent and what the others did, as a picture (SVG)',
     '--table a file for its figures, as tables (Markdown)',
     '--only  of reduction the change sets with this word in their name',
-    '--alone of reduction without what it is compared with',
+    '--link  of wan the links whose names begin with this: lan, wan30, wan80, wan200, wan600',
+    '--seconds of wan how long each measurement of goodput takes (default 10)',
+    '--alone of reduction and wan without what it is compared with',
     '--tiny  the smallest run, to see that everything works; its figures mean nothing',
   ].join('\n');
 }

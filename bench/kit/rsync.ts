@@ -29,7 +29,8 @@ export async function startRsyncDaemon(work: Workspace, into: string): Promise<R
   for (let start = 1; ; start++) {
     const port = await freePort();
     const config = work.at(`rsyncd-${port}.conf`);
-    await writeFile(config, configuration(into, work.at(`rsyncd-${port}.pid`), port));
+    const place = { into, pidFile: work.at(`rsyncd-${port}.pid`), host: '127.0.0.1', port };
+    await writeFile(config, daemonConfiguration(place));
     const daemon = work.run('rsync --daemon', 'rsync', ['--daemon', '--no-detach', `--config=${config}`], {
       group: true,
     });
@@ -47,18 +48,26 @@ export function startRsync(work: Workspace, args: string[]): Program {
   return work.run('rsync', 'rsync', args);
 }
 
-function configuration(into: string, pidFile: string, port: number): string {
+/** What a daemon is told that takes files into `into` from whoever is on the same network as `host`. */
+export interface DaemonPlace {
+  into: string;
+  pidFile: string;
+  host: string;
+  port: number;
+}
+
+export function daemonConfiguration({ into, pidFile, host, port }: DaemonPlace): string {
   const uid = process.getuid?.() ?? 0;
   const gid = process.getgid?.() ?? 0;
   return [
     `pid file = ${pidFile}`,
     `port = ${port}`,
-    'address = 127.0.0.1',
+    `address = ${host}`,
     'use chroot = no',
     '[replica]',
     `path = ${into}`,
     'read only = no',
-    'hosts allow = 127.0.0.1',
+    `hosts allow = ${host}/24`,
     // Only root may choose whom the daemon works as.
     ...(uid === 0 ? [`uid = ${uid}`, `gid = ${gid}`] : []),
     '',

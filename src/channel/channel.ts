@@ -4,7 +4,8 @@ import { integerOption, MIB } from '../options.js';
 import { type Clock, systemClock } from './clock.js';
 import { Confirmation } from './confirmation.js';
 import type { Connection } from './connection.js';
-import type { Frame } from './frame.js';
+import { FLAG_AGAIN, type Frame } from './frame.js';
+import { InFlight } from './in-flight.js';
 import { IncomingLane, type Message } from './incoming.js';
 import {
   CONTROL_BODY_BYTES_MAX,
@@ -15,10 +16,12 @@ import {
   laneOf,
   MESSAGE_BYTES_MAX,
 } from './lanes.js';
+import { Line } from './line.js';
 import { Member, type MemberHost, type MemberRole } from './member.js';
 import { Members } from './members.js';
 import { FrameType } from './messages.js';
 import { type OutgoingFrame, OutgoingLane } from './outgoing.js';
+import { Pacing } from './pacing.js';
 import { StallWatch } from './stall-watch.js';
 import { decodeWindow } from './window.js';
 import { WINDOW_BYTES_MIN } from './window-size.js';
@@ -30,14 +33,14 @@ export interface ChannelOptions {
   role?: MemberRole;
   /** Gets every message, each lane for itself in order; the next one of a lane comes when its promise has resolved. */
   onMessage: (message: Message) => void | Promise<void>;
-  /** What may be on its way from the peer and not handled, and to it and not confirmed: 1 MiB to 1 GiB, default 32 MiB. */
+  /** What may be on its way from the peer and not handled, and to it and not confirmed: 1 MiB to 1 GiB, default 64 MiB. */
   windowBytesMax?: number;
   /** How long `end` waits while nothing moves: default 5000. */
   endTimeoutMs?: number;
   clock?: Clock;
 }
 
-export const WINDOW_BYTES_MAX = { min: MIB, max: 1024 * MIB, default: 32 * MIB };
+export const WINDOW_BYTES_MAX = { min: MIB, max: 1024 * MIB, default: 64 * MIB };
 /** Connections of one channel, over all its paths. */
 export const MEMBERS_MAX = 128;
 /** Messages that wait to be sent; more of them than this means that someone does not wait for his turn. */
@@ -293,19 +296,38 @@ export class Channel implements MemberHost {
 
   #openLanes(session: bigint, peerWindowBytes: number): Lanes {
     const clock = this.#clock;
+    const line = new Line(this.#members);
+    const pacing = new Pacing({
+      members: this.#members,
+      now: () => clock.now(),
+      roundTripMs: () => this.roundTripMinMs,
+    });
+    const inFlight = new InFlight({
+      bytesMax: this.#windowBytesMax,
+      now: () => clock.now(),
+      line: () => line.state(),
+      bytesPerMs: () => pacing.bytesPerMs,
+    });
     const out = {
       session,
       now: () => clock.now(),
-      onArrived: (member: Member | undefined, { bodyLength }: OutgoingFrame) => {
+      onArrived: (member: Member | undefined, { type, flags, bodyLength }: OutgoingFrame, elapsedMs: number) => {
         this.#arrivedBytes += bodyLength;
+        if ((flags & FLAG_AGAIN) === 0 && laneOf(type) === 'data') {
+          const { waitingBytes, unconfirmedBytes } = this.backlog;
+          inFlight.note(bodyLength, elapsedMs, unconfirmedBytes + bodyLength);
+          pacing.note(bodyLength, waitingBytes > 0);
+        }
         if (member === undefined) return;
         member.arrivedBytes += bodyLength;
         member.progressAtMs = clock.now();
         member.answered();
       },
     };
-    const endless = { creditBytes: Number.POSITIVE_INFINITY, unconfirmedBytesMax: Number.POSITIVE_INFINITY };
-    const data = { creditBytes: peerWindowBytes, unconfirmedBytesMax: this.#windowBytesMax };
+    const endless = { creditBytes: Number.POSITIVE_INFINITY, unconfirmedBytesMax: () => Number.POSITIVE_INFINITY };
+    // Where the peer has ended nothing is confirmed any more.
+    const unconfirmedBytesMax = () => (this.#members.hasUsable ? inFlight.bytes : this.#windowBytesMax);
+    const data = { creditBytes: peerWindowBytes, unconfirmedBytesMax, onFull: () => inFlight.full() };
     const outgoing = {
       data: new OutgoingLane<Member>({ ...out, ...data }),
       control: new OutgoingLane<Member>({ ...out, ...endless }),

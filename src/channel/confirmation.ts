@@ -1,4 +1,4 @@
-import { MIB } from '../options.js';
+import { KIB } from '../options.js';
 import type { Clock } from './clock.js';
 import type { IncomingLane } from './incoming.js';
 import type { Lane } from './lanes.js';
@@ -14,8 +14,12 @@ export interface ConfirmationOptions {
   send: (body: Buffer) => void;
 }
 
-/** What arrived is confirmed after this much of it, or after a part of the round trip, whichever comes first. */
-const DUE_BYTES = MIB / 4;
+/**
+ * What arrived is confirmed after this much of it, not too often, or after a part of the round trip, whichever comes first:
+ * the other side tells from it how long the queues are.
+ */
+const DUE_BYTES = 32 * KIB;
+const GAP_MS = 2;
 const DUE_MS = { min: 5, max: 100 };
 const DUE_ROUND_TRIPS = 1 / 8;
 
@@ -25,6 +29,7 @@ export class Confirmation {
   readonly #windowSize: WindowSize;
   #arrivedBytes = 0;
   #isDue = false;
+  #sentAtMs = Number.NEGATIVE_INFINITY;
   #timer: unknown;
 
   constructor(options: ConfirmationOptions) {
@@ -42,7 +47,7 @@ export class Confirmation {
       this.#windowSize.note(arrivedBytes, roundTrip);
       incoming.data.windowBytes = this.#windowSize.bytes;
     }
-    if (this.#arrivedBytes >= DUE_BYTES) {
+    if (this.#arrivedBytes >= DUE_BYTES && clock.now() - this.#sentAtMs >= GAP_MS) {
       this.send();
       return;
     }
@@ -58,6 +63,7 @@ export class Confirmation {
     if (!this.#isDue) return;
     this.#isDue = false;
     this.#arrivedBytes = 0;
+    this.#sentAtMs = clock.now();
     const body = encodeWindow({
       dataNext: incoming.data.next,
       controlNext: incoming.control.takenNext,

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { ConnectionLostError, InvalidArgumentError, LonghaulError, ProtocolError } from '../errors.js';
-import { integerOption, KIB, MIB } from '../options.js';
+import { integerOption, KIB, MIB, RATE_BYTES_PER_SECOND_MIN } from '../options.js';
 import { type Clock, systemClock } from './clock.js';
 import type { CongestionControl } from './congestion-control.js';
 import {
@@ -15,7 +15,7 @@ import { Inflow } from './inflow.js';
 import { CONTROL_BODY_BYTES_MAX } from './lanes.js';
 import { type FrameSource, Outbox } from './outbox.js';
 import type { Shaper } from './shaper.js';
-import { tune } from './socket-tuning.js';
+import { pace, type TcpInfo, tcpInfo, tune } from './socket-tuning.js';
 
 export interface ConnectionOptions {
   /** Connected, and from now on the connection's alone. */
@@ -44,7 +44,9 @@ export interface ConnectionOptions {
   peer?: string;
 }
 
-const NOT_SENT_LOWAT_BYTES = 64 * KIB;
+/** On a long way a little is enough to keep the system busy; on a short one, less would cost processor time. */
+const NOT_SENT_BYTES = { near: 64 * KIB, far: 16 * KIB };
+const FAR_MS = 5;
 
 export type FrameHandler = (frame: Frame) => void | Promise<void>;
 
@@ -89,6 +91,7 @@ export class Connection {
   #settleClosed!: (reason: LonghaulError | undefined) => void;
 
   #established = false;
+  #isFar = false;
   #peerEnded = false;
   #allHandled = false;
   #ending = false;
@@ -182,6 +185,16 @@ export class Connection {
     return !this.#over && !this.#ending && !this.#peerEnded;
   }
 
+  /** What the system measured; undefined where it does not tell. */
+  get tcpInfo(): TcpInfo | undefined {
+    return this.#over ? undefined : tcpInfo(this.#wire);
+  }
+
+  /** Has the system send no faster than this, where it can; at least 1000 bytes per second. */
+  pace(bytesPerSecond: number): void {
+    if (!this.#over) pace(this.#wire, Math.max(RATE_BYTES_PER_SECOND_MIN, bytesPerSecond));
+  }
+
   /** Asks for a sign of life out of turn. */
   beat(): void {
     this.#heartbeat.beat();
@@ -259,10 +272,16 @@ export class Connection {
   #tune(congestionControl: CongestionControl = 'auto'): void {
     if (this.#over) return;
     try {
-      tune(this.#wire, { congestionControl, notSentLowatBytes: NOT_SENT_LOWAT_BYTES });
+      tune(this.#wire, { congestionControl, notSentLowatBytes: NOT_SENT_BYTES.near });
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  #keepLittleUnsent(): void {
+    if (this.#isFar || (this.roundTripMinMs ?? 0) < FAR_MS) return;
+    this.#isFar = true;
+    tune(this.#wire, { congestionControl: 'system', notSentLowatBytes: NOT_SENT_BYTES.far });
   }
 
   #listen(): void {
@@ -324,6 +343,7 @@ export class Connection {
   #onHeartbeat({ type, body }: Frame): void {
     if (type === FRAME_PONG) {
       this.#heartbeat.answered(body);
+      this.#keepLittleUnsent();
       this.#owner?.answered();
     } else if (body.byteLength === 8) this.#control(FRAME_PONG, body, true);
     else throw new ProtocolError(`PING of ${body.byteLength} bytes`, '8');

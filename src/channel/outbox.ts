@@ -14,8 +14,8 @@ export interface FrameSource {
   take(bodyBytesMax: number): OutgoingFrame | undefined;
 }
 
-/** What the socket may hold that the system has not taken; a control frame waits behind no more of it. */
-const HANDOVER_BYTES = 64 * KIB;
+/** What the socket may hold that the system has not taken: a frame, and no more than this. A control frame waits behind it. */
+const HANDOVER_BYTES_MAX = 64 * KIB;
 /** Up to this size header and body go out as one buffer: a copy is cheaper than another piece. */
 const MERGE_BYTES_MAX = 4 * KIB;
 /** A frame takes about this much time on its connection, as far as these bounds allow. */
@@ -102,7 +102,7 @@ export class Outbox {
   wake(): void {
     if (this.#closed || this.#tokensAsked) return;
     if (this.isEmpty) this.#release();
-    else if (this.#socket.writableLength < HANDOVER_BYTES) {
+    else if (this.#hasRoom()) {
       if (this.#shaper === undefined) this.#handOver(Number.POSITIVE_INFINITY);
       else this.#askTokens(this.#shaper);
     }
@@ -115,6 +115,11 @@ export class Outbox {
     this.#begun = undefined;
     this.#source = undefined;
     this.#release();
+  }
+
+  /** A slow connection holds little: what it has, no faster one can carry. */
+  #hasRoom(): boolean {
+    return this.#socket.writableLength < Math.min(HANDOVER_BYTES_MAX, this.#bodyBytes);
   }
 
   #waitingBytes(): number {
@@ -138,7 +143,7 @@ export class Outbox {
     const shaped = Number.isFinite(budgetBytes);
     let given = 0;
     socket.cork();
-    while (given < budgetBytes && (shaped || socket.writableLength < HANDOVER_BYTES)) {
+    while (given < budgetBytes && (shaped || this.#hasRoom())) {
       this.#begun ??= this.#begin();
       if (this.#begun === undefined) break;
       given += this.#writePiece(this.#begun, budgetBytes - given);

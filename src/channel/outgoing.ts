@@ -33,7 +33,9 @@ export interface OutgoingOptions<Carrier> {
   /** What the frames may cost together until the peer grants more; Infinity where nothing is granted. */
   creditBytes: number;
   /** What may be out and not confirmed, whatever the peer grants. */
-  unconfirmedBytesMax: number;
+  unconfirmedBytesMax: () => number;
+  /** Something waits because of that. */
+  onFull?: () => void;
   now: () => number;
   /** A frame has arrived. */
   onArrived: (carrier: Carrier | undefined, frame: OutgoingFrame, elapsedMs: number) => void;
@@ -91,12 +93,12 @@ export class OutgoingLane<Carrier> {
 
   /** Whether a connection that asks gets something. */
   get isReady(): boolean {
-    return this.#again.length > 0 || (this.#messages.length > 0 && this.#hasCredit());
+    return this.#again.length > 0 || (this.#messages.length > 0 && this.#hasRoom());
   }
 
   /** Whether something waits for the peer to grant credit. */
   get isHeldBack(): boolean {
-    return this.#messages.length > 0 && !this.#hasCredit();
+    return this.#messages.length > 0 && !this.#suffices(this.#granted);
   }
 
   /** Called `settle` once the last of it has gone out, or with the reason why it will not. */
@@ -122,8 +124,8 @@ export class OutgoingLane<Carrier> {
     const again = this.#takeAgain(carrier);
     if (again !== undefined) return again;
     const message = this.#messages[0];
-    if (message === undefined || !this.#hasCredit()) return undefined;
-    const parts = cut(message, Math.min(bodyBytesMax, this.#room(), FRAGMENT_BYTES_MAX));
+    if (message === undefined || !this.#hasRoom()) return undefined;
+    const parts = cut(message, Math.min(bodyBytesMax, this.#granted, this.#kept, FRAGMENT_BYTES_MAX));
     const bodyLength = byteLengthOf(parts);
     const frame = {
       type: message.type,
@@ -197,16 +199,26 @@ export class OutgoingLane<Carrier> {
     this.#sentBytes = 0;
   }
 
-  /** Credit that would make but a sliver of a frame counts as none. */
-  #hasCredit(): boolean {
-    return this.#room() >= Math.min(SLIVER_BYTES, this.#messages[0]?.bytes ?? 0);
+  #hasRoom(): boolean {
+    if (!this.#suffices(this.#granted)) return false;
+    const has = this.#suffices(this.#kept);
+    if (!has) this.#o.onFull?.();
+    return has;
   }
 
-  /** Bytes of the largest body that may go out now. */
-  #room(): number {
-    const granted = this.#creditBytes - this.#cost;
-    const kept = this.#o.unconfirmedBytesMax - this.#unconfirmedCost;
-    return Math.min(granted, kept) - costOf(0);
+  /** What would make but a sliver of a frame counts as none. */
+  #suffices(bodyBytes: number): boolean {
+    return bodyBytes >= Math.min(SLIVER_BYTES, this.#messages[0]?.bytes ?? 0);
+  }
+
+  /** Bytes of the largest body that the peer's credit allows. */
+  get #granted(): number {
+    return this.#creditBytes - this.#cost - costOf(0);
+  }
+
+  /** Bytes of the largest body that may be under way on top of what is. */
+  get #kept(): number {
+    return Math.floor(this.#o.unconfirmedBytesMax()) - this.#unconfirmedCost - costOf(0);
   }
 
   #takeAgain(carrier: Carrier): OutgoingFrame | undefined {

@@ -11,11 +11,11 @@ export interface StallWatchOptions {
 
 /** TCP itself takes 200 ms at least to send again what was lost. */
 const STALL_MS_MIN = 400;
-const STALL_ROUND_TRIPS = 4;
+const STALL_ROUND_TRIPS = 2.5;
 const LOOKS = 4;
 
 /**
- * Looks for connections that no longer get anything across: they carry a frame for longer than four round trips, and nothing
+ * Looks for connections that no longer get anything across: they carry a frame for longer than two and a half round trips, and nothing
  * else of theirs was confirmed in that time. The connection may be alive, as a path that is cut shows in no other way for
  * a long time; what it carries is better sent over another one meanwhile. So is what a connection carried that has ended in
  * an orderly way without it.

@@ -46,6 +46,7 @@ import { FrameInbox } from './inbox.js';
 import { Outflow, type Reduction } from './outflow.js';
 import type { PeerBook } from './peers.js';
 import { Queries } from './queries.js';
+import { Throughput } from './throughput.js';
 import { Traffic } from './traffic.js';
 
 /** One peer of a sender: dials it, agrees where to begin, streams the queue to it, and starts over when that breaks. */
@@ -82,6 +83,8 @@ export interface LinkContext {
   /** Lets go what peers hold in the queue that are none of ours any more. */
   releaseStrangers: () => Promise<void>;
   onProgress: (link: PeerLink) => void;
+  /** More of the queue is with the network. */
+  onHandedOver: () => void;
   onProblem: (link: PeerLink, problem: LonghaulError) => void;
 }
 
@@ -152,6 +155,8 @@ export class PeerLink {
   isStuck = false;
   /** Highest number handed to the connection in this process. */
   sent = 0;
+  /** Every record up to this one has been handed to the network in this process. */
+  handedOver = 0;
   recordsSent = 0;
   payloadBytesSent = 0;
   problem: LonghaulError | undefined;
@@ -161,6 +166,7 @@ export class PeerLink {
   readonly #context: LinkContext;
   readonly #abort = new AbortController();
   readonly #queries: Queries;
+  readonly #throughput = new Throughput();
   #channel: Channel | undefined;
   readonly #dialer: Dialer;
   #bundle: Bundle | undefined;
@@ -226,6 +232,15 @@ export class PeerLink {
   /** How records are sent, or were in the last session; undefined before the first. */
   get rung(): Rung | undefined {
     return this.#outflow?.rung ?? this.#lastRung;
+  }
+
+  get isStreaming(): boolean {
+    return this.state === 'streaming';
+  }
+
+  /** Payload bytes in a millisecond while there is enough to do; undefined until that was seen. */
+  get bytesPerMs(): number | undefined {
+    return this.#throughput.bytesPerMs;
   }
 
   get roundTripMs(): number | undefined {
@@ -373,6 +388,7 @@ export class PeerLink {
     this.#acked = { logged: from - 1, applied: reset ? from - 1 : Math.min(welcome.applied, from - 1) };
     this.#count();
     this.sent = from - 1;
+    this.handedOver = from - 1;
     this.#saveCursor();
     this.#context.onProgress(this);
     this.#lastRung = rungOf(plan);
@@ -476,6 +492,11 @@ export class PeerLink {
       waits: prefer === 'bytes',
       history: this.#history,
       stages: this.stages,
+      throughput: this.#throughput,
+      onHandedOver: (sequence) => {
+        this.handedOver = Math.max(this.handedOver, sequence);
+        this.#context.onHandedOver();
+      },
       historyBytes,
       historyFrom,
       held: () => this.#acked.logged,

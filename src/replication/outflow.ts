@@ -14,6 +14,7 @@ import { Pace, type Rung } from '../reduce/pace.js';
 import { Primer } from '../reduce/primer.js';
 import type { Stages } from '../reduce/stages.js';
 import { CatchUp } from './catch-up.js';
+import type { Throughput } from './throughput.js';
 
 /**
  * The records of a queue on their way to one peer, in one session. What the peer cannot restore begins a new generation:
@@ -28,7 +29,7 @@ export interface Reduction {
 
 export interface OutflowOptions {
   journal: Pick<Journal, 'readBatches' | 'readRanges' | 'readPayloads' | 'reachingBack' | 'first' | 'last'>;
-  channel: Pick<Channel, 'generation' | 'send'>;
+  channel: Pick<Channel, 'generation' | 'send' | 'backlog'>;
   reduction: Reduction;
   plan: CodecPlan;
   /** What a session chooses from as it goes on; undefined when it keeps to its plan. */
@@ -38,6 +39,7 @@ export interface OutflowOptions {
   /** What the peer holds; it is the link's, and outlives the session. */
   history: History;
   stages: Stages;
+  throughput: Throughput;
   /** What the peer keeps as history, in bytes. */
   historyBytes: number;
   /** The oldest record that the peer holds. */
@@ -46,6 +48,8 @@ export interface OutflowOptions {
   held: () => number;
   /** Is told what was handed to the channel. */
   onSent: (records: readonly JournalRecord[]) => void;
+  /** Is told what is with the network: every record up to this one. */
+  onHandedOver: (sequence: number) => void;
 }
 
 /** The peer frees what the sender lets go of, so a little less is used than it keeps: segments are freed whole. */
@@ -191,6 +195,7 @@ export class Outflow {
     this.#sent = Math.max(this.#sent, records[records.length - 1]?.sequence ?? 0);
     await this.#o.channel.send(FrameType.batch, body);
     const sent = performance.now();
+    this.#noteThroughput(records, prepared.payloadBytes, sent);
     this.#pace?.note({
       ...taken,
       rung: encoder.used(prepared),
@@ -203,6 +208,13 @@ export class Outflow {
     });
     this.#lastSentAt = sent;
     return true;
+  }
+
+  #noteThroughput(records: readonly JournalRecord[], payloadBytes: number, nowMs: number): void {
+    const { throughput, channel, journal, onHandedOver } = this.#o;
+    const last = records[records.length - 1]?.sequence ?? 0;
+    throughput.note(payloadBytes, nowMs, channel.backlog.unconfirmedBytes > 0 || journal.last > last);
+    onHandedOver(last);
   }
 
   /** Behind much that waits nothing is late for a moment more. */

@@ -70,7 +70,7 @@ export interface ReceiverOptions extends SecurityOptions<TlsOptions> {
    * it alone; a name is that one, or the error CONGESTION_CONTROL_REFUSED. Needs the native engine and Linux.
    */
   congestionControl?: CongestionControl;
-  /** Bytes that a sender may have under way to this end and not handled, 1 MiB to 1 GiB (default 32 MiB). */
+  /** Bytes that a sender may have under way to this end and not handled, 1 MiB to 1 GiB (default 64 MiB). */
   windowBytesMax?: number;
   /** Silence after which a sender counts as gone, in milliseconds, 500 to 600,000 (default 15,000). */
   peerTimeoutMs?: number;

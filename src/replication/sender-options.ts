@@ -72,7 +72,7 @@ export interface SenderOptions extends SecurityOptions<ConnectionOptions> {
    * it alone; a name is that one, or the error CONGESTION_CONTROL_REFUSED. Needs the native engine and Linux.
    */
   congestionControl?: CongestionControl;
-  /** Bytes that may be under way to a peer and not confirmed, 1 MiB to 1 GiB (default 32 MiB). */
+  /** Bytes that may be under way to a peer and not confirmed, 1 MiB to 1 GiB (default 64 MiB). */
   windowBytesMax?: number;
   /** Silence after which a peer counts as gone, in milliseconds, 500 to 600,000 (default 15,000). */
   peerTimeoutMs?: number;

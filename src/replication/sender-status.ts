@@ -1,3 +1,4 @@
+import type { PathStatus } from '../channel/bundle.js';
 import { type Engine, engine } from '../engine/engine.js';
 import type { Journal } from '../journal/journal.js';
 import { reductionBudget } from '../reduce/memory-budget.js';
@@ -16,6 +17,8 @@ export interface SenderPeerStatus {
   /** The queue was full and went on without this peer, as its `onFull` says; it needs a full resynchronisation. */
   detached: boolean;
   roundTripMs?: number;
+  /** The ways to this peer, in the order in which they were given. */
+  paths: PathStatus[];
   /** How records cross at present, or did at the end of the last session, and the level of zstd. */
   codec?: 'none' | 'lz4' | 'zstd';
   level?: number;
@@ -96,6 +99,7 @@ function peerStatus(link: PeerLink): SenderPeerStatus {
     misses,
     reductionBytes,
     stages: stagesOf(link),
+    paths: link.paths,
     ...(id === undefined ? {} : { id }),
     ...(rung === undefined ? {} : { codec: rung.codec }),
     ...(rung?.codec === 'zstd' ? { level: rung.level } : {}),

@@ -18,6 +18,7 @@ import { Indexer } from '../reduce/indexer.js';
 import { reductionBudget } from '../reduce/memory-budget.js';
 import { Outliner } from '../reduce/outline.js';
 import { AckWaiters, type RemoteLevel } from './ack-waiters.js';
+import { Admission } from './admission.js';
 import { type LinkContext, PEER_CURSOR_PREFIX, PeerLink } from './link.js';
 import { nodeId } from './node-id.js';
 import { PeerBook } from './peers.js';
@@ -44,6 +45,11 @@ export interface SenderAppendOptions {
   ack?: AckLevel;
   /** How many peers must reach `ack`, 1 to the number of peers (default all). */
   quorum?: number;
+  /**
+   * Nobody waits for this record: it enters the queue no faster than the fastest peer takes what is before it, so that records
+   * without this find at most some 50 ms of it ahead of them (default false). Without effect with `prefer: 'bytes'`.
+   */
+  bulk?: boolean;
   /** Ends the wait; the error carries `sequence` if the record had its number already and stays in the queue. */
   signal?: AbortSignal;
 }
@@ -61,6 +67,8 @@ export class Sender {
   readonly #indexer: Indexer;
   readonly queueBytesMax: number;
   readonly #waiters = new AckWaiters();
+  /** Undefined where bytes count and nobody waits. */
+  readonly #admission: Admission | undefined;
   readonly #readiness: Readiness;
   readonly #openedAt = performance.now();
   #supply: ((peer: string) => Promise<void>) | undefined;
@@ -79,6 +87,7 @@ export class Sender {
     options: SenderOptions,
   ) {
     this.queueBytesMax = context.queueBytesMax;
+    this.#admission = context.prefer === 'bytes' ? undefined : new Admission(() => this.#links);
     this.#unlimit = reductionBudget.limit(options.reductionBytesMax);
     this.#journal = journal;
     this.#indexer = context.reduction.indexer;
@@ -93,6 +102,7 @@ export class Sender {
       ready: this.#readiness.ready,
       releaseStrangers: () => this.#releaseStrangers(),
       onProgress: () => this.#settle(),
+      onHandedOver: () => this.#admission?.progress(),
       onProblem: (link, problem) => this.#fail(problem, link),
     };
     this.#links = options.peers.map((address) => new PeerLink(address, { ...context, ...hooks }));
@@ -143,12 +153,16 @@ export class Sender {
     const kind = integerOption('kind', options.kind, { min: 0, max: KIND_MAX, default: 0 });
     const ack = choiceOption('ack', options.ack, ['local', 'logged', 'applied'], 'local');
     const quorum = this.#quorum(options.quorum);
-    const sequence = await this.#journal.append(payload, {
+    const bulk = options.bulk === true && this.#admission !== undefined;
+    if (bulk) await this.#admission?.admit(payload.byteLength, signal);
+    const appended = this.#journal.append(payload, {
       kind,
       ...(key === undefined ? {} : { key }),
       ...(offset === undefined ? {} : { offset }),
       ...(signal === undefined ? {} : { signal }),
     });
+    if (bulk) this.#entered(payload.byteLength, appended);
+    const sequence = await appended;
     if (ack !== 'local') await this.#reach(ack, quorum, sequence, signal);
     return sequence;
   }
@@ -206,10 +220,12 @@ export class Sender {
 
   /** @internal A record of Longhaul's own kinds; resolves with its number before it is durable. */
   async assign(payload: Uint8Array, options: AppendOptions): Promise<number> {
-    const room = this.#roomForBulk(payload.byteLength, options.signal);
-    if (room !== undefined) await room;
+    await this.#roomForBulk(payload.byteLength, options.signal);
+    await this.#admission?.admit(payload.byteLength, options.signal);
     try {
-      return (await this.#journal.assign(payload, options)).sequence;
+      const assigned = this.#journal.assign(payload, options).then(({ sequence }) => sequence);
+      this.#entered(payload.byteLength, assigned);
+      return await assigned;
     } catch (error) {
       // Nobody waits for these records one by one, so the first one after the failure tells its cause.
       throw error instanceof JournalBrokenError && error.cause instanceof DiskFullError ? error.cause : error;
@@ -312,8 +328,16 @@ export class Sender {
     }
   }
 
+  #entered(bytes: number, appended: Promise<number>): void {
+    appended.then(
+      (sequence) => this.#admission?.entered(sequence, bytes),
+      () => this.#admission?.failed(bytes),
+    );
+  }
+
   #settle(): void {
     this.#waiters.settle(this.#links);
+    this.#admission?.progress();
     for (const watcher of [...this.#watchers]) watcher();
   }
 
@@ -363,9 +387,7 @@ export class Sender {
   async #appendAll(records: AsyncIterable<ResyncRecord> | Iterable<ResyncRecord>): Promise<void> {
     for await (const { payload, ...options } of records) {
       integerOption('kind', options.kind, { min: 0, max: KIND_MAX, default: 0 });
-      const room = this.#roomForBulk(payload.byteLength);
-      if (room !== undefined) await room;
-      await this.#journal.assign(payload, options);
+      await this.assign(payload, options);
     }
     await this.#journal.flush();
   }
@@ -378,6 +400,7 @@ type SenderHooks =
   | 'ready'
   | 'releaseStrangers'
   | 'onProgress'
+  | 'onHandedOver'
   | 'onProblem';
 
 /** Looks again whether what it waits for has come, or hears what stands in the way, and of which peer. */

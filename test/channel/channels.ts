@@ -5,7 +5,7 @@ import type { Member, MemberRole } from '../../src/channel/member.js';
 import { connectionPair } from './sockets.js';
 
 export const SESSION = 0xfedc_ba98_7654_3210n;
-export const WINDOW_BYTES = 4 * 1024 * 1024;
+export const WINDOW_BYTES = 16 * 1024 * 1024;
 
 export interface Side {
   channel: Channel;

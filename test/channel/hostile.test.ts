@@ -41,7 +41,7 @@ describe('one connection is closed, and the session goes on, after', () => {
     [
       'frames beyond the credit',
       (peer) => {
-        for (let number = 1; number <= 5; number++) peer.lane(number, Buffer.alloc(MIB));
+        for (let number = 1; number <= WINDOW_BYTES / MIB + 1; number++) peer.lane(number, Buffer.alloc(MIB));
       },
     ],
     ['a frame far ahead', (peer) => peer.lane(WINDOW_BYTES)],

@@ -25,7 +25,7 @@ export const fragmentOf = (frameNumber: number, body: Buffer, o: Partial<Frame> 
 
 /** A lane that nothing bounds, unless the test says so. */
 export function outgoingLane(o: Partial<OutgoingOptions<string>> = {}): OutgoingLane<string> {
-  const endless = { creditBytes: POSITIVE_INFINITY, unconfirmedBytesMax: POSITIVE_INFINITY };
+  const endless = { creditBytes: POSITIVE_INFINITY, unconfirmedBytesMax: () => POSITIVE_INFINITY };
   return new OutgoingLane<string>({ session: SESSION, ...endless, now: () => 0, onArrived: () => {}, ...o });
 }
 

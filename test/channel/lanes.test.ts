@@ -67,7 +67,7 @@ class World {
     this.#out = new OutgoingLane<Carrier>({
       session: SESSION,
       creditBytes: WINDOW_BYTES,
-      unconfirmedBytesMax: UNCONFIRMED_BYTES_MAX,
+      unconfirmedBytesMax: () => UNCONFIRMED_BYTES_MAX,
       now: () => 0,
       onArrived: () => this.#arrivals++,
     });

@@ -54,7 +54,7 @@ export class Load implements ConnectionOwner {
   readonly #lane: OutgoingLane<Load>;
 
   constructor(connection: Connection, session = 1n) {
-    const endless = { creditBytes: Number.POSITIVE_INFINITY, unconfirmedBytesMax: Number.POSITIVE_INFINITY };
+    const endless = { creditBytes: Number.POSITIVE_INFINITY, unconfirmedBytesMax: () => Number.POSITIVE_INFINITY };
     this.#lane = new OutgoingLane<Load>({ ...endless, session, now: () => 0, onArrived: () => {} });
     this.#connection = connection;
     connection.carry(this);

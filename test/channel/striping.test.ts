@@ -39,6 +39,17 @@ async function runFor(clock: FakeClock, ms: number): Promise<void> {
   }
 }
 
+/** Sends messages, and lets the clock run for what has arrived to be told. */
+async function sendAll(clock: FakeClock, { channel }: Side, count: number, bytes: number): Promise<void> {
+  let isSent = false;
+  const sends = Array.from({ length: count }, (_, index) => channel.send(batch, Buffer.alloc(bytes, index)));
+  const sent = Promise.all(sends).then(() => {
+    isSent = true;
+  });
+  while (!isSent) await runFor(clock, 10);
+  await sent;
+}
+
 const dataOf = (member: Member): number => member.connection.framesBytes.data.sent;
 
 describe('a load', () => {
@@ -104,7 +115,7 @@ describe('a connection that stalls', () => {
 
     relay.letGo();
     await until(() => !member.stalled);
-    for (let count = 0; count < 20; count++) await left.channel.send(batch, Buffer.alloc(MIB / 2, count));
+    await sendAll(clock, left, 20, MIB / 2);
     await runFor(clock, 100);
     await until(() => right.messages.length === 36);
     expect(dataOf(member)).toBeGreaterThan(before + 100_000);
@@ -166,7 +177,7 @@ describe('a spare path', () => {
     const [left, right] = pair;
     const { member: spare, other } = await joinThrough(pair, clock, { path: 1, spare: true });
     const [lead] = left.channel.members;
-    for (let count = 0; count < 10; count++) await left.channel.send(batch, Buffer.alloc(MIB));
+    await sendAll(clock, left, 10, MIB);
     left.channel.sendControl(ack, Buffer.alloc(100));
     right.channel.sendControl(ack, Buffer.alloc(100));
     await runFor(clock, 4500);
@@ -175,13 +186,13 @@ describe('a spare path', () => {
     expect(spare.connection.roundTripMs).toBeDefined();
 
     lead?.connection.destroy(new ConnectionLostError('a peer', 'the test says so'));
-    for (let count = 0; count < 4; count++) await left.channel.send(batch, Buffer.alloc(MIB));
+    await sendAll(clock, left, 4, MIB);
     await until(() => right.messages.length === 15);
     const carried = dataOf(spare);
     expect(carried).toBeGreaterThan(4 * MIB);
 
     const [back] = await join(left, right, { path: 0, spare: false }, { clock });
-    for (let count = 0; count < 4; count++) await left.channel.send(batch, Buffer.alloc(MIB));
+    await sendAll(clock, left, 4, MIB);
     await runFor(clock, 50);
     await until(() => right.messages.length === 19);
     expect(dataOf(spare)).toBe(carried);

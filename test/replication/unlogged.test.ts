@@ -20,6 +20,7 @@ test('a batch that takes little on the wire and much in memory waits for those b
     logged: 0,
     applied: 0,
     chain: 0n,
+    epoch: 0,
     historyBytes: 0,
     holdHistory: () => 1,
     begin: async () => {},

@@ -84,6 +84,9 @@ export class MemoryJournal {
     return this.#segments.chain;
   }
 
+  /** Epochs change from record to record here, and none of them is a promotion. */
+  readonly lastEpoch = 0;
+
   /** What `keepFrom` keeps; Infinity for nothing. */
   get keptFrom(): number {
     return this.#keptFrom;

@@ -15,6 +15,7 @@ import { Indexer } from '../../../src/reduce/indexer.js';
 import { Outliner } from '../../../src/reduce/outline.js';
 import { Stages } from '../../../src/reduce/stages.js';
 import { Outflow } from '../../../src/replication/outflow.js';
+import { Throughput } from '../../../src/replication/throughput.js';
 import type { MemoryJournal } from './memory-journal.js';
 import type { Tally } from './tally.js';
 import type { Wire, WireFrame } from './wire.js';
@@ -116,6 +117,8 @@ export class SendingEnd {
       historyBytes,
       historyFrom,
       held: () => this.#acked,
+      throughput: new Throughput(),
+      onHandedOver: () => {},
       onSent: () => tally.count('batches sent'),
     });
     try {

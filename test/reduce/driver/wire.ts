@@ -58,6 +58,7 @@ class WireEnd implements SessionChannel {
   generation = 0;
   readonly roundTripMs = undefined;
   readonly windowBytes = 0;
+  readonly backlog = { waitingBytes: 0, unconfirmedBytes: 0, isHeldBack: false };
   readonly #wire: Wire;
   readonly #lane: Lane;
 

@@ -1,0 +1,78 @@
+import type { Members } from './members.js';
+
+export interface PacingOptions {
+  members: Members;
+  now: () => number;
+  roundTripMs: () => number | undefined;
+}
+
+/** Connections on a shorter way than this are left alone: their system reacts faster than this could. */
+const FAR_MS = 5;
+/** A rate is measured over so many round trips, as what waited behind a lost packet arrives all at once. */
+const ROUND_TRIPS = 4;
+const INTERVAL_MS_MIN = 200;
+/** The highest rate of this time counts, and of the same time before. */
+const KEPT_MS = 10_000;
+/** Together the connections may go a quarter above it, as BBR does when it looks for more. */
+const GAIN = 1.25;
+/** Before that the line is still being found out. */
+const INTERVALS_MIN = 3;
+
+/**
+ * Divides what the line carries among the connections of a channel.
+ *
+ * Each of them finds out its rate by itself. When others wait, one finds the whole line for itself, and remembers that for
+ * ten round trips (BBR); all of them together then send several times what the line carries, and lose what the queue cannot take. So
+ * each one has a ceiling: a quarter above its part of the highest rate at which all together have arrived lately.
+ */
+export class Pacing {
+  readonly #o: PacingOptions;
+  #bytes = 0;
+  #sinceMs: number;
+  #intervals = 0;
+  #most = 0;
+  #mostBefore = 0;
+  #keptSinceMs: number;
+
+  constructor(options: PacingOptions) {
+    this.#o = options;
+    this.#sinceMs = options.now();
+    this.#keptSinceMs = this.#sinceMs;
+  }
+
+  /** Bytes in a millisecond at which all connections together have arrived lately, at most; 0 until that was seen. */
+  get bytesPerMs(): number {
+    return Math.max(this.#most, this.#mostBefore);
+  }
+
+  /** So much more has arrived; `isBusy` while there is more to send. */
+  note(bytes: number, isBusy: boolean): void {
+    const { now, roundTripMs } = this.#o;
+    const roundTrip = roundTripMs() ?? 0;
+    if (roundTrip < FAR_MS) return;
+    const nowMs = now();
+    this.#bytes += bytes;
+    const elapsedMs = nowMs - this.#sinceMs;
+    if (elapsedMs < Math.max(INTERVAL_MS_MIN, ROUND_TRIPS * roundTrip)) return;
+    if (isBusy) this.#take(this.#bytes / elapsedMs, nowMs);
+    this.#bytes = 0;
+    this.#sinceMs = nowMs;
+  }
+
+  #take(bytesPerMs: number, nowMs: number): void {
+    if (nowMs - this.#keptSinceMs >= KEPT_MS) {
+      this.#mostBefore = this.#most;
+      this.#most = 0;
+      this.#keptSinceMs = nowMs;
+    }
+    this.#most = Math.max(this.#most, bytesPerMs);
+    this.#intervals++;
+    if (this.#intervals >= INTERVALS_MIN) this.#apply();
+  }
+
+  #apply(): void {
+    const active = [...this.#o.members].filter((member) => member.isUsable && member.rank === 0);
+    const each = (this.bytesPerMs * 1000 * GAIN) / Math.max(1, active.length);
+    for (const { connection } of active) connection.pace(each);
+  }
+}
