@@ -231,7 +231,8 @@ export class Channel implements MemberHost {
   async end(): Promise<void> {
     if (!this.#ending && !this.#over) {
       this.#ending = true;
-      const limit = this.#limitEnd();
+      const unsent = () => this.backlog.waitingBytes + this.backlog.unconfirmedBytes;
+      const limit = this.#limit(unsent, 'it took nothing');
       while (!this.#over && !this.#isFlushed() && !this.#isStuck()) await this.#move();
       limit.stop();
       if (!this.#isFlushed()) this.destroy(new ConnectionLostError(this.peer, 'it ended before it took everything'));
@@ -468,7 +469,11 @@ export class Channel implements MemberHost {
 
   /** The last connection is gone. */
   async #conclude(reason: LonghaulError | undefined): Promise<void> {
+    const heldBytes = () => (this.#lanes?.in.data.heldBytes ?? 0) + (this.#lanes?.in.control.heldBytes ?? 0);
+    // Who is to end does not wait for a handler that may never get on.
+    const limit = this.#ending ? this.#limit(heldBytes, 'nothing that it sent was handled') : undefined;
     if (reason === undefined) await this.#handled();
+    limit?.stop();
     if (this.#over) return this.#settleClosed(this.#reason);
     const isWell = reason === undefined ? this.#isComplete() : this.#endedWell && this.#isDone();
     const why = isWell ? undefined : (reason ?? this.#failure ?? this.#cutShort());
@@ -528,16 +533,15 @@ export class Channel implements MemberHost {
     for (const resolve of this.#awaitMove.splice(0)) resolve();
   }
 
-  /** Flushing may take as long as it gets on. */
-  #limitEnd(): { stop: () => void } {
-    const left = () => this.backlog.waitingBytes + this.backlog.unconfirmedBytes;
+  /** What is to be done may take as long as it gets on: what is left has to become less. */
+  #limit(left: () => number, problem: string): { stop: () => void } {
     let before = left();
     let timer: unknown;
     const look = (): void => {
       timer = this.#clock.setTimeout(() => {
         const now = left();
         if (now >= before) {
-          this.destroy(new ConnectionLostError(this.peer, `it took nothing for ${this.#endTimeoutMs} ms`));
+          this.destroy(new ConnectionLostError(this.peer, `${problem} for ${this.#endTimeoutMs} ms`));
           return;
         }
         before = now;
