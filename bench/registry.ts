@@ -11,6 +11,7 @@ import { journalScrub } from './journal/scrub.js';
 import { loopback } from './loopback.js';
 import { reductionCodec } from './reduction/codec.js';
 import { reduction } from './reduction/reduction.js';
+import { shaper } from './shaper/shaper.js';
 import { tree } from './tree.js';
 import { wan } from './wan/wan.js';
 
@@ -28,6 +29,7 @@ export const BENCHES: readonly Bench[] = [
   journalOpen,
   journalScrub,
   loopback,
+  shaper,
   tree,
   wan,
   reduction,

@@ -8,6 +8,8 @@ export {
   type IdentityPair,
   identityOf,
 } from './channel/identity.js';
+export type { Day, Schedule, ScheduleRule } from './channel/schedule.js';
+export { parseScheduleRule } from './channel/schedule-text.js';
 export type { SecurityOptions } from './channel/security.js';
 export { type Codec, type Engine, engine } from './engine/engine.js';
 export type { Events } from './engine/events.js';
@@ -48,6 +50,7 @@ export { parseDuration, parseRate, parseSize } from './options.js';
 export type { StageCount, StageCounts } from './reduce/stages.js';
 export type { ApplyCallback } from './replication/consumer.js';
 export type { LinkState, PeerAddress } from './replication/link.js';
+export type { LinkOverheadOptions, RateOptions } from './replication/rate-options.js';
 export { Receiver, type ReceiverOptions, type ReceiverStatus } from './replication/receiver.js';
 export { Sender, type SenderAppendOptions } from './replication/sender.js';
 export type { ResyncRecord, SenderOptions } from './replication/sender-options.js';

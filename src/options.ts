@@ -75,15 +75,14 @@ const SIZE_UNITS: Record<string, number> = {
 };
 
 export const RATE_BYTES_PER_SECOND_MIN = 1000;
+export const RATE_BYTES_PER_SECOND_MAX = 1e12;
 
 /** A rate in bytes per second, from a number of bytes per second or text such as `20mbit` or `2.5MB` (per second). */
 export function parseRate(name: string, value: string | number): number {
-  const expected = 'a rate such as 20mbit or 2.5MB (per second), at least 8kbit';
+  const expected = 'a rate such as 20mbit or 2.5MB (per second), from 8kbit to 8000gbit';
   const rate = typeof value === 'number' ? value : scaled(value.replace(/(\/s|ps)$/i, ''), RATE_UNITS);
-  if (rate === undefined || !Number.isFinite(rate) || rate < RATE_BYTES_PER_SECOND_MIN) {
-    throw new InvalidArgumentError(name, value, expected);
-  }
-  return rate;
+  if (rate !== undefined && rate >= RATE_BYTES_PER_SECOND_MIN && rate <= RATE_BYTES_PER_SECOND_MAX) return rate;
+  throw new InvalidArgumentError(name, value, expected);
 }
 
 /** A size in bytes, from a number of bytes or text such as `64mib`, `1gib` or `10MB`. */

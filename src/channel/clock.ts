@@ -13,3 +13,11 @@ export const systemClock: Clock = {
   setTimeout: (callback, ms) => setTimeout(callback, ms),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
 };
+
+/** The time of day; it may be set forward and back at any moment. */
+export interface WallClock {
+  /** Milliseconds since 1970-01-01 00:00 UTC. */
+  epochMs(): number;
+}
+
+export const systemWallClock: WallClock = { epochMs: () => Date.now() };

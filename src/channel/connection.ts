@@ -14,7 +14,7 @@ import { Heartbeat } from './heartbeat.js';
 import { Inflow } from './inflow.js';
 import { CONTROL_BODY_BYTES_MAX } from './lanes.js';
 import { type FrameSource, Outbox } from './outbox.js';
-import type { Shaper } from './shaper.js';
+import type { RateLimit } from './rate-limit.js';
 import { pace, type TcpInfo, tcpInfo, tune } from './socket-tuning.js';
 
 export interface ConnectionOptions {
@@ -22,7 +22,7 @@ export interface ConnectionOptions {
   socket: Socket;
   /** The socket of the network beneath it, whose bytes are counted: default `socket` itself. */
   wire?: Socket;
-  shaper?: Shaper;
+  shaper?: RateLimit;
   /** How the system finds out how fast it may send: default `auto`. */
   congestionControl?: CongestionControl;
   /** The largest frame in either direction once established: default 1 MiB and a header. */
@@ -123,7 +123,12 @@ export class Connection {
       this.#settleClosed = resolve;
     });
     this.#onFrame = options.onFrame;
-    this.#outbox = new Outbox(socket, options.shaper, () => clock.now());
+    this.#outbox = new Outbox({
+      socket,
+      shaper: options.shaper,
+      now: () => clock.now(),
+      overheadBytes: () => this.securityBytesSent,
+    });
     this.#heartbeat = new Heartbeat({
       clock,
       heartbeatMs: options.heartbeatMs,

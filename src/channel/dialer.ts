@@ -5,8 +5,8 @@ import type { CongestionControl } from './congestion-control.js';
 import { Connection } from './connection.js';
 import { dial } from './dial.js';
 import type { MemberRole } from './member.js';
+import type { RateLimit } from './rate-limit.js';
 import type { SecuredSocket, Security } from './security.js';
-import type { Shaper } from './shaper.js';
 
 export interface DialerOptions {
   /** The peer's name in messages. */
@@ -16,7 +16,7 @@ export interface DialerOptions {
   security: Security;
   /** The ids that may answer, in the place of those that the security was opened with. */
   allow: readonly string[] | undefined;
-  shaper: Shaper | undefined;
+  shaper: RateLimit;
   congestionControl: CongestionControl;
   heartbeatMs: number;
   peerTimeoutMs: number;
@@ -73,7 +73,7 @@ export class Dialer {
       heartbeatMs,
       peerTimeoutMs,
       onFrame,
-      ...(shaper === undefined ? {} : { shaper }),
+      shaper,
     });
   }
 }

@@ -4,7 +4,7 @@ import { KIB } from '../options.js';
 import { encodeFrameHeader, FRAME_HEADER_BYTES, NO_SESSION } from './frame.js';
 import { CONTROL_BYTES_MAX, type Lane, laneOf } from './lanes.js';
 import { checksumOf, type OutgoingFrame } from './outgoing.js';
-import type { Shaper } from './shaper.js';
+import type { RateLimit } from './rate-limit.js';
 
 /** Where a connection gets the frames of its session from. */
 export interface FrameSource {
@@ -12,6 +12,14 @@ export interface FrameSource {
   readonly waitingBytes: number;
   /** The next frame, with a body of at most `bodyBytesMax`. */
   take(bodyBytesMax: number): OutgoingFrame | undefined;
+}
+
+export interface OutboxOptions {
+  socket: Socket;
+  shaper: RateLimit | undefined;
+  now: () => number;
+  /** What went on the wire besides what the socket was given: that of TLS. */
+  overheadBytes: () => number;
 }
 
 /** What the socket may hold that the system has not taken: a frame, and no more than this. A control frame waits behind it. */
@@ -33,8 +41,12 @@ export class Outbox {
   /** Exact bytes of the frames handed to the socket, headers included. */
   readonly bytes: Record<Lane, number> = { data: 0, control: 0 };
   readonly #socket: Socket;
-  readonly #shaper: Shaper | undefined;
+  readonly #shaper: RateLimit | undefined;
   readonly #now: () => number;
+  readonly #overheadBytes: () => number;
+  /** Of those bytes, what the shaper was told of. */
+  #chargedBytes = 0;
+  readonly #over = new AbortController();
   #source: FrameSource | undefined;
   /** Frames of the connection. */
   readonly #own: OutgoingFrame[] = [];
@@ -50,10 +62,11 @@ export class Outbox {
   #takenSinceMs: number;
   readonly #awaitEmpty: Array<() => void> = [];
 
-  constructor(socket: Socket, shaper: Shaper | undefined, now: () => number) {
+  constructor({ socket, shaper, now, overheadBytes }: OutboxOptions) {
     this.#socket = socket;
     this.#shaper = shaper;
     this.#now = now;
+    this.#overheadBytes = overheadBytes;
     this.#takenSinceMs = now();
   }
 
@@ -103,14 +116,16 @@ export class Outbox {
     if (this.#closed || this.#tokensAsked) return;
     if (this.isEmpty) this.#release();
     else if (this.#hasRoom()) {
-      if (this.#shaper === undefined) this.#handOver(Number.POSITIVE_INFINITY);
-      else this.#askTokens(this.#shaper);
+      const isFree = this.#shaper === undefined || this.#shaper.quantumBytes === Number.POSITIVE_INFINITY;
+      if (isFree) this.#handOver(Number.POSITIVE_INFINITY);
+      else void this.#askTokens(this.#shaper);
     }
   }
 
   /** Nothing goes to the socket after this. */
   close(): void {
     this.#closed = true;
+    this.#over.abort();
     this.#own.length = 0;
     this.#begun = undefined;
     this.#source = undefined;
@@ -126,14 +141,24 @@ export class Outbox {
     return this.#ownBytes + (this.#source?.waitingBytes ?? 0);
   }
 
-  #askTokens(shaper: Shaper): void {
+  async #askTokens(shaper: RateLimit): Promise<void> {
     const bytes = Math.min((this.#begun?.bytes ?? 0) + this.#waitingBytes() + FRAME_HEADER_BYTES, shaper.quantumBytes);
     this.#tokensAsked = true;
-    void shaper.take(bytes).then(() => {
-      this.#tokensAsked = false;
-      shaper.giveBack(bytes - this.#handOver(bytes));
-      this.wake();
-    });
+    const granted = await shaper.take(bytes, this.#over.signal).catch(() => 0);
+    this.#tokensAsked = false;
+    // Another connection may have had what there was to send.
+    const given = this.#handOver(granted);
+    if (given < granted) shaper.charge(given - granted);
+    this.wake();
+  }
+
+  /** What TLS made of the bytes is only known once it was written. */
+  #chargeOverhead(): void {
+    if (this.#shaper === undefined) return;
+    const bytes = this.#overheadBytes();
+    if (bytes <= this.#chargedBytes) return;
+    this.#shaper.charge(bytes - this.#chargedBytes);
+    this.#chargedBytes = bytes;
   }
 
   /** Gives the socket up to `budgetBytes` in one gathered write; returns how much that was. */
@@ -206,6 +231,7 @@ export class Outbox {
     // A failed write is followed by the socket's own 'error', which closes the outbox.
     if (error) return;
     this.#measure();
+    this.#chargeOverhead();
     this.wake();
   };
 }

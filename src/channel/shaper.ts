@@ -1,126 +1,155 @@
-import { integerOption, RATE_BYTES_PER_SECOND_MIN } from '../options.js';
+import { AbortedError, InvalidArgumentError } from '../errors.js';
+import { integerOption } from '../options.js';
 import { type Clock, systemClock } from './clock.js';
+import { LinkedQueue } from './linked-queue.js';
+import { type LinkCost, linkCost, type RateLimit } from './rate-limit.js';
+import type { SharedCeiling, Sharer } from './shared-ceiling.js';
+import { BURST_MS, TokenBucket } from './token-bucket.js';
 
-export interface ShaperOptions {
-  /** Bytes per second, at least 1000. */
-  rateBytesPerSecond: number;
+export interface ShaperOptions extends Partial<LinkCost> {
+  /** Bytes per second, at least 1000; Infinity (default): no limit. */
+  rateBytesPerSecond?: number;
   /** How much of the rate may go out at once after a pause or a late timer: 1 to 1000 ms, default 20. */
   burstMs?: number;
+  /** A ceiling that holds besides, for all that share it together. */
+  within?: SharedCeiling;
   clock?: Clock;
 }
 
-const RATE_BYTES_PER_SECOND_MAX = 1e12;
-const QUANTUM_MS = 5;
-/** Smaller pieces would cost more in packet headers than they win in smoothness. */
-const QUANTUM_BYTES_MIN = 1460;
-/** A full bucket on top of the rate must not carry any window of this length over the rate. */
-const WINDOW_SECONDS = 5;
-
 interface Waiter {
   bytes: number;
-  grant: () => void;
+  grant: (bytes: number) => void;
 }
 
-/**
- * One token bucket over socket bytes, shared by any number of connections in the order in which they ask.
- *
- * Tokens come from the clock and not from the timer, so a late timer costs nothing as long as it is less late than the
- * burst. The bucket fills a little slower than the rate (0.4 % at 20 ms) by what a full bucket may add: over any five
- * seconds the rate is never exceeded. At rates below 73 kB/s the smallest quantum is longer than the burst and sets it.
- */
-export class Shaper {
+/** A connection asks for one quantum at a time; more waiters than this means that someone does not wait. */
+export const WAITERS_MAX = 4096;
+
+/** One rate over the bytes of any number of connections, in the order in which they ask. */
+export class Shaper implements RateLimit {
   readonly #clock: Clock;
-  readonly #burstMs: number;
-  readonly #waiters: Waiter[] = [];
-  #rateBytesPerSecond: number;
-  #fillBytesPerMs = 0;
-  #burstBytes = 0;
-  #quantumBytes = 0;
-  #tokens = 0;
-  #filledAt: number;
+  readonly #bucket: TokenBucket;
+  readonly #within: SharedCeiling | undefined;
+  readonly #waiters = new LinkedQueue<Waiter>();
+  /** How the shared ceiling sees this shaper. */
+  readonly #sharer: Sharer = {
+    dueBytes: () => this.#dueBytes(),
+    grant: () => this.#grant(),
+    rest: () => {
+      this.#inLine = false;
+      this.#serve();
+    },
+  };
+  #inLine = false;
   #timer: unknown;
 
-  constructor({ rateBytesPerSecond, burstMs, clock = systemClock }: ShaperOptions) {
+  constructor(options: ShaperOptions = {}) {
+    const { rateBytesPerSecond = Number.POSITIVE_INFINITY, within, clock = systemClock, ...cost } = options;
     this.#clock = clock;
-    this.#burstMs = integerOption('burstMs', burstMs, { min: 1, max: 1000, default: 20 });
-    this.#filledAt = clock.now();
-    this.#rateBytesPerSecond = rateBytesPerSecond;
-    this.setRate(rateBytesPerSecond);
-    this.#tokens = this.#burstBytes;
+    this.#within = within;
+    const burstMs = integerOption('burstMs', options.burstMs, BURST_MS);
+    this.#bucket = new TokenBucket({ rateBytesPerSecond, burstMs, cost: linkCost(cost), clock });
   }
 
+  /** Its own; Infinity: no limit. */
   get rateBytesPerSecond(): number {
-    return this.#rateBytesPerSecond;
+    return this.#bucket.rateBytesPerSecond;
   }
 
-  /** The most that one `take` should ask for: about 5 ms of the rate. */
   get quantumBytes(): number {
-    return this.#quantumBytes;
+    return Math.min(this.#bucket.quantumBytes, this.#within?.quantumBytes ?? Number.POSITIVE_INFINITY);
   }
 
-  /** From now on; what waits is granted at the new rate. */
+  /** From now on; what waits is granted at the new rate. Infinity: no limit. */
   setRate(rateBytesPerSecond: number): void {
-    const rate = integerOption('rateBytesPerSecond', Math.floor(rateBytesPerSecond), {
-      min: RATE_BYTES_PER_SECOND_MIN,
-      max: RATE_BYTES_PER_SECOND_MAX,
-      default: RATE_BYTES_PER_SECOND_MIN,
+    this.#bucket.setRate(rateBytesPerSecond);
+    this.#disarm();
+    this.#serve();
+  }
+
+  charge(bytes: number): void {
+    this.#bucket.charge(bytes);
+    this.#within?.charge(bytes);
+  }
+
+  take(bytesMax: number, signal?: AbortSignal): Promise<number> {
+    if (signal?.aborted) return Promise.reject(calledOff(signal));
+    if (this.#waiters.length === 0 && this.quantumBytes === Number.POSITIVE_INFINITY) return Promise.resolve(bytesMax);
+    if (this.#waiters.length >= WAITERS_MAX) {
+      throw new InvalidArgumentError('waiters for a rate', WAITERS_MAX, 'one at a time of each connection');
+    }
+    return new Promise((resolve, reject) => {
+      const grant = (bytes: number): void => {
+        signal?.removeEventListener('abort', callOff);
+        resolve(bytes);
+      };
+      const place = this.#waiters.push({ bytes: bytesMax, grant });
+      const callOff = (): void => {
+        reject(calledOff(signal));
+        if (this.#waiters.remove(place)) this.#missOne();
+      };
+      signal?.addEventListener('abort', callOff, { once: true });
+      this.#serve();
     });
-    this.#fill();
-    this.#rateBytesPerSecond = rate;
-    this.#quantumBytes = Math.max(QUANTUM_BYTES_MIN, Math.floor((rate * QUANTUM_MS) / 1000));
-    this.#burstBytes = Math.max(this.#quantumBytes, (rate * this.#burstMs) / 1000);
-    this.#fillBytesPerMs = (rate - this.#burstBytes / WINDOW_SECONDS) / 1000;
-    this.#tokens = Math.min(this.#tokens, this.#burstBytes);
-    this.#clock.clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#grant();
   }
 
-  /** Resolves when `bytes` may go out, first come, first served. */
-  take(bytes: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiters.push({ bytes, grant: resolve });
-      if (this.#timer === undefined) this.#grant();
-    });
-  }
-
-  /** What was taken and is not needed: another connection had what there was to send. */
-  giveBack(bytes: number): void {
-    if (bytes <= 0) return;
-    this.#fill();
-    this.#tokens = Math.min(this.#burstBytes, this.#tokens + bytes);
-    this.#clock.clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#grant();
-  }
-
-  #grant(): void {
-    this.#fill();
-    for (;;) {
-      const first = this.#waiters[0];
-      if (first === undefined) return;
-      // More than the bucket holds is granted on a full bucket and leaves a debt, or it would wait for ever.
-      const needed = Math.min(first.bytes, this.#burstBytes);
-      if (this.#tokens < needed) {
-        this.#timer = this.#clock.setTimeout(
-          () => {
-            this.#timer = undefined;
-            this.#grant();
-          },
-          // Whole milliseconds, as the timers of Node count; what comes in beyond the need stays in the bucket.
-          Math.ceil((needed - this.#tokens) / this.#fillBytesPerMs),
-        );
+  /** Grants what its own rate allows, or has it granted by the shared ceiling. */
+  #serve(): void {
+    if (this.#inLine || this.#timer !== undefined) return;
+    while (this.#waiters.first !== undefined) {
+      const waitMs = this.#bucket.waitMs(this.#wantedBytes(this.#waiters.first));
+      if (waitMs > 0) {
+        this.#arm(waitMs);
         return;
       }
-      this.#tokens -= first.bytes;
-      this.#waiters.shift();
-      first.grant();
+      if (this.#within !== undefined) {
+        this.#inLine = true;
+        this.#within.enter(this.#sharer);
+        return;
+      }
+      this.#grant();
     }
   }
 
-  #fill(): void {
-    const now = this.#clock.now();
-    this.#tokens = Math.min(this.#burstBytes, this.#tokens + (now - this.#filledAt) * this.#fillBytesPerMs);
-    this.#filledAt = now;
+  #dueBytes(): number | undefined {
+    const first = this.#waiters.first;
+    if (first === undefined) return undefined;
+    const bytes = this.#wantedBytes(first);
+    return this.#bucket.waitMs(bytes) > 0 ? undefined : bytes;
   }
+
+  #wantedBytes({ bytes }: Waiter): number {
+    return Math.min(bytes, this.quantumBytes);
+  }
+
+  #grant(): void {
+    const first = this.#waiters.shift() as Waiter;
+    const bytes = this.#wantedBytes(first);
+    this.#bucket.take(bytes);
+    first.grant(bytes);
+  }
+
+  /** A waiter has gone: nothing is held for it, and nothing waits for nobody. */
+  #missOne(): void {
+    if (this.#waiters.length > 0) return;
+    this.#disarm();
+    if (!this.#inLine) return;
+    this.#inLine = false;
+    this.#within?.leave(this.#sharer);
+  }
+
+  #arm(waitMs: number): void {
+    this.#timer = this.#clock.setTimeout(() => {
+      this.#timer = undefined;
+      this.#serve();
+    }, waitMs);
+  }
+
+  #disarm(): void {
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+function calledOff(signal: AbortSignal | undefined): AbortedError {
+  return new AbortedError('waiting for the rate', undefined, signal?.reason);
 }

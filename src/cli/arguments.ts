@@ -7,8 +7,8 @@ export interface OptionHelp {
   value?: string;
   help: string;
   required?: boolean;
-  /** May be given several times; its value is a list. */
-  many?: boolean;
+  /** May be given more than once; its values come as an array. */
+  repeats?: boolean;
 }
 
 export type OptionTable = Record<string, OptionHelp>;
@@ -17,7 +17,7 @@ export class UsageError extends Error {
   readonly code = 'USAGE';
 }
 
-export type Values = Record<string, string | boolean | string[] | undefined>;
+export type Values = Record<string, string | boolean | readonly string[] | undefined>;
 
 export function readArguments(command: string, args: string[], table: OptionTable): Values {
   const options = Object.fromEntries(
@@ -36,13 +36,15 @@ export function readArguments(command: string, args: string[], table: OptionTabl
     if (token.kind !== 'option') continue;
     const option = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
     if (option === undefined) throw new UsageError(unknownOption(command, token.rawName, Object.keys(table)));
-    if (Object.hasOwn(values, token.name) && !option.many) throw new UsageError(`${token.rawName} is given twice`);
+    if (Object.hasOwn(values, token.name) && option.repeats !== true)
+      throw new UsageError(`${token.rawName} is given twice`);
     if (option.value === undefined && token.value !== undefined)
       throw new UsageError(`${token.rawName} takes no value`);
     if (option.value !== undefined && (token.value === undefined || token.value === '')) {
       throw new UsageError(`${token.rawName} needs a value: ${token.rawName} ${option.value}`);
     }
-    values[token.name] = option.many ? [...listed(values[token.name]), token.value ?? ''] : (token.value ?? true);
+    values[token.name] =
+      option.repeats === true ? [...earlier(values[token.name]), `${token.value}`] : (token.value ?? true);
   }
   if (values.help === true) return values;
   for (const [name, option] of Object.entries(table)) {
@@ -53,10 +55,7 @@ export function readArguments(command: string, args: string[], table: OptionTabl
   return values;
 }
 
-/** What an option that may be given several times has so far. */
-export function listed(value: Values[string]): string[] {
-  return Array.isArray(value) ? value : [];
-}
+const earlier = (value: Values[string]): readonly string[] => (Array.isArray(value) ? value : []);
 
 function unknownOption(command: string, given: string, known: string[]): string {
   const near = nearest(given.replace(/^-+/, ''), known);

@@ -4,12 +4,14 @@ import {
   type Prefer,
   parseAddress,
   parseDuration,
+  parseScheduleRule,
   parseSize,
+  type Schedule,
   Sender,
   type SyncResult,
   Volume,
 } from '../index.js';
-import type { OptionTable, Values } from './arguments.js';
+import { type OptionTable, UsageError, type Values } from './arguments.js';
 import type { Interrupt } from './interrupt.js';
 import { codeIn, Notices } from './notices.js';
 import { Progress, type ProgressState } from './progress.js';
@@ -26,6 +28,13 @@ export const sendOptions: OptionTable = {
   to: { value: 'HOST:PORT', required: true, help: 'the receiver' },
   ...securityOptionTable,
   rate: { value: 'RATE', help: 'ceiling of all bytes on the wire, such as 20mbit or 2.5MB (default none)' },
+  schedule: {
+    value: 'RULE',
+    repeats: true,
+    help: 'another rate at a time of the week, such as "mon-fri 08:00-18:00 5mbit"; may be given again',
+  },
+  'time-zone': { value: 'ZONE', help: "of --schedule, such as Europe/Berlin (default this machine's)" },
+  'link-overhead': { value: 'BYTES', help: 'what the line adds to each segment, counted as well (default 0)' },
   compress: { value: 'HOW', help: 'auto (default), none, lz4, zstd or zstd:LEVEL' },
   prefer: { value: 'WHAT', help: 'bytes or latency (default bytes with --once, else latency)' },
   history: { value: 'SIZE', help: 'delivered records kept for a peer that comes back older (default 1gib)' },
@@ -96,6 +105,8 @@ class SendRun {
       ...securityOf(this.#values),
       giveUpAfterMs: this.#time('connect-timeout', CONNECT_TIMEOUT_MS),
       ...(rate === undefined ? {} : { rate: String(rate) }),
+      ...scheduleOf(this.#values),
+      ...linkOverheadOf(this.#values),
       ...(history === undefined ? {} : { historyBytes: parseSize('--history', String(history)) }),
     });
     this.#volume = await Volume.open({
@@ -222,6 +233,19 @@ class SendRun {
     const value = this.#values[name];
     return value === undefined ? fallbackMs : parseDuration(`--${name}`, String(value));
   }
+}
+
+function scheduleOf({ schedule, 'time-zone': zone }: Values): { schedule?: Schedule } {
+  if (!Array.isArray(schedule)) {
+    if (zone !== undefined) throw new UsageError('--time-zone needs --schedule');
+    return {};
+  }
+  const timeZone = zone === undefined ? new Intl.DateTimeFormat().resolvedOptions().timeZone : String(zone);
+  return { schedule: { timeZone, rules: schedule.map((rule: string) => parseScheduleRule('--schedule', rule)) } };
+}
+
+function linkOverheadOf({ 'link-overhead': bytes }: Values): { linkOverhead?: number } {
+  return bytes === undefined ? {} : { linkOverhead: parseSize('--link-overhead', String(bytes)) };
 }
 
 /** What a directory that is copied again and again meets and gets over; a full disk or a broken queue needs a restart. */

@@ -15,7 +15,6 @@ import {
   type Welcome,
 } from '../channel/messages.js';
 import type { Security } from '../channel/security.js';
-import type { Shaper } from '../channel/shaper.js';
 import { publish } from '../engine/events.js';
 import {
   ClosedError,
@@ -44,8 +43,11 @@ import { Stages } from '../reduce/stages.js';
 import { begin, greet, judge, refusalError, refuse, requireProvenId } from './greeting.js';
 import { FrameInbox } from './inbox.js';
 import { Outflow, type Reduction } from './outflow.js';
+import type { PeerRate } from './peer-rate.js';
 import type { PeerBook } from './peers.js';
 import { Queries } from './queries.js';
+import type { RateOptions } from './rate-options.js';
+import type { Rates } from './rates.js';
 import { Throughput } from './throughput.js';
 import { Traffic } from './traffic.js';
 
@@ -58,7 +60,7 @@ export interface LinkContext {
   book: PeerBook;
   node: string;
   security: Security;
-  shaper: Shaper | undefined;
+  rates: Rates;
   compression: CompressionChoice;
   prefer: Prefer;
   reduction: Reduction;
@@ -88,7 +90,8 @@ export interface LinkContext {
   onProblem: (link: PeerLink, problem: LonghaulError) => void;
 }
 
-export interface PeerAddress {
+/** Where a peer is, and how fast it is sent to. */
+export interface PeerAddress extends RateOptions {
   name: string;
   host: string;
   port: number;
@@ -193,8 +196,9 @@ export class PeerLink {
     this.address = address;
     this.#context = context;
     this.#queries = new Queries(address.name);
-    const { security, shaper, congestionControl, heartbeatMs, peerTimeoutMs } = context;
+    const { security, rates, congestionControl, heartbeatMs, peerTimeoutMs } = context;
     const { name: peer, allow } = address;
+    const { shaper } = rates.of(peer);
     const paths = pathsOf(address);
     this.#dialer = new Dialer({ peer, paths, security, allow, shaper, congestionControl, heartbeatMs, peerTimeoutMs });
     this.#history = new History((bytes) => this.#indexMemory.grow(bytes));
@@ -250,6 +254,11 @@ export class PeerLink {
   /** The ways to the peer, while a session runs. */
   get paths(): PathStatus[] {
     return this.#bundle?.status ?? pathsOf(this.address).map((path) => ({ ...path, state: 'down', connections: 0 }));
+  }
+
+  /** How fast it is sent to. */
+  get rate(): PeerRate {
+    return this.#context.rates.of(this.address.name);
   }
 
   start(): void {
@@ -341,14 +350,14 @@ export class PeerLink {
   }
 
   #openBundle(channel: Channel, token: Buffer): void {
-    const { connections, shaper } = this.#context;
+    const { connections } = this.#context;
     this.#bundle = new Bundle({
       channel,
       token,
       connections,
       paths: pathsOf(this.address),
       open: (path, signal) => this.#dialer.open(path, FURTHER_DIAL_MS, signal),
-      isShaped: () => shaper !== undefined,
+      isShaped: () => Number.isFinite(this.rate.shaper.quantumBytes),
     });
     this.#bundle.start();
   }
@@ -408,7 +417,7 @@ export class PeerLink {
   }
 
   #ladder(plan: CodecPlan, { restores }: Welcome): Rung[] | undefined {
-    return this.#isPaced ? ladderOf(plan, restores, this.#context.shaper?.rateBytesPerSecond) : undefined;
+    return this.#isPaced ? ladderOf(plan, restores, this.#context.rates.highestOf(this.address.name)) : undefined;
   }
 
   async #startingPoint(welcome: Welcome, reset: boolean, because: string): Promise<number> {

@@ -7,10 +7,12 @@ import { PATHS_MAX } from '../channel/join.js';
 import { allowedIds } from '../channel/open-security.js';
 import type { SecurityOptions } from '../channel/security.js';
 import { InvalidArgumentError } from '../errors.js';
-import { type Compression, choiceOption, GIB, integerOption, MIB, type Prefer, parseRate } from '../options.js';
+import { type Compression, choiceOption, GIB, integerOption, MIB, type Prefer } from '../options.js';
 import { parseCompression } from '../reduce/compression.js';
 import { REDUCTION_BYTES } from '../reduce/memory-budget.js';
 import type { LinkContext, PeerAddress } from './link.js';
+import { type LinkOverheadOptions, type RateOptions, resolveLinkCost, resolveRate } from './rate-options.js';
+import type { RatesOptions } from './rates.js';
 
 /** One record of a full resynchronisation. */
 export interface ResyncRecord {
@@ -20,13 +22,11 @@ export interface ResyncRecord {
   offset?: number;
 }
 
-export interface SenderOptions extends SecurityOptions<ConnectionOptions> {
+export interface SenderOptions extends SecurityOptions<ConnectionOptions>, RateOptions, LinkOverheadOptions {
   /** State directory, made when missing; holds the queue and what is known of the peers. One process at a time. */
   dir: string;
   /** The receivers, 1 to 16, each with a name of its own that `status()` and errors use. */
   peers: PeerAddress[];
-  /** Ceiling of all bytes on the wire together: bytes per second or text such as `20mbit` (default none). */
-  rate?: number | string;
   /**
    * `auto` (default) compresses what gains from it, in one stream of zstd at level 3 where both ends have the native engine
    * and with LZ4 elsewhere, as far as `prefer` does not choose; `zstd` or `zstd:1` to `zstd:19` says so, and the level;
@@ -114,7 +114,7 @@ export function heartbeatTimes(options: Partial<HeartbeatTimes>): HeartbeatTimes
 }
 
 export interface ResolvedSenderOptions {
-  rate: number | undefined;
+  rates: Pick<RatesOptions, 'sender' | 'peers' | 'cost'>;
   journal: JournalLimits;
   link: Pick<
     LinkContext,
@@ -148,7 +148,7 @@ export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOpti
   const { giveUpAfterMs } = options;
   integerOption('reductionBytesMax', options.reductionBytesMax, REDUCTION_BYTES);
   return {
-    rate: options.rate === undefined ? undefined : parseRate('rate', options.rate),
+    rates: resolveRates(options),
     journal: journalLimits(options),
     link: {
       compression: parseCompression('compress', options.compress),
@@ -188,6 +188,14 @@ function checkSecurity({ peers, identity, tls, allow }: SenderOptions): void {
 
 export function requireAllowed(name: string, allow: unknown): void {
   if (allow === undefined) throw new InvalidArgumentError(name, allow, 'the ids of the nodes at the other end');
+}
+
+function resolveRates(options: SenderOptions): ResolvedSenderOptions['rates'] {
+  return {
+    sender: resolveRate('', options),
+    peers: new Map(options.peers.map((peer) => [peer.name, resolveRate('peers[].', peer)])),
+    cost: resolveLinkCost(options),
+  };
 }
 
 function checkPeers(peers: unknown): void {

@@ -19,6 +19,8 @@ export interface SenderPeerStatus {
   roundTripMs?: number;
   /** The ways to this peer, in the order in which they were given. */
   paths: PathStatus[];
+  /** The most that goes out to it at present, in bytes per second; absent when nothing limits it. */
+  rateBytesPerSecond?: number;
   /** How records cross at present, or did at the end of the last session, and the level of zstd. */
   codec?: 'none' | 'lz4' | 'zstd';
   level?: number;
@@ -48,6 +50,8 @@ export interface SenderStatus {
   /** Averages since `open`, in bytes per second. */
   sourceBytesPerSecond: number;
   wireBytesPerSecond: number;
+  /** The ceiling of all peers together at present, in bytes per second; absent when there is none. */
+  rateBytesPerSecond?: number;
   stages: StageCounts;
   /** Memory of the reduction in bytes: of all peers, taken by all senders and receivers of the process, and their bound. */
   reductionBytes: number;
@@ -58,7 +62,12 @@ export interface SenderStatus {
   peers: SenderPeerStatus[];
 }
 
-export function senderStatus(journal: Journal, links: readonly PeerLink[], openMs: number): SenderStatus {
+export function senderStatus(
+  journal: Journal,
+  links: readonly PeerLink[],
+  rateBytesPerSecond: number,
+  openMs: number,
+): SenderStatus {
   const { queueBytes, pendingBytes, oldestUnreleasedTimestamp } = journal.status();
   const total = (of: (link: PeerLink) => number): number => links.reduce((sum, link) => sum + of(link), 0);
   const lowest = (of: (link: PeerLink) => number): number => Math.min(...links.map(of));
@@ -79,6 +88,7 @@ export function senderStatus(journal: Journal, links: readonly PeerLink[], openM
     wireBytesReceived: total((link) => link.traffic.bytesReceived),
     sourceBytesPerSecond: perSecond(payloadBytesSent, openMs),
     wireBytesPerSecond: perSecond(wireBytesSent, openMs),
+    ...limited(rateBytesPerSecond),
     stages: sumStages(links),
     reductionBytes: total((link) => link.reductionBytes),
     reductionBytesTaken: reductionBudget.bytes,
@@ -89,7 +99,7 @@ export function senderStatus(journal: Journal, links: readonly PeerLink[], openM
 }
 
 function peerStatus(link: PeerLink): SenderPeerStatus {
-  const { problem, roundTripMs, id, rung, misses, reductionBytes } = link;
+  const { problem, roundTripMs, id, rung, misses, reductionBytes, rate } = link;
   return {
     name: link.address.name,
     state: link.state,
@@ -104,8 +114,13 @@ function peerStatus(link: PeerLink): SenderPeerStatus {
     ...(rung === undefined ? {} : { codec: rung.codec }),
     ...(rung?.codec === 'zstd' ? { level: rung.level } : {}),
     ...(roundTripMs === undefined ? {} : { roundTripMs }),
+    ...limited(rate.rateBytesPerSecond),
     ...(problem === undefined ? {} : { problem: { code: problem.code, message: problem.message } }),
   };
+}
+
+function limited(rateBytesPerSecond: number): { rateBytesPerSecond?: number } {
+  return Number.isFinite(rateBytesPerSecond) ? { rateBytesPerSecond } : {};
 }
 
 /** `frame`, `control` and, where there is TLS, `tls` are what went on the wire. */

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSecurity } from '../channel/open-security.js';
-import { Shaper } from '../channel/shaper.js';
+import type { Schedule } from '../channel/schedule.js';
 import { storageError } from '../engine/files.js';
 import {
   AbortedError,
@@ -23,6 +23,8 @@ import { type LinkContext, PEER_CURSOR_PREFIX, PeerLink } from './link.js';
 import { nodeId } from './node-id.js';
 import { PeerBook } from './peers.js';
 import { FINISH_QUESTION } from './queries.js';
+import { resolveCeiling, resolveSchedule } from './rate-options.js';
+import { Rates } from './rates.js';
 import { Readiness } from './readiness.js';
 import { chunkSecret } from './secret.js';
 import { type ResyncRecord, resolveSenderOptions, type SenderOptions } from './sender-options.js';
@@ -65,6 +67,7 @@ export class Sender {
   readonly #lock: DirectoryLock;
   readonly #links: PeerLink[];
   readonly #indexer: Indexer;
+  readonly #rates: Rates;
   readonly queueBytesMax: number;
   readonly #waiters = new AckWaiters();
   /** Undefined where bytes count and nobody waits. */
@@ -91,6 +94,7 @@ export class Sender {
     this.#unlimit = reductionBudget.limit(options.reductionBytesMax);
     this.#journal = journal;
     this.#indexer = context.reduction.indexer;
+    this.#rates = context.rates;
     this.#lock = lock;
     this.#readiness = new Readiness(options.resync !== undefined);
     const supply = options.resync;
@@ -117,16 +121,17 @@ export class Sender {
     });
     const lock = await DirectoryLock.take(dir);
     let journal: Journal | undefined;
+    let rates: Rates | undefined;
     let sender: Sender | undefined;
     try {
       const node = security.nodeId ?? (await nodeId(dir));
       const book = await PeerBook.open(dir);
       journal = await Journal.open({ dir: join(dir, 'queue'), ...resolved.journal });
-      const shaper = resolved.rate === undefined ? undefined : new Shaper({ rateBytesPerSecond: resolved.rate });
       const { queueBytesMax } = resolved.journal;
       const outliner = new Outliner(await chunkSecret(dir));
       const reduction = { outliner, indexer: new Indexer(journal, outliner) };
-      const context = { journal, book, node, security, shaper, queueBytesMax, reduction, ...resolved.link };
+      rates = new Rates(resolved.rates);
+      const context = { journal, book, node, security, rates, queueBytesMax, reduction, ...resolved.link };
       sender = new Sender(journal, lock, context, options);
       await sender.#releaseStrangers();
       sender.#started = true;
@@ -134,6 +139,7 @@ export class Sender {
       return sender;
     } catch (error) {
       if (sender !== undefined) sender.#leaveBudget();
+      rates?.stop();
       await journal?.close();
       await lock.release();
       throw error;
@@ -194,7 +200,23 @@ export class Sender {
   }
 
   status(): SenderStatus {
-    return senderStatus(this.#journal, this.#links, performance.now() - this.#openedAt);
+    const openMs = performance.now() - this.#openedAt;
+    return senderStatus(this.#journal, this.#links, this.#rates.rateBytesPerSecond, openMs);
+  }
+
+  /**
+   * Another ceiling from now on, also for what is under way: bytes per second, text such as `20mbit`, or undefined for
+   * none. With `peer` that of one peer, else that of all together. Where a schedule has a rule, the rule still holds.
+   *
+   * Errors: INVALID_ARGUMENT, CLOSED.
+   */
+  setRate(rate: number | string | undefined, options: { peer?: string } = {}): void {
+    this.#rates.setRate(resolveCeiling('rate', rate), this.#rated(options.peer));
+  }
+
+  /** Another weekly schedule from now on, or none; with `peer` that of one peer. Errors: INVALID_ARGUMENT, CLOSED. */
+  setSchedule(schedule: Schedule | undefined, options: { peer?: string } = {}): void {
+    this.#rates.setSchedule(resolveSchedule('schedule', schedule), this.#rated(options.peer));
   }
 
   /** Ends the links, makes what is pending durable and closes the queue. Undelivered records stay in it. */
@@ -204,6 +226,7 @@ export class Sender {
     this.#readiness.done();
     this.#fail(new ClosedError('the sender'));
     await Promise.allSettled(this.#links.map((link) => link.close()));
+    this.#rates.stop();
     this.#leaveBudget();
     try {
       await this.#indexer.idle();
@@ -282,6 +305,11 @@ export class Sender {
   #leaveBudget(): void {
     for (const link of this.#links) link.leaveBudget();
     this.#unlimit();
+  }
+
+  #rated(peer: string | undefined): string | undefined {
+    if (this.#closed) throw new ClosedError('the sender');
+    return peer === undefined ? undefined : this.#link(peer).address.name;
   }
 
   #link(peer: string): PeerLink {

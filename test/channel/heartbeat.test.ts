@@ -305,9 +305,10 @@ describe('with a shaper', () => {
     const shaper = new Shaper({ rateBytesPerSecond: 1e9 });
     shaper.take = async (bytes) => {
       taken += bytes;
+      return bytes;
     };
-    shaper.giveBack = (bytes) => {
-      taken -= bytes;
+    shaper.charge = (bytes) => {
+      taken += bytes;
     };
     const { connection } = collect(socket, { shaper });
     peer.resume();

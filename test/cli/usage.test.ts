@@ -49,6 +49,33 @@ describe('a command line that cannot be right ends with 2 and says what would be
     ['an address without a port', ['send', ...base, '--from', '/x', '--to', 'localhost'], /HOST:PORT|port/i],
     ['a port beyond all', ['send', ...base, '--from', '/x', '--to', '127.0.0.1:70000'], /port/i],
     ['a rate that is none', [...send, '--rate', 'fast'], /rate is "fast"; expected a rate such as 20mbit/],
+    [
+      'a rate at a time that is none',
+      [...send, '--schedule', 'monday 5mbit'],
+      /schedule is "monday 5mbit"; expected days/,
+    ],
+    [
+      'the second of two rates at a time that is none',
+      [...send, '--schedule', 'mon 5mbit', '--schedule', 'noon 5mbit'],
+      /schedule is "noon 5mbit"/,
+    ],
+    [
+      'a rate at a time that is empty',
+      [...send, '--schedule', '08:00-08:00 5mbit', '--time-zone', 'UTC'],
+      /schedule\.rules\[0\]\.to is "08:00"; expected another time than from/,
+    ],
+    [
+      'a time zone that is none',
+      [...send, '--schedule', 'mon 5mbit', '--time-zone', 'Berlin'],
+      /timeZone is "Berlin"; expected the name of a time zone/,
+    ],
+    ['a time zone without a schedule', [...send, '--time-zone', 'UTC'], /--time-zone needs --schedule/],
+    ['a time zone given twice', [...send, '--time-zone', 'UTC', '--time-zone', 'UTC'], /--time-zone is given twice/],
+    [
+      'an overhead beyond all',
+      [...send, '--link-overhead', '2kib'],
+      /linkOverhead is 2048; expected an integer from 0/,
+    ],
     ['a compression that is none', [...send, '--compress', 'zip'], /compress is "zip"; expected/],
     ['a size that is none', [...send, '--history', 'much'], /history is "much"; expected a size/],
     ['a time that is none', [...send, '--connect-timeout', 'soon'], /connect-timeout is "soon"; expected a time/],
