@@ -111,6 +111,16 @@ describe('a bundle', () => {
     ]);
   });
 
+  test('opens many at once without a word of warning', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    const { counts } = await scene([main, other], { connections: { min: 16, max: 16 } });
+    process.off('warning', onWarning);
+    expect(counts()).toEqual([16, 16]);
+    expect(warnings).toEqual([]);
+  });
+
   test('dials again what is lost, the lead too', async () => {
     const { counts, left, run } = await scene([main]);
     for (const { connection } of [...left.channel.members].slice(0, 2)) connection.destroy(LOST);

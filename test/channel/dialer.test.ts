@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { Path } from '../../src/channel/bundle.js';
 import { Dialer } from '../../src/channel/dialer.js';
 import { plainSecurity } from '../../src/channel/security.js';
+import { Shaper } from '../../src/channel/shaper.js';
 import { AbortedError, ClosedError, PeerUnreachableError } from '../../src/errors.js';
 import { closeAll } from './sockets.js';
 
@@ -33,7 +34,7 @@ function dialer(paths: readonly Path[]): Dialer {
     paths,
     security: plainSecurity,
     allow: undefined,
-    shaper: undefined,
+    shaper: new Shaper(),
     congestionControl: 'system',
     heartbeatMs: 2000,
     peerTimeoutMs: 15_000,
