@@ -1,16 +1,23 @@
 import { batchHostile, batchRoundTrip } from './batches.js';
 import { bodiesHostile } from './bodies.js';
 import { bytesHostile, bytesRoundTrip } from './bytes.js';
+import { channelHostile } from './channels.js';
 import { contentChunks, contentDelta, contentMatch } from './content.js';
 import { hostileFrames, mutatedFrames, validFrames } from './frames.js';
+import { laneHostile } from './lanes.js';
 import { checksums, records } from './records.js';
 import type { FuzzTarget } from './target.js';
+import { joins, windows } from './windows.js';
 
 /** Every target of a normal run, and of the smoke run in the tests. */
 export const targets: readonly FuzzTarget[] = [
   validFrames,
   mutatedFrames,
   hostileFrames,
+  windows,
+  joins,
+  laneHostile,
+  channelHostile,
   bytesRoundTrip,
   bytesHostile,
   contentChunks,

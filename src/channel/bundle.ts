@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { ConnectionLostError, LonghaulError, PeerRefusedError, ProtocolError } from '../errors.js';
 import { Backoff } from './backoff.js';
 import type { Channel } from './channel.js';
@@ -60,6 +61,8 @@ export class Bundle {
 
   constructor(options: BundleOptions) {
     this.#o = options;
+    // Each connection that is being opened listens, in several places; how many those are is bounded.
+    setMaxListeners(0, this.#over.signal);
     this.#clock = options.clock ?? systemClock;
     this.#width = new Width({ ...options.connections, now: () => this.#clock.now() });
   }

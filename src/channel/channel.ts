@@ -83,6 +83,8 @@ export class Channel implements MemberHost {
   #ending = false;
   #over = false;
   #reason: LonghaulError | undefined;
+  /** A connection came to an orderly end. */
+  #endedWell = false;
   /** Why the last connection that failed did so. */
   #failure: LonghaulError | undefined;
   #settleClosed!: (reason: LonghaulError | undefined) => void;
@@ -168,7 +170,9 @@ export class Channel implements MemberHost {
 
   /** Whether another connection may join. */
   get hasPlace(): boolean {
-    return !this.#over && !this.#ending && this.#lanes !== undefined && this.#members.size < MEMBERS_MAX;
+    // Without any connection it is about to be over, and waits only for what it has received to be handled.
+    const isUp = !this.#over && !this.#ending && this.#members.size > 0;
+    return isUp && this.#lanes !== undefined && this.#members.size < MEMBERS_MAX;
   }
 
   /** Takes another connection in, whose peer has proved that it belongs to the session. Undefined when there are enough. */
@@ -227,7 +231,8 @@ export class Channel implements MemberHost {
   async end(): Promise<void> {
     if (!this.#ending && !this.#over) {
       this.#ending = true;
-      const limit = this.#limitEnd();
+      const unsent = () => this.backlog.waitingBytes + this.backlog.unconfirmedBytes;
+      const limit = this.#limit(unsent, 'it took nothing');
       while (!this.#over && !this.#isFlushed() && !this.#isStuck()) await this.#move();
       limit.stop();
       if (!this.#isFlushed()) this.destroy(new ConnectionLostError(this.peer, 'it ended before it took everything'));
@@ -456,7 +461,11 @@ export class Channel implements MemberHost {
       this.#release(member);
     }
     // An orderly end may have been that of something between the two ends: what was said last is said again.
-    if (reason === undefined) this.#lanes?.confirmation.due(0);
+    if (reason === undefined && !this.#over) {
+      this.#endedWell = true;
+      this.#lanes?.confirmation.due(0);
+      if (this.#isDone()) this.#dropStalled();
+    }
     this.#moved();
     if (this.#members.size > 0) return;
     if (this.#over) this.#settleClosed(this.#reason);
@@ -465,11 +474,30 @@ export class Channel implements MemberHost {
 
   /** The last connection is gone. */
   async #conclude(reason: LonghaulError | undefined): Promise<void> {
+    const heldBytes = () => (this.#lanes?.in.data.heldBytes ?? 0) + (this.#lanes?.in.control.heldBytes ?? 0);
+    // Who is to end does not wait for a handler that may never get on.
+    const limit = this.#ending ? this.#limit(heldBytes, 'nothing that it sent was handled') : undefined;
     if (reason === undefined) await this.#handled();
+    limit?.stop();
     if (this.#over) return this.#settleClosed(this.#reason);
-    const why = reason ?? (this.#isComplete() ? undefined : (this.#failure ?? this.#cutShort()));
+    const isWell = reason === undefined ? this.#isComplete() : this.#endedWell && this.#isDone();
+    const why = isWell ? undefined : (reason ?? this.#failure ?? this.#cutShort());
     this.#stop(why);
     this.#settleClosed(why);
+  }
+
+  /** This side was to end, and the other has everything. */
+  #isDone(): boolean {
+    const { data, control } = this.#lanes?.out ?? {};
+    const isConfirmed = (data?.unconfirmedFrames ?? 0) + (control?.unconfirmedFrames ?? 0) === 0;
+    return this.#ending && isConfirmed && this.#isComplete();
+  }
+
+  /** Connections that nothing gets through need not be waited for. */
+  #dropStalled(): void {
+    if (this.#members.some(({ stalled }) => !stalled)) return;
+    const reason = new ConnectionLostError(this.peer, 'it did not answer, and the session is over');
+    for (const { connection } of this.#members) connection.destroy(reason);
   }
 
   #isComplete(): boolean {
@@ -510,16 +538,15 @@ export class Channel implements MemberHost {
     for (const resolve of this.#awaitMove.splice(0)) resolve();
   }
 
-  /** Flushing may take as long as it gets on. */
-  #limitEnd(): { stop: () => void } {
-    const left = () => this.backlog.waitingBytes + this.backlog.unconfirmedBytes;
+  /** What is to be done may take as long as it gets on: what is left has to become less. */
+  #limit(left: () => number, problem: string): { stop: () => void } {
     let before = left();
     let timer: unknown;
     const look = (): void => {
       timer = this.#clock.setTimeout(() => {
         const now = left();
         if (now >= before) {
-          this.destroy(new ConnectionLostError(this.peer, `it took nothing for ${this.#endTimeoutMs} ms`));
+          this.destroy(new ConnectionLostError(this.peer, `${problem} for ${this.#endTimeoutMs} ms`));
           return;
         }
         before = now;

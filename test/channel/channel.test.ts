@@ -353,6 +353,65 @@ describe('end', () => {
     expect(left.channel.hasPlace).toBe(false);
   });
 
+  test('does not wait for a handler that does not get on, where this side is to end', async () => {
+    const clock = new FakeClock();
+    let calls = 0;
+    const onMessage = (): Promise<void> => {
+      calls++;
+      return new Promise(() => {});
+    };
+    const [left, right] = await channelPair({}, { clock, onMessage });
+    void left.channel.send(batch, Buffer.alloc(1));
+    await until(() => calls === 1);
+    let ended = false;
+    void right.channel.end().then(() => {
+      ended = true;
+    });
+    await until(() => right.channel.members.size === 0);
+    await clock.advance(4999);
+    expect(ended).toBe(false);
+    await clock.advance(1);
+    await until(() => ended);
+    expect((await right.channel.closed)?.message).toContain('nothing that it sent was handled for 5000 ms');
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('waits for a handler as long as it takes, where the peer has ended', async () => {
+    const clock = new FakeClock();
+    let release: (() => void) | undefined;
+    const onMessage = (): Promise<void> =>
+      new Promise((resolve) => {
+        release = resolve;
+      });
+    const [left, right] = await channelPair({}, { clock, onMessage });
+    void left.channel.send(batch, Buffer.alloc(1));
+    await until(() => release !== undefined);
+    for (const { connection } of left.channel.members) void connection.end();
+    await turns(20);
+    await clock.advance(100_000);
+    release?.();
+    expect(await right.channel.closed).toBeUndefined();
+  });
+
+  test('of the last connection is the end of the session, also while what came in is being handled', async () => {
+    let release = (): void => {};
+    const onMessage = (): Promise<void> =>
+      new Promise((resolve) => {
+        release = resolve;
+      });
+    const [left, right] = await channelPair({}, { onMessage });
+    void left.channel.send(batch, Buffer.alloc(1));
+    await until(() => left.channel.arrivedBytes === 1);
+    for (const { connection } of left.channel.members) void connection.end();
+    for (const { connection } of right.channel.members) void connection.end();
+    await until(() => right.channel.members.size === 0);
+    expect(right.channel.hasPlace).toBe(false);
+    const [socket] = await socketPair();
+    expect(right.channel.add(collect(socket).connection, { path: 0, spare: false })).toBeUndefined();
+    release();
+    expect(await right.channel.closed).toBeUndefined();
+  });
+
   test('of a peer in the middle of a message is no orderly one', async () => {
     const [left, right] = await channelPair();
     for (const { connection } of right.channel.members) connection.sendControl(start, Buffer.alloc(0));

@@ -138,6 +138,21 @@ describe('a connection that stalls', () => {
     expect(left.channel.backlog.unconfirmedBytes).toBe(0);
   });
 
+  test('does not hold up the end of the session, nor spoil it', async () => {
+    const clock = new FakeClock();
+    const pair = await pairOn(clock);
+    const [left, right] = pair;
+    const { relay, member } = await joinThrough(pair, clock);
+    await runFor(clock, 100);
+    relay.hold();
+    for (let count = 0; count < 4; count++) void left.channel.send(batch, Buffer.alloc(MIB));
+    await runFor(clock, 1000);
+    expect([member.stalled, right.messages.length, left.channel.backlog.unconfirmedBytes]).toEqual([true, 4, 0]);
+    await left.channel.end();
+    expect(await left.channel.closed).toBeUndefined();
+    expect(await member.connection.closed).toBeInstanceOf(ConnectionLostError);
+  });
+
   test('is not given up while it is the only one', async () => {
     const clock = new FakeClock();
     const pair = await pairOn(clock);
