@@ -123,7 +123,7 @@ class World {
       while (this.#windows.length > 0) this.#hear(0);
     }
     this.#say();
-    this.#hear(0);
+    while (this.#windows.length > 0) this.#hear(0);
     expect([this.#out.unconfirmedFrames, this.#out.unconfirmedBytes, this.#out.waitingBytes]).toEqual([0, 0, 0]);
     expect(this.#in.hasGap).toBe(false);
     expect(this.#arrivals).toBe(this.#in.next);
