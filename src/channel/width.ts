@@ -17,8 +17,8 @@ const STEP = 2;
 /** A measurement takes this long, and at least so many round trips: new connections have to find their speed first. */
 const TRIAL_MS = 2000;
 const TRIAL_ROUND_TRIPS = 12;
-/** More connections have to bring this much more. */
-const GAIN = 1.15;
+/** More connections have to bring this part of what they would bring if each brought as much as those before. */
+const GAIN_PART = 0.4;
 /** After a trial that brought nothing the next one comes this much later. */
 const REST_MS = 60_000;
 
@@ -64,7 +64,8 @@ export class Width {
 
   #judge(rate: number, atMs: number): void {
     const { min, max } = this.#o;
-    if (this.#before !== undefined && rate < this.#before * GAIN) {
+    const gain = 1 + (GAIN_PART * STEP) / Math.max(1, this.#count - STEP);
+    if (this.#before !== undefined && rate < this.#before * gain) {
       this.#count = Math.max(min, this.#count - STEP);
       this.#before = undefined;
       this.#restUntilMs = atMs + REST_MS;

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { WINDOW_BYTES_MAX } from '../../src/channel/channel.js';
 import type { OptionTable } from '../../src/cli/arguments.js';
 import { keygenOptions } from '../../src/cli/keygen.js';
 import { receiveOptions } from '../../src/cli/receive.js';
@@ -69,6 +70,7 @@ test('bounds and defaults of the options of an embedder', () => {
     diskReserveBytes: DISK_RESERVE_BYTES,
     heartbeatMs: HEARTBEAT_MS,
     peerTimeoutMs: PEER_TIMEOUT_MS,
+    windowBytesMax: WINDOW_BYTES_MAX,
   };
   const said = Object.fromEntries(
     rows('`Sender.open` and `Receiver.open`').map(({ option, default: value, least, most }) => [
