@@ -266,8 +266,14 @@ export class Channel implements MemberHost {
     const frame = control.take(member, CONTROL_BODY_BYTES_MAX) ?? data.take(member, bodyBytesMax);
     // Also without one: what had to go again may have arrived meanwhile.
     if (this.#ending) this.#moved();
-    if (frame !== undefined) lanes.stalls.watch();
+    if (frame === undefined) return undefined;
+    member.underWayBytes += frame.bodyLength;
+    lanes.stalls.watch();
     return frame;
+  }
+
+  roomMade(): void {
+    this.#pump();
   }
 
   acceptFrom(member: Member, frame: Frame): void {
@@ -320,6 +326,7 @@ export class Channel implements MemberHost {
           pacing.note(bodyLength, waitingBytes > 0);
         }
         if (member === undefined) return;
+        member.underWayBytes -= bodyLength;
         member.arrivedBytes += bodyLength;
         member.progressAtMs = clock.now();
         member.answered();
@@ -385,18 +392,13 @@ export class Channel implements MemberHost {
     });
   }
 
-  /** Has connections with room take what there is, the best first. */
+  /** Has connections with room take what there is. */
   #pump(): void {
     const out = this.#lanes?.out;
     if (out === undefined) return;
-    const members = this.#members.inOrder();
     // One frame at a time, so that what comes together goes side by side and not one after the other.
-    for (let isGoing = true; isGoing; ) {
-      isGoing = false;
-      for (const { connection } of members) {
-        if (!out.control.isReady && !out.data.isReady) return;
-        if (connection.offer()) isGoing = true;
-      }
+    while (out.control.isReady || out.data.isReady) {
+      if (!this.#members.byLoad().some(({ connection }) => connection.offer())) return;
     }
   }
 
@@ -423,6 +425,7 @@ export class Channel implements MemberHost {
   #release(member: Member): void {
     const lanes = this.#lanes;
     if (lanes === undefined) return;
+    member.underWayBytes = 0;
     lanes.out.data.release(member);
     lanes.out.control.release(member);
     // A word about what has arrived may be lost with it.

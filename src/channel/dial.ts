@@ -12,6 +12,8 @@ export interface DialOptions {
   port: number;
   /** All attempts together: default 10000. */
   connectTimeoutMs?: number;
+  /** One attempt alone; whoever asks tries again himself, or elsewhere. */
+  once?: boolean;
   signal?: AbortSignal;
   clock?: Clock;
   random?: () => number;
@@ -49,6 +51,7 @@ export async function dial(options: DialOptions): Promise<Socket> {
       if (error instanceof AbortedError) throw error;
       // A deadline in the middle of an attempt says less than the answer to the attempt before it.
       if (problem === undefined || !(error instanceof DeadlineError)) problem = error;
+      if (options.once === true) break;
       if (!(error instanceof DeadlineError) && !WORTH_ANOTHER_TRY.has(codeOf(error))) break;
     }
     const pauseMs = Math.min(backoff.next(), timeoutMs - (clock.now() - startedAt));

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { AbortedError, LonghaulError } from '../errors.js';
+import { Backoff } from './backoff.js';
 import type { Path } from './bundle.js';
 import type { CongestionControl } from './congestion-control.js';
 import { Connection } from './connection.js';
@@ -33,34 +34,45 @@ export class Dialer {
     this.#o = options;
   }
 
-  /** Over one path. What comes in before its owner says where it goes would be a peer that speaks out of turn. */
-  async open(path: Path, connectTimeoutMs: number, signal: AbortSignal): Promise<Connection> {
-    const { host, port, localAddress } = path;
-    const attempt = (to: string, at: number) => openSocket(to, at, localAddress);
-    const { peer, allow, security } = this.#o;
-    const socket = await dial({ host, port, connectTimeoutMs, signal, attempt });
-    const terms = { peer, host, signal, ...(allow === undefined ? {} : { allow }) };
-    return this.#connection(await security.client(socket, terms));
+  /** Over one path, in one attempt. Nothing may come in before its owner has said where it goes. */
+  open(path: Path, connectTimeoutMs: number, signal: AbortSignal): Promise<Connection> {
+    return this.#open(path, connectTimeoutMs, signal, true);
   }
 
-  /** Over the first path that can be had, those that are not spare first. */
+  /** Over the first path that can be had, those that are not spare first, again and again until the time is over. */
   async openAny(connectTimeoutMs: number, signal: AbortSignal): Promise<{ connection: Connection; role: MemberRole }> {
     const { paths } = this.#o;
     const order = [...paths.keys()].sort((a, b) => Number(paths[a]?.spare ?? false) - Number(paths[b]?.spare ?? false));
-    const eachMs = order.length === 1 ? connectTimeoutMs : Math.min(PATH_MS, connectTimeoutMs);
-    let problem: LonghaulError | undefined;
-    for (const index of order) {
-      try {
+    const isOnly = order.length === 1;
+    const begun = performance.now();
+    const backoff = new Backoff();
+    for (;;) {
+      let problem: unknown;
+      for (const index of order) {
         const path = paths[index] as Path;
-        const connection = await this.open(path, eachMs, signal);
-        return { connection, role: { path: index, spare: path.spare ?? false } };
-      } catch (error) {
-        // Another path leads to the same node, which would refuse there too.
-        if (error instanceof AbortedError || !(error instanceof LonghaulError) || !error.recoverable) throw error;
-        problem = error;
+        const leftMs = Math.max(1, Math.ceil(connectTimeoutMs - (performance.now() - begun)));
+        try {
+          const connection = await this.#open(path, isOnly ? leftMs : Math.min(PATH_MS, leftMs), signal, !isOnly);
+          return { connection, role: { path: index, spare: path.spare ?? false } };
+        } catch (error) {
+          // Another path leads to the same node, which would refuse there too.
+          if (error instanceof AbortedError || !(error instanceof LonghaulError) || !error.recoverable) throw error;
+          problem = error;
+        }
       }
+      const pauseMs = backoff.next();
+      if (isOnly || performance.now() - begun + pauseMs >= connectTimeoutMs) throw problem;
+      await backoff.wait(signal, pauseMs);
     }
-    throw problem ?? new Error('no path');
+  }
+
+  async #open(path: Path, connectTimeoutMs: number, signal: AbortSignal, once: boolean): Promise<Connection> {
+    const { host, port, localAddress } = path;
+    const attempt = (to: string, at: number) => openSocket(to, at, localAddress);
+    const { peer, allow, security } = this.#o;
+    const socket = await dial({ host, port, connectTimeoutMs, signal, attempt, once });
+    const terms = { peer, host, signal, ...(allow === undefined ? {} : { allow }) };
+    return this.#connection(await security.client(socket, terms));
   }
 
   #connection(secured: SecuredSocket): Connection {

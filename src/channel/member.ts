@@ -9,6 +9,7 @@ export interface MemberHost {
   waitingBytesFor(member: Member): number;
   takeFor(member: Member, bodyBytesMax: number): OutgoingFrame | undefined;
   acceptFrom(member: Member, frame: Frame): void;
+  roomMade(): void;
   endedBy(member: Member): void;
 }
 
@@ -32,6 +33,8 @@ export class Member implements ConnectionOwner {
   peerEnded = false;
   /** Bytes of bodies that it carried and that have arrived. */
   arrivedBytes = 0;
+  /** Bytes of bodies that it carries and that are not confirmed. */
+  underWayBytes = 0;
   /** When something that it carried was confirmed last. */
   progressAtMs: number;
   readonly #host: MemberHost;
@@ -62,6 +65,10 @@ export class Member implements ConnectionOwner {
 
   take(bodyBytesMax: number): OutgoingFrame | undefined {
     return this.#host.takeFor(this, bodyBytesMax);
+  }
+
+  onRoom(): void {
+    this.#host.roomMade();
   }
 
   accept(frame: Frame): void {

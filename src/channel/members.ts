@@ -70,6 +70,13 @@ export class Members implements Iterable<Member> {
     return member.rank === 0 || !this.some((other) => other.isUsable && other.rank < member.rank);
   }
 
+  /** Those that carry the least for how good they are come first, so that all that can carry have their part. */
+  byLoad(): Member[] {
+    return [...this.#members].sort(
+      (a, b) => a.rank - b.rank || a.underWayBytes - b.underWayBytes || wayOf(a) - wayOf(b),
+    );
+  }
+
   /** Best first: by rank, and then those with the shortest way. */
   inOrder(): Member[] {
     return [...this.#members].sort(

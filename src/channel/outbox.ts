@@ -12,6 +12,8 @@ export interface FrameSource {
   readonly waitingBytes: number;
   /** The next frame, with a body of at most `bodyBytesMax`. */
   take(bodyBytesMax: number): OutgoingFrame | undefined;
+  /** The socket has taken something; whose turn it is now is for the source to say. */
+  onRoom(): void;
 }
 
 export interface OutboxOptions {
@@ -242,7 +244,8 @@ export class Outbox {
     if (error) return;
     this.#measure();
     this.#chargeOverhead();
-    this.wake();
+    if (this.#source === undefined || this.#own.length > 0 || this.isEmpty) this.wake();
+    this.#source?.onRoom();
   };
 }
 

@@ -74,6 +74,10 @@ export class Load implements ConnectionOwner {
 
   answered(): void {}
 
+  onRoom(): void {
+    this.#connection.wake();
+  }
+
   ended(): void {
     void this.#connection.end();
   }

@@ -16,7 +16,8 @@ async function onItsWay(pair: Pair): Promise<void> {
   writeFileSync(join(pair.source, 'large'), contentOf(1, LARGE_BYTES, false));
   writeHoles(Buffer.from(join(pair.source, 'small')), 1000, []);
   await pair.openReceiver();
-  await pair.openSender({}, { rate: SLOWLY });
+  // With `latency` the volume would wait for the link, and be done when all is over.
+  await pair.openSender({}, { rate: SLOWLY, prefer: 'bytes' });
   await pair.sender.connected();
   await pair.volume.sync();
   await until('the first half', () => pair.receiver.status().applied > 4);
