@@ -75,6 +75,14 @@ describe('a greeting', () => {
     expect(decodeWelcome(await wire.expect(FrameType.welcome)).version).toBe(PROTOCOL_VERSION);
   });
 
+  test('of a newer release that has more to say is answered, as long as it speaks our version too', async () => {
+    const receiver = await openReceiver({ apply: () => {} });
+    const wire = await Wire.dial(receiver.port);
+    const newer = hello({ versionMin: PROTOCOL_VERSION, versionMax: PROTOCOL_VERSION + 1 });
+    wire.send(FrameType.hello, Buffer.concat([newer, Buffer.from('something new')]));
+    expect(decodeWelcome(await wire.expect(FrameType.welcome)).version).toBe(PROTOCOL_VERSION);
+  });
+
   test.each<[string, number, Buffer]>([
     ['a START before it', FrameType.start, encodeStart({ from: 1, chain: 0n, reset: false, windowBytes: 0 })],
     ['a BATCH before it', FrameType.batch, Buffer.from('batch')],
