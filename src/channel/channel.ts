@@ -2,27 +2,15 @@ import { byteLengthOf } from '../engine/bytes.js';
 import { ClosedError, ConnectionLostError, InvalidArgumentError, LonghaulError, ProtocolError } from '../errors.js';
 import { integerOption, MIB } from '../options.js';
 import { type Clock, systemClock } from './clock.js';
-import { Confirmation } from './confirmation.js';
 import type { Connection } from './connection.js';
-import { FLAG_AGAIN, type Frame } from './frame.js';
-import { InFlight } from './in-flight.js';
-import { IncomingLane, type Message } from './incoming.js';
-import {
-  CONTROL_BODY_BYTES_MAX,
-  CONTROL_BYTES_MAX,
-  CONTROL_FRAMES_MAX,
-  CONTROL_WINDOW_BYTES,
-  type Lane,
-  laneOf,
-  MESSAGE_BYTES_MAX,
-} from './lanes.js';
-import { Line } from './line.js';
+import type { Frame } from './frame.js';
+import type { Message } from './incoming.js';
+import { CONTROL_BODY_BYTES_MAX, CONTROL_BYTES_MAX, CONTROL_FRAMES_MAX, laneOf, MESSAGE_BYTES_MAX } from './lanes.js';
 import { Member, type MemberHost, type MemberRole } from './member.js';
 import { Members } from './members.js';
 import { FrameType } from './messages.js';
-import { type OutgoingFrame, OutgoingLane } from './outgoing.js';
-import { Pacing } from './pacing.js';
-import { StallWatch } from './stall-watch.js';
+import type { OutgoingFrame } from './outgoing.js';
+import { SessionLanes } from './session-lanes.js';
 import { decodeWindow } from './window.js';
 import { WINDOW_BYTES_MIN } from './window-size.js';
 
@@ -46,13 +34,6 @@ export const MEMBERS_MAX = 128;
 /** Messages that wait to be sent; more of them than this means that someone does not wait for his turn. */
 export const WAITING_MESSAGES_MAX = 1024;
 
-interface Lanes {
-  out: Record<Lane, OutgoingLane<Member>>;
-  in: Record<Lane, IncomingLane>;
-  confirmation: Confirmation;
-  stalls: StallWatch;
-}
-
 /**
  * Everything between two nodes while a session lasts: messages in two lanes each way, over any number of connections.
  *
@@ -75,11 +56,10 @@ export class Channel implements MemberHost {
   readonly #windowBytesMax: number;
   readonly #endTimeoutMs: number;
   readonly #members = new Members();
-  #lanes: Lanes | undefined;
+  #lanes: SessionLanes | undefined;
   #session = 0n;
   /** What the newest frame came over. */
   #newest: Member | undefined;
-  #arrivedBytes = 0;
   #ending = false;
   #over = false;
   #reason: LonghaulError | undefined;
@@ -146,7 +126,7 @@ export class Channel implements MemberHost {
 
   /** Bytes of bodies that were confirmed. */
   get arrivedBytes(): number {
-    return this.#arrivedBytes;
+    return this.#lanes?.arrivedBytes ?? 0;
   }
 
   /** Bytes of data that wait to go out, and that are out and not confirmed; and whether the peer's credit is used up. */
@@ -301,74 +281,21 @@ export class Channel implements MemberHost {
 
   // ---- the way out ---------------------------------------------------------------------------------------------------
 
-  #openLanes(session: bigint, peerWindowBytes: number): Lanes {
-    const clock = this.#clock;
-    const line = new Line(this.#members);
-    const pacing = new Pacing({
+  #openLanes(session: bigint, peerWindowBytes: number): SessionLanes {
+    return new SessionLanes({
+      clock: this.#clock,
       members: this.#members,
-      now: () => clock.now(),
-      roundTripMs: () => this.roundTripMinMs,
-      loses: () => line.loses,
-    });
-    const inFlight = new InFlight({
-      bytesMax: this.#windowBytesMax,
-      now: () => clock.now(),
-      line: () => line.state(),
-    });
-    const out = {
       session,
-      now: () => clock.now(),
-      onArrived: (member: Member | undefined, { type, flags, bodyLength }: OutgoingFrame, elapsedMs: number) => {
-        this.#arrivedBytes += bodyLength;
-        if ((flags & FLAG_AGAIN) === 0 && laneOf(type) === 'data') {
-          const { waitingBytes, unconfirmedBytes } = this.backlog;
-          inFlight.note(bodyLength, elapsedMs, unconfirmedBytes + bodyLength);
-          pacing.note(bodyLength, waitingBytes > 0);
-        }
-        if (member === undefined) return;
-        member.underWayBytes -= bodyLength;
-        member.arrivedBytes += bodyLength;
-        member.progressAtMs = clock.now();
-        member.answered();
-      },
-    };
-    const endless = { creditBytes: Number.POSITIVE_INFINITY, unconfirmedBytesMax: () => Number.POSITIVE_INFINITY };
-    // Where the peer has ended nothing is confirmed any more.
-    const unconfirmedBytesMax = () => (this.#members.hasUsable ? inFlight.bytes : this.#windowBytesMax);
-    const data = { creditBytes: peerWindowBytes, unconfirmedBytesMax, onFull: () => inFlight.full() };
-    const outgoing = {
-      data: new OutgoingLane<Member>({ ...out, ...data }),
-      control: new OutgoingLane<Member>({ ...out, ...endless }),
-    };
-    const into = {
       peer: this.peer,
-      onMessage: (message: Message) => this.#o.onMessage(message),
-      onError: (error: unknown) => this.#fail(error),
-      onProgress: () => {
-        this.#lanes?.confirmation.due(0);
-        this.#moved();
-      },
-    };
-    const incoming = {
-      data: new IncomingLane({ ...into, messageBytesMax: MESSAGE_BYTES_MAX, windowBytes: this.windowBytes }),
-      control: new IncomingLane({
-        ...into,
-        messageBytesMax: CONTROL_BODY_BYTES_MAX,
-        windowBytes: CONTROL_WINDOW_BYTES,
-      }),
-    };
-    const roundTripMs = () => this.roundTripMs;
-    const confirmation = new Confirmation({
-      clock,
-      incoming,
+      peerWindowBytes,
+      windowBytes: this.windowBytes,
       windowBytesMax: this.#windowBytesMax,
-      roundTripMs,
-      send: (body) => this.#tell(body),
+      onMessage: (message) => this.#o.onMessage(message),
+      onError: (error) => this.#fail(error),
+      onMove: () => this.#moved(),
+      onStall: (member) => this.#onStall(member),
+      tell: (body) => this.#tell(body),
     });
-    const lanes = [outgoing.data, outgoing.control];
-    const onStall = (member: Member) => this.#onStall(member);
-    const stalls = new StallWatch({ clock, lanes, roundTripMs, onStall });
-    return { out: outgoing, in: incoming, confirmation, stalls };
   }
 
   #send(type: number, parts: Uint8Array[]): Promise<void> {
