@@ -124,7 +124,7 @@ describe('a receiver in the place of one that had acknowledged records', () => {
       await opened;
       yield { payload: text('all of it') };
     }
-    const sender = await openSender({ dir, peers: [peer(link.port)], resync: slowly });
+    const sender = await openSender({ dir, peers: [peer(link.port)], resync: slowly, connections: 1 });
     await until('the first half', () => seen.texts().includes('half of it'));
     const back = nextEvent('session', ({ state }) => state === 'open');
     link.cut();
