@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { mkdir, open, rm } from 'node:fs/promises';
+import { createIdentity } from '../src/index.js';
 import type { Bench, BenchRow } from './bench.js';
 import { startReceiver, startSender } from './kit/agents.js';
 import { memoryDisk } from './kit/memory-disk.js';
@@ -14,7 +15,7 @@ const PIECE_BYTES = 8 * MEGABYTE;
 /** One large file from end to end, both ends on this machine and nothing reduced: what the way itself costs. */
 export const loopback: Bench = {
   name: 'loopback',
-  describe: '1 GB of random data from one process to another on tmpfs, compared with rsync -aW',
+  describe: '1 GB of random data from one process to another on tmpfs, with and without TLS, compared with rsync -aW',
   async run({ tiny, say, dir }) {
     const megabytes = tiny ? 16 : 1000;
     const work = await Workspace.open('bench', dir ?? memoryDisk(say));
@@ -31,6 +32,8 @@ export const loopback: Bench = {
 
 interface Rounds {
   ours: number[];
+  /** With an identity at both ends. */
+  secured: number[];
   local?: number[];
   daemon?: number[];
   peaks: { name: string; bytes: number }[];
@@ -38,13 +41,15 @@ interface Rounds {
 
 /** Ours and the rivals in turn, so that what else the machine does strikes all alike. */
 async function measure(work: Workspace, count: number): Promise<Rounds> {
-  const rounds: Rounds = { ours: [], peaks: [] };
+  const rounds: Rounds = { ours: [], secured: [], peaks: [] };
+  const identities = await makeIdentities(work);
   const source = `${work.at('source')}/`;
   const daemon = rsyncVersion() === undefined ? undefined : await startRsyncDaemon(work, work.at('daemon'));
   if (daemon !== undefined) Object.assign(rounds, { local: [], daemon: [] });
   for (let round = 0; round < count; round++) {
     rounds.ours.push(await runOurs(work));
     rounds.peaks.push(...takePeaks(work));
+    rounds.secured.push(await runOurs(work, identities));
     if (daemon === undefined) continue;
     rounds.local?.push(await seconds(() => startRsync(work, ['-aW', source, `${work.at('local')}/`])));
     rounds.daemon?.push(await seconds(() => startRsync(work, ['-aW', source, daemon.url()])));
@@ -54,13 +59,28 @@ async function measure(work: Workspace, count: number): Promise<Rounds> {
   return rounds;
 }
 
+/** The arguments by which two ends know each other. */
+interface Identities {
+  send: string[];
+  receive: string[];
+}
+
+async function makeIdentities(work: Workspace): Promise<Identities> {
+  const [send, receive] = [work.at('send.identity'), work.at('receive.identity')];
+  const [sender, receiver] = [await createIdentity({ dir: send }), await createIdentity({ dir: receive })];
+  return {
+    send: ['--identity', send, '--allow', receiver.id],
+    receive: ['--identity', receive, '--allow', sender.id],
+  };
+}
+
 /** From the start of the sender until both ends have been compared. */
-async function runOurs(work: Workspace): Promise<number> {
+async function runOurs(work: Workspace, identities: Identities = { send: [], receive: [] }): Promise<number> {
   const ends = { receive: work.at('receive'), send: work.at('send') };
   const receiver = await startReceiver(work, {
     state: ends.receive,
     into: work.at('replica'),
-    args: ['--once'],
+    args: ['--once', ...identities.receive],
     usage: work.at('receive.usage'),
   });
   const taken = await seconds(() =>
@@ -68,7 +88,7 @@ async function runOurs(work: Workspace): Promise<number> {
       state: ends.send,
       from: work.at('source'),
       port: receiver.port,
-      args: ['--compress', 'none'],
+      args: ['--compress', 'none', ...identities.send],
       usage: work.at('send.usage'),
     }),
   );
@@ -97,7 +117,7 @@ async function makeFile(work: Workspace, megabytes: number): Promise<void> {
   }
 }
 
-function rows(name: string, megabytes: number, { ours, local, daemon, peaks }: Rounds): BenchRow[] {
+function rows(name: string, megabytes: number, { ours, secured, local, daemon, peaks }: Rounds): BenchRow[] {
   const row = { name, metric: 'throughput', unit: 'MB/s' };
   const value = megabytes / median(ours);
   const found: BenchRow[] = [];
@@ -108,6 +128,13 @@ function rows(name: string, megabytes: number, { ours, local, daemon, peaks }: R
     if (taken !== undefined) found.push({ ...row, value, rival, ratio: median(taken) / median(ours) });
   }
   if (found.length === 0) found.push({ ...row, value });
+  found.push({
+    ...row,
+    name: `${name}, TLS`,
+    value: megabytes / median(secured),
+    rival: 'longhaul without',
+    ratio: median(ours) / median(secured),
+  });
   for (const end of ['send', 'receive']) {
     const bytes = Math.max(...peaks.filter((peak) => peak.name === end).map((peak) => peak.bytes));
     if (bytes > 0)

@@ -54,7 +54,9 @@ export class Listener {
       const { wire } = secured;
       if (wire.destroyed) return;
       if (sockets.size >= connectionsMax) {
-        wire.resetAndDestroy();
+        // An end so soon could be taken for a verdict on who it is.
+        if (security.proves) wire.resetAndDestroy();
+        else wire.destroy();
         return;
       }
       sockets.add(wire);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -50,10 +51,9 @@ export async function replaceFile(
 
 /** As `replaceFile`, for a file that must not be there yet: false, and nothing changed, when it is. */
 export async function createFile(path: string, content: string | Uint8Array, mode: number): Promise<boolean> {
-  const aside = `${path}.new`;
+  // A name of its own, or two that make the file at the same time could each take the other's content for theirs.
+  const aside = `${path}.${randomBytes(8).toString('hex')}.new`;
   try {
-    // What a run that was cut short left there may be open to others.
-    await rm(aside, { force: true });
     const handle = await open(aside, 'wx', mode);
     try {
       await handle.writeFile(content);

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import type { OptionTable } from '../../src/cli/arguments.js';
+import { keygenOptions } from '../../src/cli/keygen.js';
 import { receiveOptions } from '../../src/cli/receive.js';
 import { sendOptions } from '../../src/cli/send.js';
 import { GIB, KIB, MIB } from '../../src/options.js';
@@ -41,6 +42,7 @@ test('every error code, and no other', () => {
 test.each<[string, OptionTable]>([
   ['`longhaul send`', sendOptions],
   ['`longhaul receive`', receiveOptions],
+  ['`longhaul keygen`', keygenOptions],
 ])('every option of %s, with its default', (heading, options) => {
   const said = rows(heading).map(({ option, default: value }) => [unquoted(option), value]);
   const expected = Object.entries(options)
@@ -104,10 +106,15 @@ test.each([
 });
 
 test('pages, README and changelog use only options that exist', () => {
-  const known = new Set([...Object.keys(sendOptions), ...Object.keys(receiveOptions), 'version']);
+  const known = new Set([
+    ...Object.keys(sendOptions),
+    ...Object.keys(receiveOptions),
+    ...Object.keys(keygenOptions),
+    'version',
+  ]);
   const pages = ['README.md', ...readdirSync(`${root}/docs`).map((name) => `docs/${name}`)];
   for (const page of pages) {
-    for (const [command] of read(page).matchAll(/longhaul (?:send|receive)[^`\n]*/g)) {
+    for (const [command] of read(page).matchAll(/longhaul (?:send|receive|keygen)[^`\n]*/g)) {
       for (const [, option = ''] of command.matchAll(/--([a-z][a-z-]*)/g))
         expect(known, `${page}: ${command}`).toContain(option);
     }

@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { checksum64, startChecksum64 } from '../../src/engine/checksum.js';
 import { Digest, digestOf } from '../../src/engine/digest.js';
-import { readJson, replaceFile, storageError } from '../../src/engine/files.js';
+import { createFile, readJson, replaceFile, storageError } from '../../src/engine/files.js';
 import { prefetched } from '../../src/engine/prefetch.js';
 import { randomFor } from '../support/seed.js';
 import { newDirectory } from '../support/temp.js';
@@ -15,6 +15,17 @@ describe('small files of the state', () => {
     await replaceFile(path, Buffer.from('{"a":2}'));
     expect(readFileSync(path, 'utf8')).toBe('{"a":2}');
     expect(readdirSync(join(path, '..'))).toEqual(['state.json']);
+  });
+
+  test('that must not be there yet are made once, with their mode, by one of many', async () => {
+    const path = join(newDirectory(), 'key');
+    const made = await Promise.all(['a', 'b', 'c', 'd'].map((content) => createFile(path, content, 0o600)));
+    expect(made.filter(Boolean)).toHaveLength(1);
+    expect(readFileSync(path, 'utf8')).toBe('abcd'[made.indexOf(true)]);
+    expect(await createFile(path, 'e', 0o600)).toBe(false);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(join(path, '..'))).toEqual(['key']);
+    await expect(createFile(join(path, 'below'), 'x', 0o600)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
   });
 
   test('are objects, or damaged', async () => {
