@@ -104,7 +104,7 @@ function usage(): string {
     '--table a file for its figures, as tables (Markdown)',
     '--only  of reduction the change sets with this word in their name',
     '--link  of wan the links whose names begin with this: lan, wan30, wan80, wan200, wan600',
-    '--seconds of wan how long each measurement of goodput takes (default 10)',
+    '--seconds of wan how long each measurement of goodput takes (default 10, or 30 round trips)',
     '--alone of reduction and wan without what it is compared with',
     '--tiny  the smallest run, to see that everything works; its figures mean nothing',
   ].join('\n');

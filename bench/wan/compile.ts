@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROJECT } from '../kit/built.js';
 
@@ -9,7 +9,10 @@ import { PROJECT } from '../kit/built.js';
 const COMPILER = process.env.CXX ?? 'g++';
 const OPTIONS = ['-std=c++17', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread'];
 const SOURCES = join('bench', 'wan');
-const TARGET = join('build', 'wan');
+const TARGET = join(PROJECT, 'build', 'wan');
+const PROGRAM = join(TARGET, 'link');
+/** Of what the program was made. */
+const STAMP = join(TARGET, 'link.inputs');
 
 /** The program's path, or why there is none. */
 export function compileLink(): { program: string } | { missing: string } {
@@ -17,14 +20,15 @@ export function compileLink(): { program: string } | { missing: string } {
   const paths = sources.sort().map((name) => join(SOURCES, name));
   const hash = createHash('sha256').update([COMPILER, ...OPTIONS].join(' '));
   for (const path of paths) hash.update(`${path}\0`).update(readFileSync(join(PROJECT, path)));
-  const program = join(PROJECT, TARGET, `link-${hash.digest('hex').slice(0, 16)}`);
-  if (existsSync(program)) return { program };
-  mkdirSync(join(PROJECT, TARGET), { recursive: true });
-  // Two processes may compile it at the same time; each renames a whole program.
-  const made = `${program}.${process.pid}`;
+  const wanted = hash.digest('hex');
+  if (existsSync(PROGRAM) && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted) return { program: PROGRAM };
+  mkdirSync(TARGET, { recursive: true });
+  // Two processes may compile it at the same time; each puts a whole program in its place.
+  const made = `${PROGRAM}.${process.pid}`;
   const args = [...OPTIONS, '-o', made, ...paths.filter((path) => path.endsWith('.cc'))];
   const { status, stderr, error } = spawnSync(COMPILER, args, { cwd: PROJECT, encoding: 'utf8' });
   if (status !== 0) return { missing: `${COMPILER} did not compile it: ${error?.message ?? stderr.split('\n')[0]}` };
-  renameSync(made, program);
-  return { program };
+  renameSync(made, PROGRAM);
+  writeFileSync(STAMP, wanted);
+  return { program: PROGRAM };
 }

@@ -13,23 +13,17 @@
 //
 // It ends, with a last report, at the end of its input, by TERM or INT, or with its parent; the namespaces and devices
 // vanish with it and the programs in them, however it ends.
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
-#include <map>
 #include <memory>
-#include <random>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -38,88 +32,21 @@
 #include <vector>
 
 #include "lane.h"
+#include "settings.h"
 #include "tun.h"
 
 namespace {
 
 using wan::Conditions;
 using wan::Lane;
+using wan::number_of;
 
-constexpr int kPathsMax = 8;
-constexpr int kMtuMin = 576;
-constexpr int kMtuMax = 65'535;
-constexpr double kQueueBytesMin = 64 * 1024;
 constexpr size_t kCommandBytesMax = 256;
 constexpr double kNanosecondsPerMillisecond = 1e6;
 
-struct Options {
-  Conditions conditions;
-  int paths = 1;
-  int mtu = 1500;
-  uint64_t seed = std::random_device{}();
-};
-
-struct Setting {
-  double min;
-  double max;
-  void (*set)(Conditions&, double);
-};
-
-wan::Nanoseconds milliseconds(double value) { return std::llround(value * kNanosecondsPerMillisecond); }
-
-// What options and commands both know.
-const std::map<std::string, Setting> kSettings = {
-    {"rate-mbit", {0.001, 100'000, [](Conditions& c, double value) { c.bytes_per_second = value * 1e6 / 8; }}},
-    {"delay-ms", {0, 60'000, [](Conditions& c, double value) { c.delay = milliseconds(value); }}},
-    {"jitter-ms", {0, 60'000, [](Conditions& c, double value) { c.jitter = milliseconds(value); }}},
-    {"loss-percent", {0, 100, [](Conditions& c, double value) { c.loss = value / 100; }}},
-    {"queue-bytes", {1500, 1e10, [](Conditions& c, double value) { c.queue_bytes = static_cast<size_t>(value); }}},
-};
-
-double number_of(const std::string& name, const std::string& text, double min, double max) {
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0' || !(value >= min && value <= max)) {
-    std::ostringstream message;
-    message << name << " is " << (text.empty() ? "missing" : text) << ": expected a number from " << min << " to " << max;
-    throw std::invalid_argument(message.str());
-  }
-  return value;
-}
-
-Options options_of(int count, char** arguments) {
-  Options options;
-  for (int at = 1; at < count; at += 2) {
-    const std::string option = arguments[at];
-    const std::string name = option.substr(0, 2) == "--" ? option.substr(2) : "";
-    const std::string value = at + 1 < count ? arguments[at + 1] : "";
-    const auto setting = kSettings.find(name);
-    if (setting != kSettings.end()) {
-      setting->second.set(options.conditions, number_of(name, value, setting->second.min, setting->second.max));
-    } else if (name == "paths") {
-      options.paths = static_cast<int>(number_of(name, value, 1, kPathsMax));
-    } else if (name == "mtu") {
-      options.mtu = static_cast<int>(number_of(name, value, kMtuMin, kMtuMax));
-    } else if (name == "seed") {
-      options.seed = static_cast<uint64_t>(number_of(name, value, 0, 0x1p53));
-    } else {
-      throw std::invalid_argument("there is no option " + option);
-    }
-  }
-  Conditions& conditions = options.conditions;
-  if (conditions.bytes_per_second == 0) throw std::invalid_argument("--rate-mbit is missing");
-  if (conditions.queue_bytes == 0) {
-    // What is on the way there and back: enough for one connection to fill the link, and a queue as routers have it.
-    const double round_trip_seconds = 2 * static_cast<double>(conditions.delay) / wan::kNanosecondsPerSecond;
-    conditions.queue_bytes =
-        static_cast<size_t>(std::max(conditions.bytes_per_second * round_trip_seconds, kQueueBytesMin));
-  }
-  return options;
-}
-
 class Link {
  public:
-  explicit Link(const Options& options) : stop_(eventfd(0, EFD_CLOEXEC)), begun_(wan::now()) {
+  explicit Link(const wan::Options& options) : stop_(eventfd(0, EFD_CLOEXEC)), begun_(wan::now()) {
     for (int number = 0; number < 2; number++) {
       ends_.push_back(wan::open_end(number, options.paths, options.mtu));
     }
@@ -181,8 +108,8 @@ class Link {
     if (name == "report") return report();
     void (*change)(Conditions&, double) = nullptr;
     double value = 0;
-    const auto setting = kSettings.find(name);
-    if (setting != kSettings.end()) {
+    const auto setting = wan::settings().find(name);
+    if (setting != wan::settings().end()) {
       std::string text;
       words >> text;
       value = number_of(name, text, setting->second.min, setting->second.max);
@@ -285,7 +212,7 @@ int main(int count, char** arguments) {
     // It may have died before that was said.
     if (getppid() != parent) return 1;
     const int signal_source = signals();
-    Link link(options_of(count, arguments));
+    Link link(wan::options_of(count, arguments));
     serve(link, signal_source);
     link.report();
     return 0;

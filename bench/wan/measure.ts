@@ -33,6 +33,8 @@ export interface OwnFigures {
   shaping: ShapingError | undefined;
 }
 
+const SECONDS_MIN = 10;
+const MEASURED_ROUND_TRIPS = 30;
 const WARM_UP_ROUND_TRIPS = 10;
 const WARM_UP_SECONDS_MIN = 2;
 const WINDOW_ROUND_TRIPS = 3;
@@ -41,6 +43,11 @@ const WINDOW_RECORDS_MIN = 4;
 const SYNCS = 200;
 /** Five whole ones are looked at together. */
 const SHAPING_SECONDS_MIN = 6;
+
+/** Long enough for a link whose round trips are long. */
+export function secondsOf({ roundTripMs }: Profile): number {
+  return Math.max(SECONDS_MIN, (MEASURED_ROUND_TRIPS * roundTripMs) / 1000);
+}
 
 /** Some round trips, for congestion control to find the link's rate. */
 export function warmUpSeconds({ roundTripMs }: Profile, { seconds }: MeasureOptions): number {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import type { Program, ProgramOptions } from '../kit/program.js';
 import type { Workspace } from '../kit/workspace.js';
@@ -20,6 +21,7 @@ export interface TunLinkOptions {
 /** What can change while packets are under way. */
 export type Setting = 'rate-mbit' | 'delay-ms' | 'jitter-ms' | 'loss-percent' | 'queue-bytes';
 
+const TOOLS = ['setpriv', 'nsenter', 'ip'];
 const READY = /^ready (.*)$/;
 const ANSWER = /^(?:ok|error (.*))$/;
 const REPORT = /^report (.*)$/;
@@ -44,6 +46,8 @@ export class TunLink implements Link {
     } catch {
       return '/dev/net/tun is not there to write to';
     }
+    const tool = TOOLS.find((name) => spawnSync(name, ['-V']).error !== undefined);
+    if (tool !== undefined) return `${tool} is not installed`;
     const compiled = compileLink();
     return 'missing' in compiled ? compiled.missing : undefined;
   }

@@ -2,7 +2,7 @@ import type { Bench, BenchOptions, BenchRow } from '../bench.js';
 import { memoryDisk } from '../kit/memory-disk.js';
 import { realDisk } from '../kit/real-disk.js';
 import { Workspace } from '../kit/workspace.js';
-import { type MeasureOptions, measureOwn, windowBytesOf } from './measure.js';
+import { type MeasureOptions, measureOwn, secondsOf, windowBytesOf } from './measure.js';
 import { type Profile, profilesNamed } from './profiles.js';
 import { RelayLink } from './relay.js';
 import { measureRivals, sayMissing } from './rivals.js';
@@ -27,12 +27,11 @@ export const wan: Bench = {
   },
 };
 
-const SECONDS = 10;
 const SAMPLES = 200;
 const TINY: MeasureOptions = { seconds: 0.5, samples: 5 };
 
 async function measureLink(dir: string, profile: Profile, devices: boolean, o: BenchOptions): Promise<BenchRow[]> {
-  const how = o.tiny ? TINY : { seconds: o.seconds ?? SECONDS, samples: SAMPLES };
+  const how = o.tiny ? TINY : { seconds: o.seconds ?? secondsOf(profile), samples: SAMPLES };
   const work = await Workspace.open('wan', dir);
   try {
     const link = devices ? await TunLink.start(work, profile) : work.own(new RelayLink(work, profile));
