@@ -17,7 +17,7 @@ const QUEUE_PART = 1 / 3;
 const QUEUE_MS = { min: 12, max: 25 };
 /** A round trip that nothing has come close to for this long was one of another way. */
 const BASE_MS = 30_000;
-const START_BYTES = 1024 * KIB;
+const START_BYTES = 256 * KIB;
 const BYTES_MIN = 256 * KIB;
 const STEP = { min: 0.7, max: 1.25, start: 2 };
 /** Where the system does not tell: some frames take most of a round trip longer than others, which no queue does. */

@@ -263,7 +263,7 @@ describe('backpressure', () => {
     peer.resume();
     const { channel } = sideOf(collect(socket).connection, { windowBytesMax: MIB, peerWindowBytes: 1024 * MIB });
     for (let i = 0; i < 100; i++) void channel.send(batch, Buffer.alloc(MIB));
-    await until(() => channel.backlog.unconfirmedBytes > MIB / 2);
+    await until(() => channel.backlog.unconfirmedBytes > 200_000);
     await turns(50);
     expect(channel.backlog.unconfirmedBytes).toBeLessThanOrEqual(MIB);
   });
