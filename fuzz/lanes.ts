@@ -35,7 +35,6 @@ class Receiving {
   constructor(private readonly random: Random) {
     this.windowBytes = random.between(1, 100_000);
     this.lane = new IncomingLane({
-      peer: 'a peer',
       messageBytesMax: MESSAGE_BYTES_MAX,
       windowBytes: this.windowBytes,
       onMessage: (message) => this.take(message),

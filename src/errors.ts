@@ -210,9 +210,8 @@ export class StateLockedError extends LonghaulError {
   }
 }
 
-/** A file of the state directory that is not what Longhaul wrote. */
-export class StateDamagedError extends LonghaulError {
-  readonly code = 'STATE_DAMAGED';
+/** A file that cannot be used as it is, and what to do about it. */
+abstract class UnusableFileError extends LonghaulError {
   constructor(
     readonly path: string,
     readonly found: string,
@@ -221,6 +220,11 @@ export class StateDamagedError extends LonghaulError {
   ) {
     super(`${path}: ${found}; ${remedy}`, { cause });
   }
+}
+
+/** A file of the state directory that is not what Longhaul wrote. */
+export class StateDamagedError extends UnusableFileError {
+  readonly code = 'STATE_DAMAGED';
 }
 
 export class FormatVersionError extends LonghaulError {
@@ -460,16 +464,8 @@ export class IdentityRequiredError extends LonghaulError {
 }
 
 /** A key or certificate that is missing, not what Longhaul wrote, or open to others. */
-export class IdentityInvalidError extends LonghaulError {
+export class IdentityInvalidError extends UnusableFileError {
   readonly code = 'IDENTITY_INVALID';
-  constructor(
-    readonly path: string,
-    readonly found: string,
-    readonly remedy: string,
-    cause?: unknown,
-  ) {
-    super(`${path}: ${found}; ${remedy}`, { cause });
-  }
 }
 
 /** A key is there already, and making another one would give the node a new id. */

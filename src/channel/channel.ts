@@ -192,6 +192,9 @@ export class Channel implements MemberHost {
       this.#members.inOrder()[0]?.connection.sendControl(type, body, { replace });
       return;
     }
+    // One of the other lane would take a number that the peer looks for there.
+    if (laneOf(type) !== 'control')
+      throw new InvalidArgumentError('control message', type, 'a type of that lane; use send');
     if (body.byteLength > CONTROL_BODY_BYTES_MAX) {
       throw new InvalidArgumentError('control message', body, `at most ${CONTROL_BODY_BYTES_MAX} bytes; use send`);
     }
@@ -286,7 +289,6 @@ export class Channel implements MemberHost {
       clock: this.#clock,
       members: this.#members,
       session,
-      peer: this.peer,
       peerWindowBytes,
       windowBytes: this.windowBytes,
       windowBytesMax: this.#windowBytesMax,

@@ -1,4 +1,5 @@
 import { KIB } from '../options.js';
+import { Alarm } from './alarm.js';
 import type { Clock } from './clock.js';
 import type { IncomingLane } from './incoming.js';
 import type { Lane } from './lanes.js';
@@ -30,10 +31,11 @@ export class Confirmation {
   #arrivedBytes = 0;
   #isDue = false;
   #sentAtMs = Number.NEGATIVE_INFINITY;
-  #timer: unknown;
+  readonly #alarm: Alarm;
 
   constructor(options: ConfirmationOptions) {
     this.#o = options;
+    this.#alarm = new Alarm(options.clock, () => this.send());
     this.#windowSize = new WindowSize(options.windowBytesMax, () => options.clock.now());
   }
 
@@ -52,14 +54,13 @@ export class Confirmation {
       return;
     }
     const waitMs = Math.min(DUE_MS.max, Math.max(DUE_MS.min, (roundTrip ?? 0) * DUE_ROUND_TRIPS));
-    this.#timer ??= clock.setTimeout(() => this.send(), waitMs);
+    this.#alarm.set(waitMs);
   }
 
   /** At once, if there is anything to tell. */
   send(): void {
     const { clock, incoming } = this.#o;
-    clock.clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#alarm.clear();
     if (!this.#isDue) return;
     this.#isDue = false;
     this.#arrivedBytes = 0;
@@ -81,7 +82,7 @@ export class Confirmation {
   }
 
   stop(): void {
-    this.#o.clock.clearTimeout(this.#timer);
+    this.#alarm.clear();
     this.#isDue = false;
   }
 }

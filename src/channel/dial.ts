@@ -5,8 +5,6 @@ import { formatAddress } from './address.js';
 import { Backoff } from './backoff.js';
 import { type Clock, systemClock } from './clock.js';
 
-export { Backoff } from './backoff.js';
-
 export interface DialOptions {
   host: string;
   port: number;

@@ -1,5 +1,6 @@
 import { KIB } from '../options.js';
 import { type LineState, LOSS_PART } from './line.js';
+import { RecentExtreme } from './recent-extreme.js';
 
 export interface InFlightOptions {
   bytesMax: number;
@@ -47,16 +48,12 @@ export class InFlight {
   /** The most that was under way in this round. */
   #most = 0;
   #roundAtMs: number;
-  /** The least delay of the last while and of the one before it. */
-  #base = Number.POSITIVE_INFINITY;
-  #baseBefore = Number.POSITIVE_INFINITY;
-  #baseAtMs: number;
+  readonly #base = new RecentExtreme(BASE_MS, Math.min);
 
   constructor(options: InFlightOptions) {
     this.#o = options;
     this.#bytes = Math.min(START_BYTES, options.bytesMax);
     this.#roundAtMs = options.now();
-    this.#baseAtMs = this.#roundAtMs;
   }
 
   /** What may be under way and not confirmed. */
@@ -69,7 +66,7 @@ export class InFlight {
     this.#confirmed += bytes;
     this.#most = Math.max(this.#most, underWay);
     const now = this.#o.now();
-    this.#base = Math.min(this.#base, delayMs);
+    this.#base.note(delayMs, now);
     const elapsedMs = now - this.#roundAtMs;
     // What went out before the last turn tells about the window before that.
     if (delayMs <= elapsedMs && this.#samples.length < SAMPLES_MAX) this.#samples.push(delayMs);
@@ -84,16 +81,11 @@ export class InFlight {
   }
 
   get #baseMs(): number {
-    return Math.min(this.#base, this.#baseBefore);
+    return this.#base.value ?? Number.POSITIVE_INFINITY;
   }
 
   #turn(now: number, elapsedMs: number): void {
     this.#adjust(this.#confirmed / elapsedMs);
-    if (now - this.#baseAtMs >= BASE_MS) {
-      this.#baseBefore = this.#base;
-      this.#base = Number.POSITIVE_INFINITY;
-      this.#baseAtMs = now;
-    }
     this.#samples = [];
     this.#confirmed = 0;
     this.#wasFull = false;

@@ -11,7 +11,6 @@ export interface Message {
 }
 
 export interface IncomingOptions {
-  peer: string;
   messageBytesMax: number;
   /** What frames that were not taken out yet may cost together. */
   windowBytes: number;

@@ -33,8 +33,8 @@ export class Line {
     return this.#lossPart > LOSS_PART;
   }
 
-  /** Undefined where the system does not tell. */
-  state(): LineState | undefined {
+  /** What came since the last call counts. Undefined where the system does not tell. */
+  measure(): LineState | undefined {
     let queueMs: number | undefined;
     const total = { sentBytes: 0, retransmittedBytes: 0 };
     for (const member of this.#members) {

@@ -1,4 +1,5 @@
 import type { Members } from './members.js';
+import { RecentExtreme } from './recent-extreme.js';
 
 export interface PacingOptions {
   members: Members;
@@ -35,20 +36,17 @@ export class Pacing {
   #sinceMs: number;
   /** Intervals in a row that brought no more than those before. */
   #steady = 0;
-  #most = 0;
-  #mostBefore = 0;
-  #keptSinceMs: number;
+  readonly #most = new RecentExtreme(KEPT_MS, Math.max);
   #isApplied = false;
 
   constructor(options: PacingOptions) {
     this.#o = options;
     this.#sinceMs = options.now();
-    this.#keptSinceMs = this.#sinceMs;
   }
 
   /** Bytes in a millisecond at which all connections together have arrived lately, at most; 0 until that was seen. */
   get bytesPerMs(): number {
-    return Math.max(this.#most, this.#mostBefore);
+    return this.#most.value ?? 0;
   }
 
   /** So much more has arrived; `isBusy` while there is more to send. */
@@ -66,13 +64,8 @@ export class Pacing {
   }
 
   #take(bytesPerMs: number, nowMs: number): void {
-    if (nowMs - this.#keptSinceMs >= KEPT_MS) {
-      this.#mostBefore = this.#most;
-      this.#most = 0;
-      this.#keptSinceMs = nowMs;
-    }
     this.#steady = bytesPerMs > this.bytesPerMs * GROWTH ? 0 : this.#steady + 1;
-    this.#most = Math.max(this.#most, bytesPerMs);
+    this.#most.note(bytesPerMs, nowMs);
     this.#apply(this.#steady >= STEADY_MIN && this.#o.loses());
   }
 

@@ -15,8 +15,6 @@ export interface SessionLanesOptions {
   clock: Clock;
   members: Members;
   session: bigint;
-  /** The peer's name in messages. */
-  peer: string;
   /** What may be sent before the peer grants more. */
   peerWindowBytes: number;
   /** What the peer may send before it is granted more, and what it may at most. */
@@ -52,7 +50,7 @@ export class SessionLanes {
     this.#o = options;
     this.#line = new Line(members);
     this.#pacing = new Pacing({ members, now, roundTripMs: roundTripMinMs, loses: () => this.#line.loses });
-    this.#inFlight = new InFlight({ bytesMax: windowBytesMax, now, line: () => this.#line.state() });
+    this.#inFlight = new InFlight({ bytesMax: windowBytesMax, now, line: () => this.#line.measure() });
     this.out = this.#openOut();
     this.in = this.#openIn();
     this.confirmation = new Confirmation({ clock, incoming: this.in, windowBytesMax, roundTripMs, send });
@@ -72,12 +70,12 @@ export class SessionLanes {
   }
 
   #openIn(): Record<Lane, IncomingLane> {
-    const { peer, onMessage, onError, onMove, windowBytes } = this.#o;
+    const { onMessage, onError, onMove, windowBytes } = this.#o;
     const onProgress = () => {
       this.confirmation.due(0);
       onMove();
     };
-    const all = { peer, onMessage, onError, onProgress };
+    const all = { onMessage, onError, onProgress };
     const control = { messageBytesMax: CONTROL_BODY_BYTES_MAX, windowBytes: CONTROL_WINDOW_BYTES };
     return {
       data: new IncomingLane({ ...all, messageBytesMax: MESSAGE_BYTES_MAX, windowBytes }),

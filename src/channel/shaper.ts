@@ -1,5 +1,6 @@
 import { AbortedError, InvalidArgumentError } from '../errors.js';
 import { integerOption } from '../options.js';
+import { Alarm } from './alarm.js';
 import { type Clock, systemClock } from './clock.js';
 import { LinkedQueue } from './linked-queue.js';
 import { type LinkCost, linkCost, type RateLimit } from './rate-limit.js';
@@ -26,7 +27,6 @@ export const WAITERS_MAX = 4096;
 
 /** One rate over the bytes of any number of connections, in the order in which they ask. */
 export class Shaper implements RateLimit {
-  readonly #clock: Clock;
   readonly #bucket: TokenBucket;
   readonly #within: SharedCeiling | undefined;
   readonly #waiters = new LinkedQueue<Waiter>();
@@ -40,11 +40,11 @@ export class Shaper implements RateLimit {
     },
   };
   #inLine = false;
-  #timer: unknown;
+  readonly #alarm: Alarm;
 
   constructor(options: ShaperOptions = {}) {
     const { rateBytesPerSecond = Number.POSITIVE_INFINITY, within, clock = systemClock, ...cost } = options;
-    this.#clock = clock;
+    this.#alarm = new Alarm(clock, () => this.#serve());
     this.#within = within;
     const burstMs = integerOption('burstMs', options.burstMs, BURST_MS);
     this.#bucket = new TokenBucket({ rateBytesPerSecond, burstMs, cost: linkCost(cost), clock });
@@ -62,7 +62,7 @@ export class Shaper implements RateLimit {
   /** From now on; what waits is granted at the new rate. Infinity: no limit. */
   setRate(rateBytesPerSecond: number): void {
     this.#bucket.setRate(rateBytesPerSecond);
-    this.#disarm();
+    this.#alarm.clear();
     this.#serve();
   }
 
@@ -94,11 +94,11 @@ export class Shaper implements RateLimit {
 
   /** Grants what its own rate allows, or has it granted by the shared ceiling. */
   #serve(): void {
-    if (this.#inLine || this.#timer !== undefined) return;
+    if (this.#inLine || this.#alarm.isSet) return;
     while (this.#waiters.first !== undefined) {
       const waitMs = this.#bucket.waitMs(this.#wantedBytes(this.#waiters.first));
       if (waitMs > 0) {
-        this.#arm(waitMs);
+        this.#alarm.set(waitMs);
         return;
       }
       if (this.#within !== undefined) {
@@ -131,22 +131,10 @@ export class Shaper implements RateLimit {
   /** A waiter has gone: nothing is held for it, and nothing waits for nobody. */
   #missOne(): void {
     if (this.#waiters.length > 0) return;
-    this.#disarm();
+    this.#alarm.clear();
     if (!this.#inLine) return;
     this.#inLine = false;
     this.#within?.leave(this.#sharer);
-  }
-
-  #arm(waitMs: number): void {
-    this.#timer = this.#clock.setTimeout(() => {
-      this.#timer = undefined;
-      this.#serve();
-    }, waitMs);
-  }
-
-  #disarm(): void {
-    this.#clock.clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 }
 

@@ -1,3 +1,4 @@
+import { Alarm } from './alarm.js';
 import { type Clock, systemClock } from './clock.js';
 import { LinkedQueue, type Place } from './linked-queue.js';
 import { type LinkCost, linkCost } from './rate-limit.js';
@@ -35,15 +36,14 @@ interface Turn {
  * many connections they have and however small their pieces are.
  */
 export class SharedCeiling {
-  readonly #clock: Clock;
   readonly #bucket: TokenBucket;
   readonly #line = new LinkedQueue<Turn>();
   readonly #places = new Map<Sharer, Place<Turn>>();
-  #timer: unknown;
+  readonly #alarm: Alarm;
   #serving = false;
 
   constructor({ rateBytesPerSecond = Number.POSITIVE_INFINITY, clock = systemClock, ...cost }: SharedCeilingOptions) {
-    this.#clock = clock;
+    this.#alarm = new Alarm(clock, () => this.#serve());
     this.#bucket = new TokenBucket({ rateBytesPerSecond, burstMs: BURST_MS.default, cost: linkCost(cost), clock });
   }
 
@@ -60,7 +60,7 @@ export class SharedCeiling {
   setRate(rateBytesPerSecond: number): void {
     this.#bucket.setRate(rateBytesPerSecond);
     for (const { value } of this.#places.values()) value.creditBytes = Math.min(value.creditBytes, this.quantumBytes);
-    this.#disarm();
+    this.#alarm.clear();
     this.#serve();
   }
 
@@ -71,7 +71,7 @@ export class SharedCeiling {
   /** Stands in line until it has been served. */
   enter(sharer: Sharer): void {
     this.#places.set(sharer, this.#line.push({ sharer, creditBytes: this.quantumBytes }));
-    if (this.#timer === undefined) this.#serve();
+    if (!this.#alarm.isSet) this.#serve();
   }
 
   /** Out of the line, for want of waiters. */
@@ -81,7 +81,7 @@ export class SharedCeiling {
     this.#places.delete(sharer);
     this.#line.remove(place);
     // The timer was for the one in front.
-    this.#disarm();
+    this.#alarm.clear();
     this.#serve();
   }
 
@@ -89,7 +89,7 @@ export class SharedCeiling {
     // A sharer that rests may enter again at once; the loop that is under way sees to it.
     if (this.#serving) return;
     this.#serving = true;
-    for (let turn = this.#line.first; turn !== undefined && this.#timer === undefined; turn = this.#line.first) {
+    for (let turn = this.#line.first; turn !== undefined && !this.#alarm.isSet; turn = this.#line.first) {
       this.#serveTurn(turn);
     }
     this.#serving = false;
@@ -104,7 +104,7 @@ export class SharedCeiling {
       return;
     }
     const waitMs = this.#bucket.waitMs(bytes);
-    if (waitMs > 0) this.#arm(waitMs);
+    if (waitMs > 0) this.#alarm.set(waitMs);
     else if (turn.creditBytes < bytes) this.#pass(turn);
     else {
       turn.creditBytes -= bytes;
@@ -118,17 +118,5 @@ export class SharedCeiling {
     this.#line.shift();
     turn.creditBytes += this.quantumBytes;
     this.#places.set(turn.sharer, this.#line.push(turn));
-  }
-
-  #arm(waitMs: number): void {
-    this.#timer = this.#clock.setTimeout(() => {
-      this.#timer = undefined;
-      this.#serve();
-    }, waitMs);
-  }
-
-  #disarm(): void {
-    this.#clock.clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 }

@@ -1,3 +1,4 @@
+import { Alarm } from './alarm.js';
 import type { Clock } from './clock.js';
 import type { Member } from './member.js';
 import type { OutgoingLane } from './outgoing.js';
@@ -22,24 +23,23 @@ const LOOKS = 4;
  */
 export class StallWatch {
   readonly #o: StallWatchOptions;
-  #timer: unknown;
+  readonly #alarm: Alarm;
 
   constructor(options: StallWatchOptions) {
     this.#o = options;
+    this.#alarm = new Alarm(options.clock, () => this.#look());
   }
 
   /** Something was sent. */
   watch(): void {
-    this.#timer ??= this.#o.clock.setTimeout(() => this.#look(), this.#stallMs() / LOOKS);
+    if (!this.#alarm.isSet) this.#alarm.set(this.#stallMs() / LOOKS);
   }
 
   stop(): void {
-    this.#o.clock.clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#alarm.clear();
   }
 
   #look(): void {
-    this.#timer = undefined;
     const { clock, lanes, onStall } = this.#o;
     const before = clock.now() - this.#stallMs();
     for (const [member, sinceMs] of lanes.flatMap((lane) => [...lane.carriers])) {

@@ -30,7 +30,8 @@ export interface Situation {
  * refers to nothing before it; `resync` has the receiver start over with a full synchronisation.
  */
 export type Action = 'begin' | 'resume' | 'literals' | 'resync';
-export type RefusalCode = 'PROTOCOL_VERSION' | 'VOLUME_MISMATCH' | 'EPOCH_STALE' | 'PEER_NEWER';
+const REFUSALS = ['PROTOCOL_VERSION', 'VOLUME_MISMATCH', 'EPOCH_STALE', 'PEER_NEWER'] as const;
+export type RefusalCode = (typeof REFUSALS)[number];
 
 export type Verdict = { action: Action; because: string } | { action: 'refuse'; because: string; code: RefusalCode };
 
@@ -122,15 +123,8 @@ export const VERDICTS: readonly Row[] = [
   },
 ];
 
-const REFUSALS: ReadonlySet<string> = new Set<RefusalCode>([
-  'PROTOCOL_VERSION',
-  'VOLUME_MISMATCH',
-  'EPOCH_STALE',
-  'PEER_NEWER',
-]);
-
 export function isRefusal(verdict: Action | RefusalCode): verdict is RefusalCode {
-  return REFUSALS.has(verdict);
+  return (REFUSALS as readonly string[]).includes(verdict);
 }
 
 export function matches(row: Row, situation: Situation): boolean {

@@ -243,8 +243,10 @@ export class Sender {
 
   /** @internal A record of Longhaul's own kinds; resolves with its number before it is durable. */
   async assign(payload: Uint8Array, options: AppendOptions): Promise<number> {
-    await this.#roomForBulk(payload.byteLength, options.signal);
-    await this.#admission?.admit(payload.byteLength, options.signal);
+    const room = this.#roomForBulk(payload.byteLength, options.signal);
+    if (room !== undefined) await room;
+    const turn = this.#admission?.admit(payload.byteLength, options.signal);
+    if (turn !== undefined) await turn;
     try {
       const assigned = this.#journal.assign(payload, options).then(({ sequence }) => sequence);
       this.#entered(payload.byteLength, assigned);

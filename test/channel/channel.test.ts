@@ -3,10 +3,10 @@ import { Channel, WAITING_MESSAGES_MAX } from '../../src/channel/channel.js';
 import { FRAME_HEADER_BYTES } from '../../src/channel/frame.js';
 import { CONTROL_BODY_BYTES_MAX, MESSAGE_BYTES_MAX } from '../../src/channel/lanes.js';
 import { FrameType } from '../../src/channel/messages.js';
-import { AbortedError, ClosedError, ConnectionLostError, InvalidArgumentError } from '../../src/errors.js';
+import { ClosedError, ConnectionLostError, InvalidArgumentError } from '../../src/errors.js';
 import { channelPair, join, type Side, type SideOptions, sideOf, WINDOW_BYTES } from './channels.js';
 import { FakeClock } from './fake-clock.js';
-import { closeAll, collect, socketPair, turns, until } from './sockets.js';
+import { closeAll, collect, FAILING_HANDLERS, HANDLER_FAILURE, socketPair, turns, until } from './sockets.js';
 
 afterEach(closeAll);
 
@@ -191,14 +191,16 @@ describe('control', () => {
 
   test('of one type is replaced while it waits, if asked to', async () => {
     const [socket, peer] = await socketPair();
-    const { channel } = sideOf(collect(socket).connection, { peerWindowBytes: 256 * MIB, windowBytesMax: 256 * MIB });
-    for (let i = 0; i < 16; i++) void channel.send(batch, Buffer.alloc(8 * MIB));
-    await turns(50);
+    const { channel } = sideOf(collect(socket).connection);
+    // Corked, it takes a frame and no more.
+    socket.cork();
+    for (let i = 0; i < 4; i++) void channel.send(batch, Buffer.alloc(MIB));
     for (const text of ['old', 'older', 'newest']) {
       channel.sendControl(ack, Buffer.from(text), { replace: true });
       channel.sendControl(notice, Buffer.from(text));
     }
-    const right = sideOf(collect(peer).connection, { windowBytesMax: 256 * MIB });
+    const right = sideOf(collect(peer).connection);
+    socket.uncork();
     await until(() => right.messages.filter(({ type }) => type !== batch).length === 4);
     const texts = right.messages.filter(({ type }) => type !== batch).map(({ type, body }) => `${type} ${body}`);
     expect(texts).toEqual(['9 newest', '10 old', '10 older', '10 newest']);
@@ -270,25 +272,10 @@ describe('backpressure', () => {
 });
 
 describe('a handler that fails ends the channel', () => {
-  const failure = new AbortedError('a test');
-  test.each([
-    [
-      'thrown',
-      () => {
-        throw failure;
-      },
-    ],
-    [
-      'rejected',
-      async () => {
-        await turns(2);
-        throw failure;
-      },
-    ],
-  ])('%s', async (_how, onMessage) => {
+  test.each(FAILING_HANDLERS)('%s', async (_how, onMessage) => {
     const [left, right] = await pairOf(2, {}, { onMessage });
     void left.channel.send(batch, Buffer.alloc(0));
-    expect(await right.channel.closed).toBe(failure);
+    expect(await right.channel.closed).toBe(HANDLER_FAILURE);
     await left.channel.closed;
   });
 

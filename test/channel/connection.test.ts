@@ -3,7 +3,6 @@ import { Connection } from '../../src/channel/connection.js';
 import { FRAME_HEADER_BYTES } from '../../src/channel/frame.js';
 import { CONTROL_BODY_BYTES_MAX } from '../../src/channel/lanes.js';
 import {
-  AbortedError,
   ClosedError,
   ConnectionLostError,
   InvalidArgumentError,
@@ -14,7 +13,9 @@ import {
   closeAll,
   collect,
   connectionPair,
+  FAILING_HANDLERS,
   frameBytes,
+  HANDLER_FAILURE,
   Load,
   readFrames,
   socketPair,
@@ -198,25 +199,10 @@ describe('backpressure', () => {
 });
 
 describe('a handler that fails ends the connection', () => {
-  const failure = new AbortedError('a test');
-  test.each([
-    [
-      'thrown',
-      () => {
-        throw failure;
-      },
-    ],
-    [
-      'rejected',
-      async () => {
-        await turns(2);
-        throw failure;
-      },
-    ],
-  ])('%s', async (_how, onFrame) => {
+  test.each(FAILING_HANDLERS)('%s', async (_how, onFrame) => {
     const [left, right] = await connectionPair({}, { onFrame });
     left.connection.sendControl(HELLO, Buffer.alloc(0));
-    expect(await right.connection.closed).toBe(failure);
+    expect(await right.connection.closed).toBe(HANDLER_FAILURE);
     expect(await left.connection.closed).toBeUndefined();
   });
 

@@ -1,7 +1,8 @@
 import { EventEmitter, once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Backoff, dial } from '../../src/channel/dial.js';
+import { Backoff } from '../../src/channel/backoff.js';
+import { dial } from '../../src/channel/dial.js';
 import { Listener } from '../../src/channel/listener.js';
 import { AbortedError, PeerUnreachableError } from '../../src/errors.js';
 import { FakeClock } from './fake-clock.js';

@@ -21,7 +21,6 @@ function taking(o: Partial<IncomingOptions> = {}): Taken {
   const errors: unknown[] = [];
   let progress = 0;
   const lane = new IncomingLane({
-    peer: 'a peer',
     messageBytesMax: 100 * KIB,
     windowBytes: 64 * KIB,
     onMessage: (message) => void messages.push(message),

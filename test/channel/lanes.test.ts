@@ -72,7 +72,6 @@ class World {
       onArrived: () => this.#arrivals++,
     });
     this.#in = new IncomingLane({
-      peer: 'a peer',
       messageBytesMax: MESSAGE_BYTES_MAX,
       windowBytes: WINDOW_BYTES,
       onMessage: ({ body }) => {

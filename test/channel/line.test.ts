@@ -16,23 +16,23 @@ test('the least queue of those that carry something counts, and what all of them
   const idle = { rttUs: 30_000, minRttUs: 30_000, sentBytes: 0, retransmittedBytes: 0 };
   const longer = { rttUs: 60_000, minRttUs: 30_000, sentBytes: 1_000_000, retransmittedBytes: 0 };
   const line = new Line([memberOf(told), memberOf(idle), memberOf(longer)]);
-  expect(line.state()).toEqual({ lossPart: 0.01 / 4, queueMs: 5 });
+  expect(line.measure()).toEqual({ lossPart: 0.01 / 4, queueMs: 5 });
   expect(line.loses).toBe(true);
 });
 
 test('losses are forgotten as more is sent without', () => {
   const told = { rttUs: 30_000, minRttUs: 30_000, sentBytes: 100_000, retransmittedBytes: 10_000 };
   const line = new Line([memberOf(told)]);
-  line.state();
+  line.measure();
   expect(line.loses).toBe(true);
   for (let round = 0; round < 20; round++) {
     told.sentBytes += 100_000;
-    line.state();
+    line.measure();
   }
   expect(line.loses).toBe(false);
 });
 
 test('nothing is known where the system does not tell, or nothing is sent', () => {
-  expect(new Line([memberOf(undefined), memberOf({ rttUs: 1, minRttUs: 1 })]).state()).toBeUndefined();
-  expect(new Line([]).state()).toBeUndefined();
+  expect(new Line([memberOf(undefined), memberOf({ rttUs: 1, minRttUs: 1 })]).measure()).toBeUndefined();
+  expect(new Line([]).measure()).toBeUndefined();
 });

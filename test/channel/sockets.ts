@@ -5,8 +5,27 @@ import { encodeFrameHeader, type Frame, type FrameHeader } from '../../src/chann
 import { type OutgoingFrame, OutgoingLane } from '../../src/channel/outgoing.js';
 import { FrameParser } from '../../src/channel/parser.js';
 import { checksum64 } from '../../src/engine/checksum.js';
+import { AbortedError } from '../../src/errors.js';
 
 /** Real loopback sockets, and what the tests of connections need around them. Call `closeAll` after each test. */
+
+/** What a handler that fails fails with, and the ways in which it may. */
+export const HANDLER_FAILURE = new AbortedError('a test');
+export const FAILING_HANDLERS: [string, () => Promise<void>][] = [
+  [
+    'thrown',
+    () => {
+      throw HANDLER_FAILURE;
+    },
+  ],
+  [
+    'rejected',
+    async () => {
+      await turns(2);
+      throw HANDLER_FAILURE;
+    },
+  ],
+];
 
 const open = new Set<Socket>();
 

@@ -241,13 +241,13 @@ test('a receiver on two file systems, closed in the middle of a large file, gets
   fill(pair.source);
   writeFileSync(join(pair.source, 'large'), contentOf(17, 5 * MIB));
   await open(pair);
-  await pair.volume.sync();
+  const syncing = pair.volume.sync();
   await until('the beginning of the file', () => partOfFile(pair));
   await pair.closeReceiver();
   expect(existsSync(join(pair.into, 'large'))).toBe(false);
   expect(ownNames(pair.into)).toEqual([]);
   await reopenReceiver(pair);
-  await pair.volume.sync();
+  await syncing;
   await pair.sender.drain('applied');
   await pair.closeReceiver();
   expect(ownNames(pair.into)).toEqual([]);
@@ -286,7 +286,7 @@ test('a receiver that is told to end in the middle of a copy leaves nothing of i
   await until('the port', () => listening.test(said));
   const port = Number(listening.exec(said)?.[1]);
   await pair.openSender({}, { peers: [{ name: 'replica', host: '127.0.0.1', port }], rate: '4MB', compress: 'none' });
-  await pair.volume.sync();
+  pair.volume.sync().catch(() => {});
   await until('the beginning of the file', () => partOfFile(pair));
   child.kill('SIGTERM');
   await until('the end of the process', () => child.exitCode !== null || child.signalCode !== null);
