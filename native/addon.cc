@@ -43,6 +43,32 @@ Napi::Value checksum64(const Info& info) {
   return Napi::BigInt::New(info.Env(), longhaul::xxh64(bytes.data, bytes.length, longhaul::seed_of(info, 1)));
 }
 
+// The parts lie one behind the other.
+Napi::Value checksum_parts(const Info& info) {
+  if (!info[0].IsArray()) refuse(info, "expected an array of Uint8Array");
+  const auto parts = info[0].As<Napi::Array>();
+  longhaul::Xxh64 checksum(longhaul::seed_of(info, 1));
+  for (uint32_t index = 0; index < parts.Length(); index++) {
+    const View<uint8_t> bytes = bytes_of(info, parts.Get(index));
+    checksum.update(bytes.data, bytes.length);
+  }
+  return Napi::BigInt::New(info.Env(), checksum.digest());
+}
+
+// Memory that others see too, or that cannot be taken away, stays as it is.
+Napi::Value discard(const Info& info) {
+  napi_value memory;
+  size_t length = 0;
+  size_t offset = 0;
+  const napi_status status =
+      napi_get_typedarray_info(info.Env(), info[0], nullptr, &length, nullptr, &memory, &offset);
+  if (status != napi_ok) refuse(info, "expected a Uint8Array");
+  size_t whole = 0;
+  const bool is_whole = napi_get_arraybuffer_info(info.Env(), memory, nullptr, &whole) == napi_ok && offset == 0 &&
+                        length == whole && length > 0;
+  return Napi::Boolean::New(info.Env(), is_whole && napi_detach_arraybuffer(info.Env(), memory) == napi_ok);
+}
+
 Napi::Value page_offset(const Info& info) {
   constexpr uintptr_t kPage = 4096;
   return Napi::Number::New(info.Env(), static_cast<double>(reinterpret_cast<uintptr_t>(bytes_of(info, info[0]).data) % kPage));
@@ -84,6 +110,8 @@ class Addon : public Napi::Addon<Addon> {
 #endif
   {
     exports["checksum64"] = Napi::Function::New(env, checksum64, "checksum64");
+    exports["checksumParts"] = Napi::Function::New(env, checksum_parts, "checksumParts");
+    exports["discard"] = Napi::Function::New(env, discard, "discard");
     exports["sealRecords"] = Napi::Function::New(env, seal_records, "sealRecords");
     exports["pageOffset"] = Napi::Function::New(env, page_offset, "pageOffset");
     exports["checkRecords"] = Napi::Function::New(env, check_records, "checkRecords");

@@ -12,6 +12,17 @@ namespace longhaul {
 
 inline uint64_t xxh64(const void* bytes, size_t length, uint64_t seed) { return XXH64(bytes, length, seed); }
 
+// The checksum of bytes that come in pieces.
+class Xxh64 {
+ public:
+  explicit Xxh64(uint64_t seed) { XXH64_reset(&state_, seed); }
+  void update(const void* bytes, size_t length) { XXH64_update(&state_, bytes, length); }
+  uint64_t digest() const { return XXH64_digest(&state_); }
+
+ private:
+  XXH64_state_t state_;
+};
+
 // The checksums of `count` ranges, each a start and an end in `ranges`, into `sums`. False when one does not lie within
 // bytes[0, length); it ends there.
 inline bool xxh64_ranges(const uint8_t* bytes, size_t length, const uint32_t* ranges, size_t count, uint64_t seed,

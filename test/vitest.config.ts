@@ -5,6 +5,7 @@ export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/support/spoil-bodies.ts'],
     // Forks, not threads: tests start child processes, change signals and measure their own event loop.
     pool: 'forks',
     // As many as there are processors; by default one of two would be idle.

@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import { kernels } from '../engine/engine.js';
 import { ConnectionLostError, InvalidArgumentError, LonghaulError, ProtocolError } from '../errors.js';
 import { integerOption, KIB, MIB, RATE_BYTES_PER_SECOND_MIN } from '../options.js';
 import { type Clock, systemClock } from './clock.js';
@@ -47,6 +48,8 @@ export interface ConnectionOptions {
 /** On a long way a little is enough to keep the system busy; on a short one, less would cost processor time. */
 const NOT_SENT_BYTES = { near: 64 * KIB, far: 16 * KIB };
 const FAR_MS = 5;
+/** Less than this is left to the garbage collector. */
+const DISCARDED_BYTES_MIN = 4 * KIB;
 
 export type FrameHandler = (frame: Frame) => void | Promise<void>;
 
@@ -138,6 +141,7 @@ export class Connection {
     });
     this.#inflow = new Inflow({
       socket,
+      onUsed: (chunk) => this.#discard(chunk),
       peer: this.peer,
       onFrame: (frame) => this.#onFrame(frame),
       onSessionFrame: (frame) => this.#accept(frame),
@@ -362,6 +366,11 @@ export class Connection {
   #fail(error: unknown): void {
     const known = error instanceof LonghaulError;
     this.destroy(known ? error : new ConnectionLostError(this.peer, 'handling a frame failed', error));
+  }
+
+  /** What a socket of the system has read is in memory of its own, which nobody else knows. */
+  #discard(chunk: Buffer): void {
+    if (chunk.byteLength >= DISCARDED_BYTES_MIN && this.#socket instanceof Socket) kernels.discard(chunk);
   }
 
   #sendFin(): void {

@@ -1,5 +1,6 @@
 import { ProtocolError } from '../errors.js';
 import { ArrivedFrames, type FrameRange } from './arrived-frames.js';
+import { bodies } from './body-pool.js';
 import { FLAG_MORE, FRAGMENT_BYTES_MIN, type Frame } from './frame.js';
 import { costOf } from './lanes.js';
 
@@ -7,6 +8,7 @@ import { costOf } from './lanes.js';
 export interface Message {
   type: number;
   generation: number;
+  /** Its receiver's alone, who may give it back to the pool of bodies. */
   body: Buffer;
 }
 
@@ -87,7 +89,10 @@ export class IncomingLane {
   /** False when the frame has arrived before. Throws when it may not be sent; what is wrong with a message goes to onError. */
   accept(frame: Frame): boolean {
     const { frameNumber } = frame;
-    if (frameNumber < this.#arrived.next || this.#held.has(frameNumber)) return false;
+    if (frameNumber < this.#arrived.next || this.#held.has(frameNumber)) {
+      bodies.give(frame.body);
+      return false;
+    }
     // Or one message of many tiny ones would take much more memory than its bytes.
     if ((frame.flags & FLAG_MORE) !== 0 && frame.bodyLength < FRAGMENT_BYTES_MIN) {
       throw new ProtocolError(`a fragment of ${frame.bodyLength} bytes`, `${FRAGMENT_BYTES_MIN} but for the last one`);
@@ -146,10 +151,23 @@ export class IncomingLane {
     }
     if ((frame.flags & FLAG_MORE) !== 0) return undefined;
     const { type, generation } = frame;
-    const body = this.#fragments.length === 1 ? frame.body : Buffer.concat(this.#fragments.map(({ body }) => body));
+    const body = this.#join();
     this.#fragments = [];
     this.#fragmentBytes = 0;
     return { type, generation, body };
+  }
+
+  #join(): Buffer {
+    const [first] = this.#fragments;
+    if (first !== undefined && this.#fragments.length === 1) return first.body;
+    const body = bodies.take(this.#fragmentBytes);
+    let at = 0;
+    for (const fragment of this.#fragments) {
+      body.set(fragment.body, at);
+      at += fragment.bodyLength;
+      bodies.give(fragment.body);
+    }
+    return body;
   }
 
   #handle(message: Message): void {

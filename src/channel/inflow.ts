@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net';
 import { ConnectionLostError, ProtocolError } from '../errors.js';
+import { bodies } from './body-pool.js';
 import { FRAME_BYTES_MAX_BEFORE_HANDSHAKE, FRAME_PING, FRAME_PONG, type Frame, NO_SESSION } from './frame.js';
 import { FrameParser } from './parser.js';
 
 export interface InflowOptions {
   socket: Socket;
+  /** Gets each chunk when everything in it was parsed. */
+  onUsed?: (chunk: Buffer) => void;
   peer: string;
   /** Gets the frames of the connection that are not heartbeats; the next one comes when its promise has resolved. */
   onFrame: (frame: Frame) => void | Promise<void>;
@@ -26,7 +29,7 @@ export interface InflowOptions {
  */
 export class Inflow {
   readonly #options: InflowOptions;
-  readonly #parser = new FrameParser({ frameBytesMax: FRAME_BYTES_MAX_BEFORE_HANDSHAKE });
+  readonly #parser: FrameParser;
   #admitted = false;
   #frameNumber = 0;
   /** A promise of onFrame is pending; `#next` is the one frame that may wait behind it. */
@@ -38,6 +41,12 @@ export class Inflow {
 
   constructor(options: InflowOptions) {
     this.#options = options;
+    const { onUsed } = options;
+    this.#parser = new FrameParser({
+      frameBytesMax: FRAME_BYTES_MAX_BEFORE_HANDSHAKE,
+      allocate: (bytes) => bodies.take(bytes),
+      ...(onUsed === undefined ? {} : { onUsed }),
+    });
   }
 
   admit(frameBytesMax: number): void {

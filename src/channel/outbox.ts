@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 import { byteLengthOf } from '../engine/bytes.js';
+import { checksum64 } from '../engine/checksum.js';
 import { KIB } from '../options.js';
 import { encodeFrameHeader, FRAME_HEADER_BYTES, NO_SESSION } from './frame.js';
 import { CONTROL_BYTES_MAX, type Lane, laneOf } from './lanes.js';
-import { checksumOf, type OutgoingFrame } from './outgoing.js';
+import type { OutgoingFrame } from './outgoing.js';
 import type { RateLimit } from './rate-limit.js';
 
 /** Where a connection gets the frames of its session from. */
@@ -82,7 +83,6 @@ export class Outbox {
    * waits is replaced: only the newest of its kind means anything.
    */
   own(type: number, body: Uint8Array, replace: boolean): boolean {
-    const parts = [body];
     const frame: OutgoingFrame = {
       type,
       flags: 0,
@@ -90,8 +90,8 @@ export class Outbox {
       session: NO_SESSION,
       frameNumber: 0,
       bodyLength: body.byteLength,
-      bodyChecksum: checksumOf(parts),
-      parts,
+      bodyChecksum: checksum64(body),
+      parts: [body],
     };
     const index = replace ? this.#own.findIndex((waiting) => waiting.type === type) : -1;
     const added = frameBytes(frame) - (index < 0 ? 0 : frameBytes(this.#own[index] as OutgoingFrame));
@@ -197,7 +197,7 @@ export class Outbox {
       this.#ownBytes -= frameBytes(own);
       own.frameNumber = this.#frameNumber++;
     }
-    const frame = own ?? this.#source?.take(this.#bodyBytes);
+    const frame = own ?? this.#source?.take(powerOfTwo(this.#bodyBytes));
     if (frame === undefined) return undefined;
     const bytes = frameBytes(frame);
     const lane = laneOf(frame.type) ?? 'control';
@@ -230,7 +230,7 @@ export class Outbox {
     if (elapsedMs < RATE_INTERVAL_MS) return;
     const wanted = (this.#takenBytes / elapsedMs) * FRAME_MS;
     const next = (this.#bodyBytes + wanted) / 2;
-    this.#bodyBytes = Math.round(Math.min(BODY_BYTES.max, Math.max(BODY_BYTES.min, next)));
+    this.#bodyBytes = Math.min(BODY_BYTES.max, Math.max(BODY_BYTES.min, next));
     this.#takenBytes = 0;
     this.#takenSinceMs = this.#now();
   }
@@ -248,5 +248,8 @@ export class Outbox {
     this.#source?.onRoom();
   };
 }
+
+/** The nearest one: of few sizes memory can be used again by whoever receives. */
+const powerOfTwo = (bytes: number): number => 2 ** Math.round(Math.log2(bytes));
 
 const frameBytes = (frame: OutgoingFrame): number => FRAME_HEADER_BYTES + byteLengthOf(frame.parts);

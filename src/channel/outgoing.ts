@@ -1,5 +1,5 @@
 import { byteLengthOf } from '../engine/bytes.js';
-import { checksum64, startChecksum64 } from '../engine/checksum.js';
+import { checksumOfParts } from '../engine/checksum.js';
 import { ProtocolError } from '../errors.js';
 import { KIB } from '../options.js';
 import type { FrameRange } from './arrived-frames.js';
@@ -134,7 +134,7 @@ export class OutgoingLane<Carrier> {
       session: this.#o.session,
       frameNumber: this.#number++,
       bodyLength,
-      bodyChecksum: checksumOf(parts),
+      bodyChecksum: checksumOfParts(parts),
       parts,
     };
     this.#waitingBytes -= bodyLength;
@@ -263,11 +263,4 @@ function cut(message: { parts: Uint8Array[]; bytes: number; begun: boolean }, by
     room -= bytes;
   }
   return taken;
-}
-
-export function checksumOf(parts: readonly Uint8Array[]): bigint {
-  if (parts.length === 1) return checksum64(parts[0] as Uint8Array);
-  const checksum = startChecksum64();
-  for (const part of parts) checksum.update(part);
-  return checksum.digest();
 }

@@ -1,4 +1,4 @@
-import { type Checksum64, startChecksum64 } from '../engine/checksum.js';
+import { checksum64 } from '../engine/checksum.js';
 import { ProtocolError } from '../errors.js';
 import {
   decodeFrameHeader,
@@ -11,8 +11,10 @@ import {
 export interface FrameParserOptions {
   /** Bounds header and body of one frame; it may be changed between frames. */
   frameBytesMax?: number;
-  /** Where bodies come from; tests watch the sizes. */
+  /** Where bodies come from. Default: new memory for each. */
   allocate?: (bytes: number) => Buffer;
+  /** Gets each chunk when nothing of it is needed any more. */
+  onUsed?: (chunk: Buffer) => void;
 }
 
 /**
@@ -23,21 +25,23 @@ export interface FrameParserOptions {
 export class FrameParser {
   frameBytesMax: number;
   readonly #allocate: (bytes: number) => Buffer;
+  readonly #onUsed: ((chunk: Buffer) => void) | undefined;
   readonly #chunks: Buffer[] = [];
   /** Bytes of the first chunk that are used up. */
   #offset = 0;
   /** Bytes in the chunks that are not used up. */
   #pendingBytes = 0;
+  readonly #headerBytes = Buffer.alloc(FRAME_HEADER_BYTES);
   #header: FrameHeader | undefined;
   #body: Buffer | undefined;
   #bodyFilled = 0;
-  /** Runs along with the copying, while a chunk is still in the processor's cache. */
-  #checksum: Checksum64 | undefined;
   #broken: ProtocolError | undefined;
 
-  constructor({ frameBytesMax = FRAME_BYTES_MAX_DEFAULT, allocate = Buffer.allocUnsafe }: FrameParserOptions = {}) {
+  constructor(options: FrameParserOptions = {}) {
+    const { frameBytesMax = FRAME_BYTES_MAX_DEFAULT, allocate = Buffer.allocUnsafe, onUsed } = options;
     this.frameBytesMax = frameBytesMax;
     this.#allocate = allocate;
+    this.#onUsed = onUsed;
   }
 
   /** True when a frame has begun and not ended. Meaningful once `next` has returned undefined. */
@@ -69,45 +73,33 @@ export class FrameParser {
       this.#header = decodeFrameHeader(this.#takeHeader(), this.frameBytesMax);
       this.#body = this.#allocate(this.#header.bodyLength);
       this.#bodyFilled = 0;
-      this.#checksum = startChecksum64();
     }
     const header = this.#header;
     const body = this.#body as Buffer;
-    const checksum = this.#checksum as Checksum64;
-    this.#bodyFilled += this.#copyTo(body, this.#bodyFilled, checksum);
+    this.#bodyFilled += this.#copyTo(body, this.#bodyFilled);
     if (this.#bodyFilled < header.bodyLength) return undefined;
     this.#header = undefined;
     this.#body = undefined;
-    this.#checksum = undefined;
-    if (checksum.digest() !== header.bodyChecksum) {
+    if (checksum64(body) !== header.bodyChecksum) {
       throw new ProtocolError('frame body with a wrong checksum', 'an undamaged body');
     }
     return { ...header, body };
   }
 
-  /** A view where the header lies in one chunk, else a copy. */
+  /** Good until the next one is taken. */
   #takeHeader(): Buffer {
-    const first = this.#chunks[0] as Buffer;
-    const end = this.#offset + FRAME_HEADER_BYTES;
-    if (end <= first.byteLength) {
-      const view = first.subarray(this.#offset, end);
-      this.#consume(FRAME_HEADER_BYTES);
-      return view;
-    }
-    const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
-    this.#copyTo(header, 0);
-    return header;
+    this.#copyTo(this.#headerBytes, 0);
+    return this.#headerBytes;
   }
 
   /** Moves as much as there is and fits to `target` from position `from`; returns how much that was. */
-  #copyTo(target: Buffer, from: number, checksum?: Checksum64): number {
+  #copyTo(target: Buffer, from: number): number {
     const count = Math.min(target.byteLength - from, this.#pendingBytes);
     for (let copied = 0; copied < count; ) {
       const part = (this.#chunks[0] as Buffer).subarray(this.#offset, this.#offset + count - copied);
       target.set(part, from + copied);
-      checksum?.update(part);
-      this.#consume(part.byteLength);
       copied += part.byteLength;
+      this.#consume(part.byteLength);
     }
     return count;
   }
@@ -115,9 +107,11 @@ export class FrameParser {
   #consume(bytes: number): void {
     this.#offset += bytes;
     this.#pendingBytes -= bytes;
-    if (this.#offset < (this.#chunks[0] as Buffer).byteLength) return;
+    const first = this.#chunks[0] as Buffer;
+    if (this.#offset < first.byteLength) return;
     this.#chunks.shift();
     this.#offset = 0;
+    this.#onUsed?.(first);
   }
 
   #breakWith(error: ProtocolError): void {
@@ -127,6 +121,5 @@ export class FrameParser {
     this.#pendingBytes = 0;
     this.#header = undefined;
     this.#body = undefined;
-    this.#checksum = undefined;
   }
 }

@@ -35,7 +35,8 @@ function recordSample(kernels: Kernels): unknown {
   view.setUint32(RECORD.payloadLength, payloadLength, true);
   const state = BigUint64Array.of(2n, 3n, view.getBigUint64(RECORD.sequence, true), 0n, 0n);
   const records = kernels.sealRecords(bytes, 0, bytes.byteLength, state);
-  const sealed = [bytes.slice(), state.slice(), kernels.checksum64(bytes, 4n)];
+  const checksums = [kernels.checksum64(bytes, 4n), kernels.checksumParts([bytes, bytes.subarray(3)], 5n)];
+  const sealed = [bytes.slice(), state.slice(), checksums];
   state[STATE.chain] = 3n;
   const found = new Uint32Array(records + 1);
   return [sealed, kernels.checkRecords(bytes, 0, bytes.byteLength, state, found), state, found];

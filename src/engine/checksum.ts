@@ -1,5 +1,4 @@
 import { kernels } from './engine.js';
-import { startPortableChecksum64 } from './portable.js';
 
 /**
  * XXH64, the checksum of everything that is stored or sent. It finds accidents, not forgeries: what a stranger could
@@ -9,12 +8,7 @@ export function checksum64(bytes: Uint8Array, seed = 0n): bigint {
   return kernels.checksum64(bytes, seed);
 }
 
-/** The same checksum over bytes that come in pieces. */
-export interface Checksum64 {
-  update(bytes: Uint8Array): unknown;
-  digest(): bigint;
-}
-
-export function startChecksum64(seed = 0n): Checksum64 {
-  return startPortableChecksum64(seed);
+/** The same checksum of bytes that lie in several parts. */
+export function checksumOfParts(parts: readonly Uint8Array[], seed = 0n): bigint {
+  return parts.length === 1 ? checksum64(parts[0] as Uint8Array, seed) : kernels.checksumParts(parts, seed);
 }

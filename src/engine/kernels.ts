@@ -10,6 +10,16 @@ export interface Kernels extends ContentKernels, SocketKernels {
   /** XXH64 of the bytes. Only the lower 64 bits of the seed count. */
   checksum64(bytes: Uint8Array, seed: bigint): bigint;
 
+  /** XXH64 of bytes that lie in several parts, one behind the other. Only the lower 64 bits of the seed count. */
+  checksumParts(parts: readonly Uint8Array[], seed: bigint): bigint;
+
+  /**
+   * Gives the memory of a buffer back at once, so that the garbage collector does not have to look for it; it has no
+   * bytes from then on, and neither has any other view of the same memory. False where the buffer is but a part of its
+   * memory, or the engine cannot do that; nothing has happened then.
+   */
+  discard(bytes: Uint8Array): boolean;
+
   /**
    * Fills in the checksums of the records that lie one after the other in bytes[start, end), by the layout in
    * record-layout.ts, and returns how many there are. `state` holds the `STATE` fields and moves on.
@@ -79,6 +89,16 @@ export function checked(kernels: Kernels): Kernels {
       checkBytes('bytes', bytes);
       if (typeof seed !== 'bigint') refuse('seed', seed, 'a bigint');
       return kernels.checksum64(bytes, seed);
+    },
+    checksumParts(parts, seed) {
+      if (!Array.isArray(parts)) refuse('parts', parts, 'an array of Uint8Array');
+      for (const part of parts) checkBytes('a part', part);
+      if (typeof seed !== 'bigint') refuse('seed', seed, 'a bigint');
+      return kernels.checksumParts(parts, seed);
+    },
+    discard(bytes) {
+      checkBytes('bytes', bytes);
+      return kernels.discard(bytes);
     },
     sealRecords(bytes, start, end, state) {
       checkRange(bytes, start, end);

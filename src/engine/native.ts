@@ -6,7 +6,7 @@ import type { SocketKernels } from './socket-kernels.js';
 import type { ZstdAddon } from './zstd-addon.js';
 
 /** The addon as it is loaded. On Windows it has neither file operations nor those of sockets, nor the codec. */
-export type NativeAddon = Pick<Kernels, 'checksum64' | 'sealRecords' | 'checkRecords'> &
+export type NativeAddon = Pick<Kernels, 'checksum64' | 'checksumParts' | 'discard' | 'sealRecords' | 'checkRecords'> &
   ContentKernels &
   Partial<Pick<Kernels, 'writeDurable' | 'bypassCache' | 'preallocate' | 'writeZeros' | 'readSpans'>> &
   Partial<SocketKernels> & {
@@ -17,12 +17,14 @@ export type NativeAddon = Pick<Kernels, 'checksum64' | 'sealRecords' | 'checkRec
 
 /** The addon as an engine; `fallback` does what it lacks. */
 export function nativeKernels(addon: NativeAddon, fallback: Kernels): Kernels {
-  const { checksum64, sealRecords, checkRecords, pageOffset } = addon;
+  const { checksum64, checksumParts, discard, sealRecords, checkRecords, pageOffset } = addon;
   const { cutChunks, digestChunks, sketch, digestRanges, checksumRanges } = addon;
   const { xorBytes, firstNonZero, zeroRuns, matchBytes } = addon;
   const { writeDurable, bypassCache, preallocate, writeZeros, readSpans } = addon;
   return {
     checksum64,
+    checksumParts,
+    discard,
     sealRecords,
     checkRecords,
     cutChunks,

@@ -19,6 +19,8 @@ const syncData = promisify(fdatasync);
 
 export const portable: Kernels = {
   checksum64: h64Raw,
+  checksumParts,
+  discard: () => false,
   sealRecords,
   checkRecords,
   cutChunks,
@@ -44,7 +46,11 @@ export const portable: Kernels = {
   readTcpInfo: () => false,
 };
 
-export { create64 as startPortableChecksum64 };
+function checksumParts(parts: readonly Uint8Array[], seed: bigint): bigint {
+  const checksum = create64(seed);
+  for (const part of parts) checksum.update(part);
+  return checksum.digest();
+}
 
 function checksumRanges(bytes: Uint8Array, ranges: Uint32Array, seed: bigint, checksums: BigUint64Array): void {
   for (let index = 0; 2 * index + 1 < ranges.length; index++) {

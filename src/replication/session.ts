@@ -1,4 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { bodies } from '../channel/body-pool.js';
 import type { Channel } from '../channel/channel.js';
 import type { Join } from '../channel/join.js';
 import {
@@ -107,6 +108,8 @@ export class Session {
   #drained: (() => void)[] = [];
   #ackTimer: NodeJS.Timeout | undefined;
   #ackedAtMs = Number.NEGATIVE_INFINITY;
+  /** Bodies of batches that are logged. */
+  readonly #used: Buffer[] = [];
   /** Of the batches that are taken. */
   #generation = 0;
   /** Records of history that a batch of this generation was lost for; no further one of it is taken then. */
@@ -243,6 +246,8 @@ export class Session {
       await new Promise<void>((room) => (this.#room = room));
     }
     if (this.#lost !== undefined) return this.idle();
+    // Now, while nothing is being decoded: that may look into what is being logged.
+    for (const used of this.#used.splice(0)) bodies.give(used);
     const done = this.#atWork(bytes);
     let batch: RestoredBatch;
     try {
@@ -255,6 +260,7 @@ export class Session {
     const logged = this.#host.log.append(batch).then(
       () => {
         this.#host.onBatch(batch.records.length, payloadBytes);
+        this.#used.push(body);
         this.acknowledge();
       },
       (error: unknown) => this.#onUnlogged(batch, error),

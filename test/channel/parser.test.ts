@@ -54,6 +54,18 @@ describe('a valid stream', () => {
     expect(frame?.body.toString()).toBe('mine');
   });
 
+  test('tells of each chunk once nothing of it is needed any more', () => {
+    const used: Buffer[] = [];
+    const parser = new FrameParser({ onUsed: (chunk) => used.push(chunk) });
+    const chunks = [stream.subarray(0, 50), stream.subarray(50, 150), stream.subarray(150)];
+    const counts = chunks.map((chunk) => {
+      all(parser, [chunk]);
+      return used.length;
+    });
+    expect(counts).toEqual([1, 2, 3]);
+    expect(used).toEqual(chunks);
+  });
+
   test.each([1, 47, 48, 50])('that stops %d bytes into a frame is within a frame', (bytes) => {
     const parser = new FrameParser();
     expect(all(parser, [stream.subarray(0, bytes)])).toEqual([]);

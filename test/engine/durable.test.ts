@@ -189,6 +189,12 @@ describe.each(engines)('arguments, %s', (_, kernels) => {
         ...NO_BYTES.map((given) => [given, 0n]),
         ...[undefined, null, 1, '1', {}].map((given) => [bytes, given]),
       ],
+      checksumParts: [
+        ...[undefined, null, bytes, 'text', { length: 1 }].map((given) => [given, 0n]),
+        ...NO_BYTES.map((given) => [[bytes, given], 0n]),
+        ...[undefined, null, 1, '1', {}].map((given) => [[bytes], given]),
+      ],
+      discard: NO_BYTES.map((given) => [given]),
       sealRecords: [
         ...NO_BYTES.map((given) => [given, 0, 0, state]),
         ...NUMBERS.map((given) => [bytes, given, 128, state]),
