@@ -9,6 +9,7 @@ import { journalRandomRead } from './journal/random-reads.js';
 import { journalRead } from './journal/read.js';
 import { journalScrub } from './journal/scrub.js';
 import { loopback } from './loopback.js';
+import { loopbackRecords } from './loopback-records.js';
 import { reductionCodec } from './reduction/codec.js';
 import { reduction } from './reduction/reduction.js';
 import { shaper } from './shaper/shaper.js';
@@ -29,6 +30,7 @@ export const BENCHES: readonly Bench[] = [
   journalOpen,
   journalScrub,
   loopback,
+  loopbackRecords,
   shaper,
   tree,
   wan,

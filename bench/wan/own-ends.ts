@@ -17,6 +17,8 @@ export interface OwnOptions {
   windowBytes: number;
   /** Ceiling of the sender. */
   rateBytesPerSecond?: number;
+  /** With an identity at both ends (default true); on loopback alone it can do without. */
+  secured?: boolean;
 }
 
 /** What both ends told at one moment. */
@@ -33,20 +35,26 @@ export class OwnEnds {
   readonly #receiver: Program;
 
   /** Resolves when the first record has been logged at the far end. */
-  static async open(work: Workspace, link: Link, { windowBytes, rateBytesPerSecond }: OwnOptions): Promise<OwnEnds> {
-    const [near, far] = await Promise.all([identity(work, 'near'), identity(work, 'far')]);
+  static async open(work: Workspace, link: Link, o: OwnOptions): Promise<OwnEnds> {
+    const { windowBytes, rateBytesPerSecond, secured = true } = o;
     const dirs = { near: work.at('sender'), far: work.at('receiver') };
+    const identities = secured ? await identitiesIn(work) : undefined;
     const listen = { host: link.farHost, port: 0 };
-    const receiving: ReceiverOptions = { dir: dirs.far, listen, identity: far.dir, allow: [near.id] };
+    const receiving: ReceiverOptions = { dir: dirs.far, listen, ...identities?.far };
     const receiver = start(link, 'far', 'receiver-main', receiving);
     const [, port = ''] = await receiver.line(/^listening on (\d+)$/);
     const peer = { name: 'far', ...(await link.reach(Number(port))) };
-    const own = { dir: dirs.near, peers: [peer], identity: near.dir, allow: [far.id], compress: 'none' as const };
+    const own = { dir: dirs.near, peers: [peer], ...identities?.near, compress: 'none' as const };
     const rate = rateBytesPerSecond === undefined ? {} : { rate: rateBytesPerSecond };
     const setup: SenderSetup = { sender: { ...own, ...rate }, windowBytes };
     const sender = start(link, 'near', 'sender-main', setup);
     await sender.line(/^ready$/);
-    return new OwnEnds(sender, receiver, [dirs.near, dirs.far, near.dir, far.dir]);
+    const used = [dirs.near, dirs.far, identities?.near.identity, identities?.far.identity];
+    return new OwnEnds(
+      sender,
+      receiver,
+      used.filter((dir) => dir !== undefined),
+    );
   }
 
   private constructor(sender: Program, receiver: Program, dirs: readonly string[]) {
@@ -88,9 +96,12 @@ export class OwnEnds {
   }
 }
 
-async function identity(work: Workspace, end: End): Promise<{ dir: string; id: string }> {
-  const dir = work.at(`identity-${end}`);
-  return { dir, id: (await createIdentity({ dir })).id };
+type Identities = Record<End, { identity: string; allow: string[] }>;
+
+async function identitiesIn(work: Workspace): Promise<Identities> {
+  const dirs = { near: work.at('identity-near'), far: work.at('identity-far') };
+  const [near, far] = [await createIdentity({ dir: dirs.near }), await createIdentity({ dir: dirs.far })];
+  return { near: { identity: dirs.near, allow: [far.id] }, far: { identity: dirs.far, allow: [near.id] } };
 }
 
 function start(link: Link, end: End, name: string, setup: object): Program {
