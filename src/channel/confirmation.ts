@@ -20,7 +20,8 @@ export interface ConfirmationOptions {
  * the other side tells from it how long the queues are.
  */
 const DUE_BYTES = 32 * KIB;
-const GAP_MS = 2;
+const GAP_MS = { near: 5, far: 2 };
+const FAR_MS = 5;
 const DUE_MS = { min: 5, max: 100 };
 const DUE_ROUND_TRIPS = 1 / 8;
 
@@ -49,7 +50,8 @@ export class Confirmation {
       this.#windowSize.note(arrivedBytes, roundTrip);
       incoming.data.windowBytes = this.#windowSize.bytes;
     }
-    if (this.#arrivedBytes >= DUE_BYTES && clock.now() - this.#sentAtMs >= GAP_MS) {
+    const gapMs = (roundTrip ?? 0) < FAR_MS ? GAP_MS.near : GAP_MS.far;
+    if (this.#arrivedBytes >= DUE_BYTES && clock.now() - this.#sentAtMs >= gapMs) {
       this.send();
       return;
     }

@@ -11,13 +11,13 @@ export type CongestionControl = 'auto' | 'system' | (string & {});
 
 /**
  * What `auto` takes, best first. BBR (Cardwell et al., ACM Queue, 2016) goes by what the line delivers, so losses that no
- * queue causes do not slow it down, as they do CUBIC (RFC 9438).
+ * queue causes do not slow it down, as they do CUBIC (RFC 9438), which never pauses where nothing is lost.
  */
-const BEST_FIRST = ['bbr', 'cubic'] as const;
+const BEST_FIRST = { losing: ['bbr', 'cubic'], calm: ['cubic', 'bbr'] } as const;
 
-/** The names to try, best first; none for `system`. */
-export function congestionControlNames(choice: CongestionControl): readonly string[] {
-  if (choice === 'auto') return BEST_FIRST;
+/** The names to try, best first; none for `system`. `loses`: whether packets are lost on the line; unknown counts as yes. */
+export function congestionControlNames(choice: CongestionControl, loses = true): readonly string[] {
+  if (choice === 'auto') return loses ? BEST_FIRST.losing : BEST_FIRST.calm;
   return choice === 'system' ? [] : [choice];
 }
 

@@ -16,7 +16,7 @@ import { Inflow } from './inflow.js';
 import { CONTROL_BODY_BYTES_MAX } from './lanes.js';
 import { type FrameSource, Outbox } from './outbox.js';
 import type { RateLimit } from './rate-limit.js';
-import { pace, type TcpInfo, tcpInfo, tune } from './socket-tuning.js';
+import { pace, type TcpInfo, type TuningOptions, tcpInfo, tune } from './socket-tuning.js';
 
 export interface ConnectionOptions {
   /** Connected, and from now on the connection's alone. */
@@ -93,6 +93,9 @@ export class Connection {
   #endTimer: unknown;
   #settleClosed!: (reason: LonghaulError | undefined) => void;
 
+  readonly #congestionControl: CongestionControl;
+  /** As its congestion control takes it. */
+  #lineLoses = true;
   #established = false;
   #isFar = false;
   #peerEnded = false;
@@ -156,7 +159,8 @@ export class Connection {
       this.destroy(new ConnectionLostError(this.peer, `no handshake within ${handshakeTimeoutMs} ms`));
     }, handshakeTimeoutMs);
     this.#listen();
-    this.#tune(options.congestionControl);
+    this.#congestionControl = options.congestionControl ?? 'auto';
+    this.#tune({ congestionControl: this.#congestionControl, notSentLowatBytes: NOT_SENT_BYTES.near });
   }
 
   /** Smoothed; undefined until the first heartbeat came back. */
@@ -202,6 +206,13 @@ export class Connection {
   /** Has the system send no faster than this, where it can; at least 1000 bytes per second. */
   pace(bytesPerSecond: number): void {
     if (!this.#over) pace(this.#wire, Math.max(RATE_BYTES_PER_SECOND_MIN, bytesPerSecond));
+  }
+
+  /** Takes the congestion control that suits the line, where the choice is its own: `loses` if packets are lost there. */
+  suit(loses: boolean): void {
+    if (this.#lineLoses === loses || this.#congestionControl !== 'auto') return;
+    this.#lineLoses = loses;
+    this.#tune({ congestionControl: 'auto', lineLoses: loses });
   }
 
   /** Asks for a sign of life out of turn. */
@@ -283,10 +294,10 @@ export class Connection {
   }
 
   /** What the system holds unsent is bounded: whatever waits there, nothing can overtake. */
-  #tune(congestionControl: CongestionControl = 'auto'): void {
+  #tune(options: TuningOptions): void {
     if (this.#over) return;
     try {
-      tune(this.#wire, { congestionControl, notSentLowatBytes: NOT_SENT_BYTES.near });
+      tune(this.#wire, options);
     } catch (error) {
       this.#fail(error);
     }
@@ -295,7 +306,7 @@ export class Connection {
   #keepLittleUnsent(): void {
     if (this.#isFar || (this.roundTripMinMs ?? 0) < FAR_MS) return;
     this.#isFar = true;
-    tune(this.#wire, { congestionControl: 'system', notSentLowatBytes: NOT_SENT_BYTES.far });
+    this.#tune({ congestionControl: 'system', notSentLowatBytes: NOT_SENT_BYTES.far });
   }
 
   #listen(): void {

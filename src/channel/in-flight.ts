@@ -6,11 +6,11 @@ export interface InFlightOptions {
   bytesMax: number;
   now: () => number;
   /** What the system knows of the connections; undefined where it does not tell. */
-  line: () => LineState | undefined;
+  line: () => Pick<LineState, 'lossPart' | 'queueMs'> | undefined;
 }
 
 /** Frames that are looked at together; a round takes a round trip at least. */
-const SAMPLES_MIN = 8;
+const SAMPLES_MIN = 4;
 const SAMPLES_MAX = 512;
 const ROUND_MS_MIN = 20;
 /** What waits in queues may take this much of the round trip without them, within these bounds. */
@@ -18,8 +18,11 @@ const QUEUE_PART = 1 / 3;
 const QUEUE_MS = { min: 12, max: 25 };
 /** A round trip that nothing has come close to for this long was one of another way. */
 const BASE_MS = 30_000;
-const START_BYTES = 256 * KIB;
-const BYTES_MIN = 256 * KIB;
+/** What four connections send in their first round trip (RFC 6928), about; it doubles as long as that makes no queue. */
+const START_BYTES = 64 * KIB;
+const BYTES_MIN = 64 * KIB;
+/** From this part of what may wait on, the line is found: to double once more would fill its queue. */
+const FOUND_PART = 1 / 4;
 const STEP = { min: 0.7, max: 1.25, start: 2 };
 /** Where the system does not tell: some frames take most of a round trip longer than others, which no queue does. */
 const LOSS_SPREAD = 0.8;
@@ -104,7 +107,7 @@ export class InFlight {
     }
     const delayMs = quantile(delays, 1 / 4);
     const wanted = (baseMs + targetMs) / Math.max(delayMs, 0.001);
-    if (wanted < 1) this.#starting = false;
+    if (delayMs > baseMs + targetMs * FOUND_PART) this.#starting = false;
     if (wanted >= 1 && !this.#wasFull) return;
     const step = this.#starting ? STEP.start : Math.min(STEP.max, Math.max(STEP.min, wanted));
     // Where the way takes no time to speak of, what is measured is how busy both ends are.

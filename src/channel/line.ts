@@ -6,6 +6,9 @@ export interface LineState {
   lossPart: number;
   /** How much longer a round trip takes than the shortest one, on the connection of them all where that is least. */
   queueMs: number;
+  /** Bytes that went out since the last measurement, and of them what was sent again. */
+  sentBytes: number;
+  resentBytes: number;
 }
 
 interface Counted {
@@ -36,7 +39,7 @@ export class Line {
   /** What came since the last call counts. Undefined where the system does not tell. */
   measure(): LineState | undefined {
     let queueMs: number | undefined;
-    const total = { sentBytes: 0, retransmittedBytes: 0 };
+    const total = { sentBytes: 0, resentBytes: 0 };
     for (const member of this.#members) {
       const { rttUs, minRttUs, sentBytes, retransmittedBytes } = member.connection.tcpInfo ?? {};
       if (rttUs === undefined || minRttUs === undefined) continue;
@@ -44,13 +47,13 @@ export class Line {
       const before = this.#counted.get(member) ?? { sentBytes: 0, retransmittedBytes: 0 };
       this.#counted.set(member, { sentBytes, retransmittedBytes });
       total.sentBytes += sentBytes - before.sentBytes;
-      total.retransmittedBytes += retransmittedBytes - before.retransmittedBytes;
+      total.resentBytes += retransmittedBytes - before.retransmittedBytes;
       // One that carries nothing remembers the round trips of an earlier time.
       if (sentBytes > before.sentBytes) queueMs = Math.min(queueMs ?? Infinity, (rttUs - minRttUs) / 1000);
     }
     if (queueMs === undefined) return undefined;
-    const part = total.retransmittedBytes / Math.max(1, total.sentBytes);
+    const part = total.resentBytes / Math.max(1, total.sentBytes);
     this.#lossPart += (part - this.#lossPart) * SMOOTHING;
-    return { lossPart: this.#lossPart, queueMs };
+    return { lossPart: this.#lossPart, queueMs, ...total };
   }
 }

@@ -1,10 +1,11 @@
 import type { Clock } from './clock.js';
 import { Confirmation } from './confirmation.js';
+import { CongestionChoice } from './congestion-choice.js';
 import { FLAG_AGAIN } from './frame.js';
 import { InFlight } from './in-flight.js';
 import { IncomingLane, type Message } from './incoming.js';
 import { CONTROL_BODY_BYTES_MAX, CONTROL_WINDOW_BYTES, type Lane, laneOf, MESSAGE_BYTES_MAX } from './lanes.js';
-import { Line } from './line.js';
+import { Line, type LineState } from './line.js';
 import type { Member } from './member.js';
 import type { Members } from './members.js';
 import { type OutgoingFrame, OutgoingLane } from './outgoing.js';
@@ -41,6 +42,7 @@ export class SessionLanes {
   readonly #line: Line;
   readonly #pacing: Pacing;
   readonly #inFlight: InFlight;
+  readonly #congestion: CongestionChoice;
 
   constructor(options: SessionLanesOptions) {
     const { clock, members, windowBytesMax, tell: send, onStall } = options;
@@ -50,11 +52,21 @@ export class SessionLanes {
     this.#o = options;
     this.#line = new Line(members);
     this.#pacing = new Pacing({ members, now, roundTripMs: roundTripMinMs, loses: () => this.#line.loses });
-    this.#inFlight = new InFlight({ bytesMax: windowBytesMax, now, line: () => this.#line.measure() });
+    const apply = (loses: boolean) => {
+      for (const { connection } of members) connection.suit(loses);
+    };
+    this.#congestion = new CongestionChoice({ now, apply });
+    this.#inFlight = new InFlight({ bytesMax: windowBytesMax, now, line: () => this.#measure() });
     this.out = this.#openOut();
     this.in = this.#openIn();
     this.confirmation = new Confirmation({ clock, incoming: this.in, windowBytesMax, roundTripMs, send });
     this.stalls = new StallWatch({ clock, lanes: [this.out.data, this.out.control], roundTripMs, onStall });
+  }
+
+  #measure(): LineState | undefined {
+    const state = this.#line.measure();
+    if (state !== undefined) this.#congestion.note(state, this.#line.loses);
+    return state;
   }
 
   #openOut(): Record<Lane, OutgoingLane<Member>> {

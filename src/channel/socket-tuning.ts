@@ -12,6 +12,8 @@ export type { TcpInfo } from '../engine/socket-layout.js';
 export interface TuningOptions {
   /** Default `auto`. */
   congestionControl?: CongestionControl;
+  /** Whether packets are lost on the line, as `auto` goes by that: default true. */
+  lineLoses?: boolean;
   /** As `pace` takes it; left as it is when not given. */
   pacingBytesPerSecond?: number;
   /**
@@ -43,13 +45,13 @@ const USER_TIMEOUT_MS = { min: 1000, max: 3_600_000, default: 0 };
  * SocketOptionError when the socket is none of TCP. One that is closed already has nothing in force.
  */
 export function tune(socket: Socket, options: TuningOptions = {}, use: SocketKernels = kernels): Tuning {
-  const { congestionControl = 'auto', pacingBytesPerSecond } = options;
+  const { congestionControl = 'auto', lineLoses = true, pacingBytesPerSecond } = options;
   const notSentLowatBytes = integerOption('notSentLowatBytes', options.notSentLowatBytes, NOT_SENT_LOWAT_BYTES);
   const userTimeoutMs = integerOption('userTimeoutMs', options.userTimeoutMs, USER_TIMEOUT_MS);
   const fd = descriptorOf(socket);
   if (fd === undefined) return { pacing: false };
   const inForce = socketOption('TCP_CONGESTION', () =>
-    use.setCongestionControl(fd, congestionControlNames(congestionControl)),
+    use.setCongestionControl(fd, congestionControlNames(congestionControl, lineLoses)),
   );
   assertGiven(congestionControl, inForce);
   const pacing = pacingBytesPerSecond !== undefined && pace(socket, pacingBytesPerSecond, use);

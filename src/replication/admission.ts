@@ -16,7 +16,7 @@ const AHEAD_MS = { min: 12, max: 50 };
 const AHEAD_ROUND_TRIPS = 1 / 3;
 /** Less than this would leave the link idle between two turns; and it is what is allowed until the rate is known. */
 const AHEAD_BYTES_MIN = 16 * KIB;
-const AHEAD_BYTES_START = 256 * KIB;
+const AHEAD_BYTES_START = 64 * KIB;
 
 interface Waiter {
   bytes: number;

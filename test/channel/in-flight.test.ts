@@ -11,7 +11,7 @@ interface LineModel {
   roundTripMs: number;
   /** Every so many frames comes two round trips late; 0: none does. */
   lateEach?: number;
-  state?: LineState;
+  state?: Pick<LineState, 'lossPart' | 'queueMs'>;
 }
 
 /** A sender that always has more to send, on a line with a queue that never drops. */

@@ -16,7 +16,7 @@ test('the least queue of those that carry something counts, and what all of them
   const idle = { rttUs: 30_000, minRttUs: 30_000, sentBytes: 0, retransmittedBytes: 0 };
   const longer = { rttUs: 60_000, minRttUs: 30_000, sentBytes: 1_000_000, retransmittedBytes: 0 };
   const line = new Line([memberOf(told), memberOf(idle), memberOf(longer)]);
-  expect(line.measure()).toEqual({ lossPart: 0.01 / 4, queueMs: 5 });
+  expect(line.measure()).toEqual({ lossPart: 0.01 / 4, queueMs: 5, sentBytes: 2_000_000, resentBytes: 20_000 });
   expect(line.loses).toBe(true);
 });
 
