@@ -35,7 +35,7 @@ export interface OwnFigures {
 
 const SECONDS_MIN = 10;
 const MEASURED_ROUND_TRIPS = 30;
-const WARM_UP_ROUND_TRIPS = 10;
+const WARM_UP_ROUND_TRIPS = 20;
 const WARM_UP_SECONDS_MIN = 2;
 const WINDOW_ROUND_TRIPS = 3;
 const WINDOW_MORE_SECONDS = 0.1;

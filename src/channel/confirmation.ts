@@ -22,8 +22,8 @@ export interface ConfirmationOptions {
 const DUE_BYTES = 32 * KIB;
 const GAP_MS = { near: 5, far: 2 };
 const FAR_MS = 5;
-const DUE_MS = { min: 5, max: 100 };
-const DUE_ROUND_TRIPS = 1 / 8;
+const DUE_MS = { min: 5, max: 50 };
+const DUE_ROUND_TRIPS = 1 / 16;
 
 /** Tells the peer what has arrived, and how much more it may send, for a while together. */
 export class Confirmation {

@@ -9,25 +9,40 @@ export interface InFlightOptions {
   line: () => Pick<LineState, 'lossPart' | 'queueMs'> | undefined;
 }
 
-/** Frames that are looked at together; a round takes a round trip at least. */
+/**
+ * Frames that are looked at together. A round takes a round trip while the line is being found, and then a little more, so that
+ * not only the first ones that went out in it count.
+ */
 const SAMPLES_MIN = 4;
+const ROUND_TRIPS = 1.5;
 const SAMPLES_MAX = 512;
 const ROUND_MS_MIN = 20;
-/** What waits in queues may take this much of the round trip without them, within these bounds. */
+/**
+ * What waits in queues may take this much of the round trip without them, within these bounds; more where packets are lost, as
+ * there the connections' pauses have to be filled, and what waits behind a loss waits longer than in any queue.
+ */
 const QUEUE_PART = 1 / 3;
-const QUEUE_MS = { min: 12, max: 25 };
+const QUEUE_MS = { min: 9, max: 25, losing: 60 };
 /** A round trip that nothing has come close to for this long was one of another way. */
 const BASE_MS = 30_000;
-/** What four connections send in their first round trip (RFC 6928), about; it doubles as long as that makes no queue. */
-const START_BYTES = 64 * KIB;
+/** Four times what four connections send in their first round trip (RFC 6928), so that the window does not hold back their start. */
+const START_BYTES = 256 * KIB;
 const BYTES_MIN = 64 * KIB;
 /** From this part of what may wait on, the line is found: to double once more would fill its queue. */
 const FOUND_PART = 1 / 4;
-const STEP = { min: 0.7, max: 1.25, start: 2 };
+const STEP = { min: 0.7, gentle: 1.08, max: 1.25, start: 2 };
+/** With more than this many round trips out, one step too much fills the queue of a line that loses. */
+const GENTLE_ROUND_TRIPS = 1.5;
 /** Where the system does not tell: some frames take most of a round trip longer than others, which no queue does. */
 const LOSS_SPREAD = 0.8;
-/** A queue shorter than this part of a round trip is not the one that loses. */
-const LOSS_QUEUE_PART = 1 / 6;
+/**
+ * So many round trips of what the line carries may be out at most: while it is being found, in which time that doubles with each of
+ * them, and where it loses packets, as behind one that is lost all that follows on its connection waits a round trip or two to
+ * be confirmed, though it has arrived.
+ */
+const ROUND_TRIPS_MAX = { starting: 4, losing: 4 };
+/** The highest rate of this time counts, and of the same time before. */
+const RATE_MS = 10_000;
 
 /**
  * How much may be under way before it only makes queues longer.
@@ -39,7 +54,7 @@ const LOSS_QUEUE_PART = 1 / 6;
  * what it takes a frame to be confirmed.
  *
  * Of the delays of a round the first quartile counts. Where packets are lost that says little, as all that follows one on the same
- * connection comes late: then the window grows as long as the system's own round trips show no queue.
+ * connection comes late: then the delay is that of the system's own round trips, which show nothing but queues.
  */
 export class InFlight {
   readonly #o: InFlightOptions;
@@ -52,6 +67,8 @@ export class InFlight {
   #most = 0;
   #roundAtMs: number;
   readonly #base = new RecentExtreme(BASE_MS, Math.min);
+  /** Bytes in a millisecond that were confirmed. */
+  readonly #rate = new RecentExtreme(RATE_MS, Math.max);
 
   constructor(options: InFlightOptions) {
     this.#o = options;
@@ -73,9 +90,8 @@ export class InFlight {
     const elapsedMs = now - this.#roundAtMs;
     // What went out before the last turn tells about the window before that.
     if (delayMs <= elapsedMs && this.#samples.length < SAMPLES_MAX) this.#samples.push(delayMs);
-    if (this.#samples.length >= SAMPLES_MIN && elapsedMs >= Math.max(ROUND_MS_MIN, this.#baseMs)) {
-      this.#turn(now, elapsedMs);
-    }
+    const roundMs = Math.max(ROUND_MS_MIN, this.#baseMs * (this.#starting ? 1 : ROUND_TRIPS));
+    if (this.#samples.length >= SAMPLES_MIN && elapsedMs >= roundMs) this.#turn(now, elapsedMs);
   }
 
   /** Something waits because the window is full. */
@@ -88,7 +104,10 @@ export class InFlight {
   }
 
   #turn(now: number, elapsedMs: number): void {
-    this.#adjust(this.#confirmed / elapsedMs);
+    const bytesPerMs = this.#confirmed / elapsedMs;
+    this.#rate.note(bytesPerMs, now);
+    // As long as there was room, whatever the delay was is not the doing of the window.
+    if (this.#wasFull) this.#adjust(bytesPerMs);
     this.#samples = [];
     this.#confirmed = 0;
     this.#wasFull = false;
@@ -98,29 +117,36 @@ export class InFlight {
 
   #adjust(bytesPerMs: number): void {
     const baseMs = this.#baseMs;
-    const targetMs = Math.min(QUEUE_MS.max, Math.max(QUEUE_MS.min, baseMs * QUEUE_PART));
     const delays = this.#samples.sort((a, b) => a - b);
-    if (this.#loses(delays, baseMs)) {
-      // By steps: as soon as that makes a queue, the line is one like any other.
-      if (this.#wasFull) this.#bytes = Math.floor(Math.min(this.#o.bytesMax, this.#bytes * STEP.max));
-      return;
-    }
-    const delayMs = quantile(delays, 1 / 4);
-    const wanted = (baseMs + targetMs) / Math.max(delayMs, 0.001);
-    if (delayMs > baseMs + targetMs * FOUND_PART) this.#starting = false;
-    if (wanted >= 1 && !this.#wasFull) return;
-    const step = this.#starting ? STEP.start : Math.min(STEP.max, Math.max(STEP.min, wanted));
+    const { queueMs, loses } = this.#lineBy(delays, baseMs);
+    const targetMs = Math.min(loses ? QUEUE_MS.losing : QUEUE_MS.max, Math.max(QUEUE_MS.min, baseMs * QUEUE_PART));
+    const isFound = queueMs > targetMs * FOUND_PART;
+    if (isFound) this.#starting = false;
+    const wanted = (baseMs + targetMs) / Math.max(baseMs + queueMs, 0.001);
+    const shrunk = Math.max(STEP.min, wanted) * Math.min(this.#bytes, this.#most);
+    const carried = baseMs * (this.#rate.value ?? 0);
+    const step = loses && this.#bytes > carried * GENTLE_ROUND_TRIPS ? STEP.gentle : STEP.max;
+    const grown = this.#bytes * (this.#starting ? STEP.start : isFound ? Math.min(step, wanted) : step);
     // Where the way takes no time to speak of, what is measured is how busy both ends are.
     const least = Math.max(BYTES_MIN, bytesPerMs * QUEUE_MS.min);
-    const from = wanted < 1 ? Math.min(this.#bytes, this.#most) : this.#bytes;
-    this.#bytes = Math.floor(Math.min(this.#o.bytesMax, Math.max(least, from * step)));
+    const roundTrips = loses ? ROUND_TRIPS_MAX.losing : this.#starting ? ROUND_TRIPS_MAX.starting : Infinity;
+    const most = Math.max(this.#bytes, roundTrips * carried);
+    const bytes = wanted < 1 ? shrunk : Math.min(most, grown);
+    this.#bytes = Math.floor(Math.min(this.#o.bytesMax, Math.max(least, bytes)));
   }
 
-  /** Whether packets are lost on the way, and not because a queue is full. */
-  #loses(delays: readonly number[], baseMs: number): boolean {
+  /** How long the queue of the line is, and whether it loses packets. */
+  #lineBy(delays: readonly number[], baseMs: number): { queueMs: number; loses: boolean } {
     const line = this.#o.line();
-    if (line === undefined) return quantile(delays, 0.9) - quantile(delays, 1 / 4) > LOSS_SPREAD * baseMs;
-    return line.lossPart > LOSS_PART && line.queueMs < baseMs * LOSS_QUEUE_PART;
+    const least = quantile(delays, 1 / 4);
+    if (line === undefined) {
+      const loses = quantile(delays, 0.9) - least > LOSS_SPREAD * baseMs;
+      // What no loss has delayed has waited in the queue alone.
+      return { queueMs: (loses ? quantile(delays, 1 / 10) : least) - baseMs, loses };
+    }
+    const loses = line.lossPart > LOSS_PART;
+    // A connection that is still finding its rate makes frames wait where no queue is.
+    return { queueMs: loses || this.#starting ? line.queueMs : least - baseMs, loses };
   }
 }
 

@@ -16,7 +16,7 @@ export interface Window {
   arrived: FrameRange[];
 }
 
-export const ARRIVED_RANGES_MAX = 32;
+export const ARRIVED_RANGES_MAX = 256;
 
 export function encodeWindow({ dataNext, controlNext, creditBytes, arrived }: Window): Buffer {
   const writer = new ByteWriter().varint(dataNext).varint(controlNext).varint(creditBytes);

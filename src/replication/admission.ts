@@ -12,7 +12,7 @@ export interface AdmissionPeer {
 }
 
 /** Bulk may be ahead of the link by a third of a round trip, within these bounds: enough to keep it busy, and no more. */
-const AHEAD_MS = { min: 12, max: 50 };
+const AHEAD_MS = { min: 9, max: 50 };
 const AHEAD_ROUND_TRIPS = 1 / 3;
 /** Less than this would leave the link idle between two turns; and it is what is allowed until the rate is known. */
 const AHEAD_BYTES_MIN = 16 * KIB;
