@@ -3,6 +3,8 @@ import { Random } from './random.js';
 /** One thing to throw random input at. A run that throws is a finding. */
 export interface FuzzTarget {
   name: string;
+  /** How often the tests run it: default 300. */
+  smokeRuns?: number;
   run(random: Random): void | Promise<void>;
 }
 

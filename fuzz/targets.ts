@@ -4,6 +4,7 @@ import { bytesHostile, bytesRoundTrip } from './bytes.js';
 import { channelHostile } from './channels.js';
 import { contentChunks, contentDelta, contentMatch } from './content.js';
 import { hostileFrames, mutatedFrames, validFrames } from './frames.js';
+import { handshake } from './handshake.js';
 import { laneHostile } from './lanes.js';
 import { checksums, records } from './records.js';
 import type { FuzzTarget } from './target.js';
@@ -18,6 +19,7 @@ export const targets: readonly FuzzTarget[] = [
   joins,
   laneHostile,
   channelHostile,
+  handshake,
   bytesRoundTrip,
   bytesHostile,
   contentChunks,

@@ -1,15 +1,16 @@
 import { expect, test } from 'vitest';
 import { canary } from '../../fuzz/canary.js';
 import { Random } from '../../fuzz/random.js';
-import { fuzz } from '../../fuzz/target.js';
+import { type FuzzTarget, fuzz } from '../../fuzz/target.js';
 import { targets } from '../../fuzz/targets.js';
 
 const SEED = Number(process.env.LONGHAUL_SEED ?? Random.freshSeed());
 const RUNS = 300;
+const runsOf = ({ smokeRuns = RUNS }: FuzzTarget): number => smokeRuns;
 
-const named = targets.map((target) => [target.name, target] as const);
-test.each(named)(`%s stands ${RUNS} runs (from seed ${SEED})`, async (_name, target) => {
-  const { failure } = await fuzz(target, { firstSeed: SEED, runsMax: RUNS });
+const named = targets.map((target) => [target.name, runsOf(target), target] as const);
+test.each(named)(`%s stands %d runs (from seed ${SEED})`, async (_name, runsMax, target) => {
+  const { failure } = await fuzz(target, { firstSeed: SEED, runsMax });
   if (failure === undefined) return;
   console.error(`replay with: npm run fuzz ${failure.target} -- --seed ${failure.seed}`);
   throw failure.error;
