@@ -1,3 +1,4 @@
+import { encodeEnd } from '../src/channel/end.js';
 import { encodeJoin } from '../src/channel/join.js';
 import {
   encodeAck,
@@ -59,6 +60,7 @@ export function anyWords(random: Random, near: number): Words {
     [FrameType.miss, () => encodeMiss(anyMiss(random, near))],
     [FrameType.join, () => encodeJoin(anyJoin(random))],
     [FrameType.window, () => encodeWindow(randomWindow(random))],
+    [FrameType.end, () => encodeEnd({ dataFrames: random.below(9), controlFrames: random.below(9) })],
     [1, () => random.bytes(random.pick([8, 8, 0, 9]))],
     [2, () => random.bytes(random.pick([8, 8, 0, 9]))],
     [random.below(256), bytes],

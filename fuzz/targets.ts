@@ -8,7 +8,7 @@ import { handshake } from './handshake.js';
 import { laneHostile } from './lanes.js';
 import { checksums, records } from './records.js';
 import type { FuzzTarget } from './target.js';
-import { joins, windows } from './windows.js';
+import { ends, joins, windows } from './windows.js';
 
 /** Every target of a normal run, and of the smoke run in the tests. */
 export const targets: readonly FuzzTarget[] = [
@@ -17,6 +17,7 @@ export const targets: readonly FuzzTarget[] = [
   hostileFrames,
   windows,
   joins,
+  ends,
   laneHostile,
   channelHostile,
   handshake,

@@ -5,6 +5,7 @@ import { CONTROL_BODY_BYTES_MAX, MESSAGE_BYTES_MAX } from '../../src/channel/lan
 import { FrameType } from '../../src/channel/messages.js';
 import { ProtocolError } from '../../src/errors.js';
 import { SESSION, type Side, sideOf, WINDOW_BYTES } from './channels.js';
+import { FakeClock } from './fake-clock.js';
 import { RawPeer, rawMember } from './raw-peer.js';
 import { closeAll, collect, socketPair, turns, until } from './sockets.js';
 
@@ -75,6 +76,14 @@ describe('one connection is closed, and the session goes on, after', () => {
     ],
     ['a WINDOW that is none', (peer) => peer.own(window, Buffer.from('no window'))],
     ['an empty WINDOW', (peer) => peer.own(window)],
+    ['an END that is none', (peer) => peer.own(FrameType.end, Buffer.from('no end'))],
+    [
+      'two ENDs that are not the same',
+      (peer) => {
+        peer.end(5);
+        peer.end(6);
+      },
+    ],
     [
       'too much control that nobody takes out',
       (peer) => {
@@ -135,6 +144,43 @@ describe('the session is over after', () => {
     new RawPeer(other).window({});
     expect(await channel.closed).toBeInstanceOf(ProtocolError);
     expect(messages).toEqual([]);
+  });
+});
+
+describe('an END', () => {
+  test('that counts fewer frames than have arrived closes its connection', async () => {
+    const all = await scene();
+    const { member, peer } = await rawMember(all.side);
+    peer.lane(1);
+    all.good.lane(0, Buffer.from('still here'));
+    await until(() => all.side.messages.length === 2);
+    peer.end(1);
+    expect(await member.connection.closed).toBeInstanceOf(ProtocolError);
+    await checkAlive(all);
+  });
+
+  test('that counts more frames than ever come leaves the session to the others', async () => {
+    const all = await scene();
+    const { member, peer } = await rawMember(all.side);
+    peer.end(9, 9);
+    peer.socket.end();
+    expect(await member.connection.closed).toBeUndefined();
+    await checkAlive(all);
+  });
+
+  test('behind all that was sent ends the session, however long the peer keeps its other connections', async () => {
+    const clock = new FakeClock();
+    const [socket, other] = await socketPair();
+    const all = { side: sideOf(collect(socket, { clock }).connection, { clock }), good: new RawPeer(other) };
+    const { peer } = await rawMember(all.side);
+    all.good.lane(0, Buffer.from('the last word'));
+    peer.end(1);
+    peer.socket.end();
+    await until(() => peer.socket.readableEnded && all.good.socket.readableEnded);
+    await clock.advance(1000);
+    expect(await all.side.channel.closed).toBeUndefined();
+    expect(all.side.messages).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
   });
 });
 
