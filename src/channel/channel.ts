@@ -469,9 +469,10 @@ export class Channel implements MemberHost {
     for (const { connection } of this.#members) connection.sendControl(FrameType.end, body);
   }
 
-  /** Those that the session does not need have little time for it. */
+  /** Once one has ended well, and nothing is left to be said, the others have little time for it. */
   #endMembers(): void {
-    const limitMs = this.#isDone() && this.#peerIsDone() ? LINGER_MS : undefined;
+    const isOver = this.#endedWell && this.#isDone() && this.#peerIsDone();
+    const limitMs = isOver ? LINGER_MS : undefined;
     for (const { connection } of this.#members) void connection.end(limitMs);
   }
 
