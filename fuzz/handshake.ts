@@ -28,13 +28,11 @@ const MIB = 1024 * 1024;
 export const handshake: FuzzTarget = {
   name: 'handshake',
   smokeRuns: 30,
-  run: async (random) => {
-    await reachedBy(random);
-  },
+  run: reachedBy,
 };
 
 /** What a run has come to: which messages and refusals of ours. What escaped is the failure, whatever else went wrong. */
-export async function reachedBy(random: Random): Promise<Set<string>> {
+async function reachedBy(random: Random): Promise<Set<string>> {
   const escapes = new Escapes();
   escapes.begin();
   const outcome = await visited(random).then(
@@ -186,10 +184,11 @@ class Scene {
 
   #check({ lines }: HostileSender | HostileReceiver): void {
     for (const line of lines) assert.ok(line.waitsWithinBounds, `${line.socket.writableLength} bytes wait`);
-    const { reductionBytesTaken, reductionBytesMax, peers } = this.#sender.status();
+    const { reductionBytesTaken, reductionBytesMax, peers, appended } = this.#sender.status();
     assert.ok(reductionBytesTaken <= reductionBytesMax, `${reductionBytesTaken} bytes of reduction`);
     const logged = peers[1]?.logged ?? 0;
     assert.ok(logged <= this.#saidLast, `${logged} counted of ${this.#saidLast} that were acknowledged`);
+    assert.ok(logged <= appended, `${logged} counted of ${appended} that there are`);
   }
 
   async #checkHonest(): Promise<void> {

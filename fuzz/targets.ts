@@ -7,6 +7,7 @@ import { hostileFrames, mutatedFrames, validFrames } from './frames.js';
 import { handshake } from './handshake.js';
 import { laneHostile } from './lanes.js';
 import { checksums, records } from './records.js';
+import { strangers } from './strangers.js';
 import type { FuzzTarget } from './target.js';
 import { ends, joins, windows } from './windows.js';
 
@@ -20,6 +21,7 @@ export const targets: readonly FuzzTarget[] = [
   ends,
   laneHostile,
   channelHostile,
+  strangers,
   handshake,
   bytesRoundTrip,
   bytesHostile,
