@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { canary } from './canary.js';
+import { keepSeeds, keptSeeds } from './kept-seeds.js';
 import { NativeCommand } from './native-command.js';
 import { type NativeTarget, nativeCanary, nativeTargets } from './native-target.js';
 import { Random } from './random.js';
@@ -20,7 +21,8 @@ Runs each named target, or all of them.
   --input FILE   runs a native target once, with this input
   --work DIR     where native targets leave what they find, and begin with what they found before
                  (longhaul-fuzz in the directory for temporary files)
-  --minimise     runs nothing; adds to fuzz/corpus/ what is found there and reaches something new, as far as it is small
+  --minimise     adds to fuzz/corpus/ what native targets have found there and reaches something new, as far as it is small;
+                 a target in TypeScript runs, and seeds that reach something new are kept
   --write-seeds  runs nothing; writes the inputs of fuzz/corpus/ that are made, not found
 
 A failure prints the command that replays it.`;
@@ -82,7 +84,7 @@ async function runAll(chosen: readonly Target[], values: Values): Promise<number
   let failures = 0;
   for (const target of chosen) {
     let passed = true;
-    if (values.minimise) passed = !isNative(target) || (await command.minimise(target));
+    if (values.minimise) passed = isNative(target) ? await command.minimise(target) : await keep(target, seconds);
     else if (isNative(target)) passed = await command.fuzz(target, { seconds, seed: seed ?? Random.freshSeed() });
     else passed = await runTarget(target, seconds, seed);
     if (!passed) failures++;
@@ -90,9 +92,16 @@ async function runAll(chosen: readonly Target[], values: Values): Promise<number
   return failures === 0 ? 0 : 1;
 }
 
+async function keep(target: FuzzTarget, seconds: number): Promise<boolean> {
+  const deadline = performance.now() + seconds * 1000;
+  console.log(await keepSeeds(target, () => performance.now() > deadline));
+  return true;
+}
+
 async function runTarget(target: FuzzTarget, seconds: number, seed: number | undefined): Promise<boolean> {
   const deadline = performance.now() + seconds * 1000;
   const { runs, failure } = await fuzz(target, {
+    kept: seed === undefined ? keptSeeds(target) : [],
     firstSeed: seed ?? Random.freshSeed(),
     runsMax: seed === undefined ? Number.POSITIVE_INFINITY : 1,
     isOver: () => performance.now() > deadline,

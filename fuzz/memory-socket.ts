@@ -8,12 +8,15 @@ export class MemorySocket extends Duplex {
   bytesRead = 0;
   bytesWritten = 0;
   readonly #onWrite: (chunk: Buffer) => void;
+  readonly #onEnd: () => void;
   #isBlocked = false;
   #unblock: (() => void) | undefined;
 
-  constructor(onWrite: (chunk: Buffer) => void) {
+  /** What goes out, and that nothing more will, is told to its owner. */
+  constructor(onWrite: (chunk: Buffer) => void, onEnd: () => void = () => {}) {
     super({ allowHalfOpen: true });
     this.#onWrite = onWrite;
+    this.#onEnd = onEnd;
     this.on('error', () => {});
   }
 
@@ -47,7 +50,16 @@ export class MemorySocket extends Duplex {
     return this;
   }
 
+  resetAndDestroy(): this {
+    return this.destroy();
+  }
+
   override _read(): void {}
+
+  override _final(callback: () => void): void {
+    this.#onEnd();
+    callback();
+  }
 
   override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
     this.bytesWritten += chunk.byteLength;
@@ -61,4 +73,24 @@ export class MemorySocket extends Duplex {
       callback();
     };
   }
+}
+
+/** The two ends of one connection. Nothing arrives within the call that sends it, as with a network. */
+export function memoryPair(): [MemorySocket, MemorySocket] {
+  const ends: MemorySocket[] = [];
+  const end = (other: number): MemorySocket => {
+    const later = (work: (to: MemorySocket) => void) => process.nextTick(() => work(ends[other] as MemorySocket));
+    const socket = new MemorySocket(
+      (chunk) => later((to) => to.hear(chunk)),
+      () => later((to) => to.hearEnd()),
+    );
+    const cutsOff = (): boolean => !socket.readableEnded || !socket.writableFinished;
+    return socket.on('close', () => later((to) => cutsOff() && to.destroy(connectionReset())));
+  };
+  ends.push(end(1), end(0));
+  return ends as [MemorySocket, MemorySocket];
+}
+
+export function connectionReset(): Error {
+  return Object.assign(new Error('the other end is gone'), { code: 'ECONNRESET' });
 }

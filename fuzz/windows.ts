@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { decodeEnd, encodeEnd } from '../src/channel/end.js';
 import { decodeJoin, encodeJoin, PATHS_MAX } from '../src/channel/join.js';
 import { TOKEN_BYTES } from '../src/channel/messages.js';
 import { ARRIVED_RANGES_MAX, decodeWindow, encodeWindow, type Window } from '../src/channel/window.js';
@@ -9,7 +10,7 @@ import type { FuzzTarget } from './target.js';
 
 const NUMBER_MAX = Number.MAX_SAFE_INTEGER;
 
-/** What a WINDOW or a JOIN says comes back as it was; a damaged one is refused, or says something that could be meant. */
+/** What a WINDOW, a JOIN or an END says comes back as it was; a damaged one is refused, or says something that could be meant. */
 export const windows: FuzzTarget = {
   name: 'windows',
   run(random) {
@@ -32,6 +33,19 @@ export const joins: FuzzTarget = {
     if (heard === undefined) return;
     assert.ok(heard.path < PATHS_MAX);
     assert.equal(heard.token.byteLength, TOKEN_BYTES);
+  },
+};
+
+export const ends: FuzzTarget = {
+  name: 'ends',
+  run(random) {
+    const number = () => random.pick([0, random.below(300), random.u32(), NUMBER_MAX]);
+    const end = { dataFrames: number(), controlFrames: number() };
+    const body = encodeEnd(end);
+    assert.deepEqual(decodeEnd(body), end);
+    const heard = unlessRefused(() => decodeEnd(random.chance(0.8) ? changed(random, body) : random.bytes(4)));
+    if (heard === undefined) return;
+    for (const count of Object.values(heard)) assert.ok(Number.isSafeInteger(count) && count >= 0);
   },
 };
 

@@ -3,6 +3,7 @@ import { ClosedError, ConnectionLostError, InvalidArgumentError, LonghaulError, 
 import { integerOption, MIB } from '../options.js';
 import { type Clock, systemClock } from './clock.js';
 import type { Connection } from './connection.js';
+import { decodeEnd, type End, encodeEnd } from './end.js';
 import type { Frame } from './frame.js';
 import type { Message } from './incoming.js';
 import { CONTROL_BODY_BYTES_MAX, CONTROL_BYTES_MAX, CONTROL_FRAMES_MAX, laneOf, MESSAGE_BYTES_MAX } from './lanes.js';
@@ -31,6 +32,8 @@ export interface ChannelOptions {
 export const WINDOW_BYTES_MAX = { min: MIB, max: 1024 * MIB, default: 64 * MIB };
 /** Connections of one channel, over all its paths. */
 export const MEMBERS_MAX = 128;
+/** Connections that a session no longer needs may take this long to end. */
+const LINGER_MS = 1000;
 /** Messages that wait to be sent; more of them than this means that someone does not wait for his turn. */
 export const WAITING_MESSAGES_MAX = 1024;
 
@@ -61,8 +64,11 @@ export class Channel implements MemberHost {
   /** What the newest frame came over. */
   #newest: Member | undefined;
   #ending = false;
+  #saidEnd = false;
   #over = false;
   #reason: LonghaulError | undefined;
+  /** What the peer has said about its end. */
+  #peerEnd: End | undefined;
   /** A connection came to an orderly end. */
   #endedWell = false;
   /** Why the last connection that failed did so. */
@@ -220,7 +226,8 @@ export class Channel implements MemberHost {
       limit.stop();
       if (!this.#isFlushed()) this.destroy(new ConnectionLostError(this.peer, 'it ended before it took everything'));
       this.#lanes?.confirmation.conclude();
-      for (const { connection } of this.#members) void connection.end();
+      this.#sayEnd();
+      this.#endMembers();
     }
     await this.closed;
   }
@@ -271,14 +278,18 @@ export class Channel implements MemberHost {
     member.checkOrder(lane, frame);
     this.#newest = member;
     const isNew = lanes.in[lane].accept(frame);
+    // The message that it completes may have been the end.
+    if (this.#over) return;
     lanes.confirmation.due(isNew && lane === 'data' ? frame.bodyLength : 0);
   }
 
   endedBy(member: Member): void {
     member.retiring = true;
+    // One that is dead without knowing it would take what this end still has to say.
+    if (this.#peerIsDone()) for (const other of this.#members) other.retiring = true;
     this.#moved();
     if (this.#members.hasUsable) void member.connection.end();
-    // Of the last one what came in is handled before the answer, as it may bring forth more to send.
+    // At the end of the session what came in is handled before the answer, as it may bring forth more to send.
     else void this.#handled().then(() => this.end());
   }
 
@@ -367,6 +378,7 @@ export class Channel implements MemberHost {
   #onFrame(frame: Frame): void | Promise<void> {
     const out = this.#lanes?.out;
     const isOfLane = laneOf(frame.type) !== undefined;
+    if (frame.type === FrameType.end && out !== undefined) return this.#onPeerEnd(decodeEnd(frame.body));
     if (frame.type !== FrameType.window && (out === undefined || !isOfLane)) return this.#o.onMessage(frame);
     if (out === undefined || isOfLane) {
       throw new ProtocolError(`a frame of type ${frame.type} and session 0`, 'its place, in a lane or on a connection');
@@ -376,6 +388,20 @@ export class Channel implements MemberHost {
     out.control.confirm(controlNext);
     out.data.grant(creditBytes);
     this.#pump();
+  }
+
+  /** It says the same on each connection. */
+  #onPeerEnd(end: End): void {
+    const { data, control } = this.#lanes?.in ?? {};
+    const { dataFrames, controlFrames } = this.#peerEnd ?? end;
+    const isSame = end.dataFrames === dataFrames && end.controlFrames === controlFrames;
+    if (!isSame || (data?.next ?? 0) > dataFrames || (control?.next ?? 0) > controlFrames) {
+      throw new ProtocolError(
+        `an end after ${end.dataFrames} and ${end.controlFrames} frames`,
+        `one end, after ${data?.next} and ${control?.next} at least`,
+      );
+    }
+    this.#peerEnd = end;
   }
 
   // ---- connections come and go ---------------------------------------------------------------------------------------
@@ -397,6 +423,7 @@ export class Channel implements MemberHost {
       this.#endedWell = true;
       this.#lanes?.confirmation.due(0);
       if (this.#isDone()) this.#dropStalled();
+      if (this.#saidEnd) this.#endMembers();
     }
     this.#moved();
     if (this.#members.size > 0) return;
@@ -418,11 +445,35 @@ export class Channel implements MemberHost {
     this.#settleClosed(why);
   }
 
-  /** This side was to end, and the other has everything. */
+  /** This side was to end, and the other has everything, or has ended and confirms no more. */
   #isDone(): boolean {
     const { data, control } = this.#lanes?.out ?? {};
     const isConfirmed = (data?.unconfirmedFrames ?? 0) + (control?.unconfirmedFrames ?? 0) === 0;
-    return this.#ending && isConfirmed && this.#isComplete();
+    return this.#ending && (isConfirmed || this.#peerIsDone()) && this.#isComplete();
+  }
+
+  /** The peer has said that its side is over, and all that it has sent is here. */
+  #peerIsDone(): boolean {
+    const { data, control } = this.#lanes?.in ?? {};
+    const end = this.#peerEnd;
+    if (end === undefined || data === undefined || control === undefined) return false;
+    return data.next >= end.dataFrames && control.next >= end.controlFrames;
+  }
+
+  /** On each connection, as any of them may be the one that gets through. */
+  #sayEnd(): void {
+    this.#saidEnd = true;
+    const { data, control } = this.#lanes?.out ?? {};
+    if (data === undefined || control === undefined) return;
+    const body = encodeEnd({ dataFrames: data.next, controlFrames: control.next });
+    for (const { connection } of this.#members) connection.sendControl(FrameType.end, body);
+  }
+
+  /** Once one has ended well, and nothing is left to be said, the others have little time for it. */
+  #endMembers(): void {
+    const isOver = this.#endedWell && this.#isDone() && this.#peerIsDone();
+    const limitMs = isOver ? LINGER_MS : undefined;
+    for (const { connection } of this.#members) void connection.end(limitMs);
   }
 
   /** Connections that nothing gets through need not be waited for. */

@@ -86,6 +86,7 @@ export class Connection {
   #owner: ConnectionOwner | undefined;
   #onFrame: FrameHandler;
   readonly #endTimeoutMs: number;
+  #endLimitMs: number;
   readonly #inflow: Inflow;
   readonly #outbox: Outbox;
   readonly #heartbeat: Heartbeat;
@@ -118,6 +119,7 @@ export class Connection {
       default: FRAME_BYTES_MAX_DEFAULT,
     });
     this.#endTimeoutMs = integerOption('endTimeoutMs', options.endTimeoutMs, { min: 1, max: 600_000, default: 5000 });
+    this.#endLimitMs = this.#endTimeoutMs;
     const handshakeTimeoutMs = integerOption('handshakeTimeoutMs', options.handshakeTimeoutMs, {
       min: 1,
       max: 600_000,
@@ -263,15 +265,22 @@ export class Connection {
     if (!this.#ending) this.#control(type, body, replace);
   }
 
-  /** Sends what is queued, then ends this side and waits for the other. Resolves with `closed`, however it went. */
-  async end(): Promise<void> {
+  /**
+   * Sends what is queued, then ends this side and waits for the other, `limitMs` while nothing moves (default
+   * `endTimeoutMs`). Resolves with `closed`, however it went.
+   */
+  async end(limitMs: number = this.#endTimeoutMs): Promise<void> {
     if (!this.#ending && !this.#over) {
       this.#ending = true;
+      this.#endLimitMs = limitMs;
       this.#outbox.source = undefined;
       this.#limitEnd(this.wire.bytesSent);
       // Heartbeats go on until the end, so what was empty may not be any more.
       while (!this.#outbox.isEmpty) await this.#outbox.untilEmpty();
       if (!this.#over) this.#sendFin();
+    } else if (!this.#over && limitMs < this.#endLimitMs) {
+      this.#endLimitMs = limitMs;
+      this.#limitEnd(this.wire.bytesSent);
     }
     await this.closed;
   }
@@ -396,8 +405,8 @@ export class Connection {
     this.#endTimer = this.#clock.setTimeout(() => {
       const { bytesSent } = this.wire;
       if (!this.#finSent && bytesSent > bytesSentBefore) this.#limitEnd(bytesSent);
-      else this.destroy(new ConnectionLostError(this.peer, `it did not end within ${this.#endTimeoutMs} ms`));
-    }, this.#endTimeoutMs);
+      else this.destroy(new ConnectionLostError(this.peer, `it did not end within ${this.#endLimitMs} ms`));
+    }, this.#endLimitMs);
   }
 
   #stop(): void {

@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect as connectTo, type Socket } from 'node:net';
 import { AbortedError, LonghaulError } from '../errors.js';
 import { Backoff } from './backoff.js';
 import type { Path } from './bundle.js';
@@ -21,7 +21,11 @@ export interface DialerOptions {
   congestionControl: CongestionControl;
   heartbeatMs: number;
   peerTimeoutMs: number;
+  /** Begins to connect over a path: default over the network. */
+  connect?: Connect;
 }
+
+export type Connect = (path: Path) => Socket;
 
 /** Where there is another path to try, one that does not answer is given this much time. */
 const PATH_MS = 3000;
@@ -67,9 +71,9 @@ export class Dialer {
   }
 
   async #open(path: Path, connectTimeoutMs: number, signal: AbortSignal, once: boolean): Promise<Connection> {
-    const { host, port, localAddress } = path;
-    const attempt = (to: string, at: number) => openSocket(to, at, localAddress);
-    const { peer, allow, security } = this.#o;
+    const { host, port } = path;
+    const { peer, allow, security, connect = connectOver } = this.#o;
+    const attempt = () => connect(path);
     const socket = await dial({ host, port, connectTimeoutMs, signal, attempt, once });
     const terms = { peer, host, signal, ...(allow === undefined ? {} : { allow }) };
     return this.#connection(await security.client(socket, terms));
@@ -90,7 +94,7 @@ export class Dialer {
   }
 }
 
-function openSocket(host: string, port: number, localAddress: string | undefined): Socket {
+export function connectOver({ host, port, localAddress }: Path): Socket {
   const from = localAddress === undefined ? {} : { localAddress };
-  return connect({ host, port, noDelay: true, allowHalfOpen: true, ...from });
+  return connectTo({ host, port, noDelay: true, allowHalfOpen: true, ...from });
 }

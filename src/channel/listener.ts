@@ -6,6 +6,10 @@ import type { Clock } from './clock.js';
 import { Reception } from './reception.js';
 import { plainSecurity, type SecuredSocket, type Security } from './security.js';
 
+/** Sockets that have not proved yet who they are. */
+export const STRANGERS_MAX = { min: 1, max: 65_535, default: 64 };
+const CONNECTIONS_MAX = { min: 1, max: 65_535, default: 256 };
+
 export interface ListenerOptions {
   host: string;
   /** 0 takes a free one, see `port`. */
@@ -44,9 +48,8 @@ export class Listener {
 
   static open(options: ListenerOptions, onSocket: (secured: SecuredSocket) => void): Promise<Listener> {
     const { host, port, security = plainSecurity, ...rest } = options;
-    const bounds = { min: 1, max: 65_535, default: 64 };
-    const connectionsMax = integerOption('connectionsMax', options.connectionsMax, { ...bounds, default: 256 });
-    const strangersMax = integerOption('strangersMax', options.strangersMax, bounds);
+    const connectionsMax = integerOption('connectionsMax', options.connectionsMax, CONNECTIONS_MAX);
+    const strangersMax = integerOption('strangersMax', options.strangersMax, STRANGERS_MAX);
     integerOption('port', port, { min: 0, max: 65_535, default: 0 });
     const sockets = new Set<Socket>();
     const reception = security.proves ? new Reception({ ...rest, security, strangersMax }) : undefined;

@@ -64,9 +64,12 @@ export class Members implements Iterable<Member> {
     return false;
   }
 
-  /** Whether a member is among the best that there are: of its rank or a lower one none is better. */
+  /**
+   * Whether a member is among the best that there are: of its rank or a lower one none is better. Where there is none to be
+   * used, that is one that the peer has ended, as its end got through.
+   */
   isBest(member: Member): boolean {
-    if (!member.isUsable) return !this.hasUsable;
+    if (!member.isUsable) return !this.hasUsable && (member.peerEnded || !this.some(({ peerEnded }) => peerEnded));
     return member.rank === 0 || !this.some((other) => other.isUsable && other.rank < member.rank);
   }
 

@@ -23,6 +23,7 @@ export const FrameType = {
   join: 14,
   joined: 15,
   window: 16,
+  end: 17,
 } as const;
 
 export const PROTOCOL_NAME = 'longhaul';

@@ -86,6 +86,11 @@ export class OutgoingLane<Carrier> {
     return this.#sent.size;
   }
 
+  /** The number of the next new frame: how many there were. */
+  get next(): number {
+    return this.#number;
+  }
+
   /** Whether everything has gone out, and nothing has to go again. */
   get isEmpty(): boolean {
     return this.#messages.length === 0 && this.#again.length === 0;

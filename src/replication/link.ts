@@ -2,7 +2,7 @@ import { Backoff } from '../channel/backoff.js';
 import { Bundle, type Path, type PathStatus } from '../channel/bundle.js';
 import { Channel } from '../channel/channel.js';
 import type { CongestionControl } from '../channel/congestion-control.js';
-import { Dialer } from '../channel/dialer.js';
+import { type Connect, Dialer } from '../channel/dialer.js';
 import type { Message } from '../channel/incoming.js';
 import {
   type Ack,
@@ -60,6 +60,7 @@ export interface LinkContext {
   book: PeerBook;
   node: string;
   security: Security;
+  connect: Connect;
   rates: Rates;
   compression: CompressionChoice;
   prefer: Prefer;
@@ -196,11 +197,12 @@ export class PeerLink {
     this.address = address;
     this.#context = context;
     this.#queries = new Queries(address.name);
-    const { security, rates, congestionControl, heartbeatMs, peerTimeoutMs } = context;
+    const { security, connect, rates, congestionControl, heartbeatMs, peerTimeoutMs } = context;
     const { name: peer, allow } = address;
     const { shaper } = rates.of(peer);
     const paths = pathsOf(address);
-    this.#dialer = new Dialer({ peer, paths, security, allow, shaper, congestionControl, heartbeatMs, peerTimeoutMs });
+    const times = { heartbeatMs, peerTimeoutMs };
+    this.#dialer = new Dialer({ peer, paths, security, allow, connect, shaper, congestionControl, ...times });
     this.#history = new History((bytes) => this.#indexMemory.grow(bytes));
     const id = context.book.idOf(address.name);
     if (id === undefined) this.#cursor = this.#hold(unknownPeer(address.name), context.journal.first - 1);

@@ -5,9 +5,9 @@ import { requireLoopback } from '../channel/address.js';
 import { type Channel, WINDOW_BYTES_MAX } from '../channel/channel.js';
 import { type CongestionControl, congestionControlOption } from '../channel/congestion-control.js';
 import type { Message } from '../channel/incoming.js';
-import { Listener } from '../channel/listener.js';
+import { Listener, STRANGERS_MAX } from '../channel/listener.js';
 import { openSecurity } from '../channel/open-security.js';
-import type { Security, SecurityOptions } from '../channel/security.js';
+import type { SecuredSocket, Security, SecurityOptions } from '../channel/security.js';
 import { type Capability, ownCapability } from '../engine/capability.js';
 import { type Engine, engine } from '../engine/engine.js';
 import { publish } from '../engine/events.js';
@@ -72,6 +72,11 @@ export interface ReceiverOptions extends SecurityOptions<TlsOptions> {
   congestionControl?: CongestionControl;
   /** Bytes that a sender may have under way to this end and not handled, 1 MiB to 1 GiB (default 64 MiB). */
   windowBytesMax?: number;
+  /**
+   * Connections that have not proved yet who they are, at the same time, 1 to 65,535 (default 64). When one more comes, the
+   * oldest goes of the address that has the most. With `identity` or `tls`; otherwise there is nothing to prove.
+   */
+  strangersMax?: number;
   /** Silence after which a sender counts as gone, in milliseconds, 500 to 600,000 (default 15,000). */
   peerTimeoutMs?: number;
   /** Interval of heartbeats in milliseconds, 50 to 60,000 (default 2,000). */
@@ -127,6 +132,7 @@ export class Receiver {
   #failure: LonghaulError | undefined;
   readonly #readiness: Readiness;
   #listener: Listener | undefined;
+  #arrivals: Arrivals | undefined;
   #session: Session | undefined;
   /** All that have a connection, and those without one that still have something on its way to the log. */
   readonly #connected = new Map<Session, Channel>();
@@ -156,7 +162,7 @@ export class Receiver {
   }
 
   static async open(options: ReceiverOptions): Promise<Receiver> {
-    const { times, windowBytesMax, congestionControl, limits } = resolveReceiverOptions(options);
+    const { times, limits, ...resolved } = resolveReceiverOptions(options);
     const dir = directoryOption('dir', options.dir);
     const security = await openSecurity(options);
     await mkdir(dir, { recursive: true }).catch((error: unknown) => {
@@ -174,7 +180,7 @@ export class Receiver {
           if (problem !== undefined) receiver?.current?.notify(problem);
         },
       });
-      receiver = new Receiver({ ...options, ...times, windowBytesMax, congestionControl }, lock, log, node, security);
+      receiver = new Receiver({ ...options, ...times, ...resolved }, lock, log, node, security);
       if (options.apply !== undefined) log.attach(callbackConsumer(options.apply));
       await receiver.#listen();
       return receiver;
@@ -271,6 +277,13 @@ export class Receiver {
     }
   }
 
+  /** @internal Takes a connection as the listener hands it over. */
+  accept(secured: SecuredSocket): void {
+    // A sender that comes back this quickly finds nobody, and tries again; a refusal would tell it that it need not.
+    if (this.#closed) secured.socket.destroy();
+    else this.#arrivals?.take(secured);
+  }
+
   /** @internal A replica is being opened: no sender is greeted before `attach`, or `expectNobody` if that fails. */
   expectConsumer(): void {
     this.#readiness.announce();
@@ -315,7 +328,7 @@ export class Receiver {
   async #listen(): Promise<void> {
     const { host, port } = this.#options.listen;
     const { heartbeatMs, peerTimeoutMs, windowBytesMax, congestionControl } = this.#options;
-    const arrivals = new Arrivals({
+    this.#arrivals = new Arrivals({
       congestionControl,
       heartbeatMs,
       peerTimeoutMs,
@@ -323,12 +336,9 @@ export class Receiver {
       sessions: () => this.#connected,
       onGreeting: (channel) => this.#onGreeting(channel),
     });
+    const { strangersMax } = this.#options;
     const security = this.#security;
-    this.#listener = await Listener.open({ host, port, security }, (secured) => {
-      // A sender that comes back this quickly finds nobody, and tries again; a refusal would tell it that it need not.
-      if (this.#closed) secured.socket.destroy();
-      else arrivals.take(secured);
-    });
+    this.#listener = await Listener.open({ host, port, security, strangersMax }, (secured) => this.accept(secured));
   }
 
   #onGreeting(channel: Channel): (message: Message) => Promise<void> {
@@ -419,12 +429,13 @@ export class Receiver {
 }
 
 type ResolvedOptions = ReceiverOptions &
-  HeartbeatTimes & { windowBytesMax: number; congestionControl: CongestionControl };
+  HeartbeatTimes & { windowBytesMax: number; strangersMax: number; congestionControl: CongestionControl };
 
 function resolveReceiverOptions(options: ReceiverOptions): {
   limits: JournalLimits;
   times: HeartbeatTimes;
   windowBytesMax: number;
+  strangersMax: number;
   congestionControl: CongestionControl;
 } {
   if (typeof options.listen?.host !== 'string')
@@ -438,5 +449,6 @@ function resolveReceiverOptions(options: ReceiverOptions): {
     times: heartbeatTimes(options),
     congestionControl: congestionControlOption('congestionControl', options.congestionControl),
     windowBytesMax: integerOption('windowBytesMax', options.windowBytesMax, WINDOW_BYTES_MAX),
+    strangersMax: integerOption('strangersMax', options.strangersMax, STRANGERS_MAX),
   };
 }

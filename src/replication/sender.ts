@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Connect, connectOver } from '../channel/dialer.js';
 import { openSecurity } from '../channel/open-security.js';
 import type { Schedule } from '../channel/schedule.js';
 import { storageError } from '../engine/files.js';
@@ -112,7 +113,12 @@ export class Sender {
     this.#links = options.peers.map((address) => new PeerLink(address, { ...context, ...hooks }));
   }
 
-  static async open(options: SenderOptions): Promise<Sender> {
+  static open(options: SenderOptions): Promise<Sender> {
+    return Sender.openOver(connectOver, options);
+  }
+
+  /** @internal Reaches its peers in another way than over the network. */
+  static async openOver(connect: Connect, options: SenderOptions): Promise<Sender> {
     const resolved = resolveSenderOptions(options);
     const dir = directoryOption('dir', options.dir);
     const security = await openSecurity(options);
@@ -131,7 +137,7 @@ export class Sender {
       const outliner = new Outliner(await chunkSecret(dir));
       const reduction = { outliner, indexer: new Indexer(journal, outliner) };
       rates = new Rates(resolved.rates);
-      const context = { journal, book, node, security, rates, queueBytesMax, reduction, ...resolved.link };
+      const context = { journal, book, node, security, connect, rates, queueBytesMax, reduction, ...resolved.link };
       sender = new Sender(journal, lock, context, options);
       await sender.#releaseStrangers();
       sender.#started = true;

@@ -273,10 +273,12 @@ describe('backpressure', () => {
 
 describe('a handler that fails ends the channel', () => {
   test.each(FAILING_HANDLERS)('%s', async (_how, onMessage) => {
-    const [left, right] = await pairOf(2, {}, { onMessage });
+    const clock = new FakeClock();
+    const [left, right] = await pairOf(2, {}, { onMessage, clock });
     void left.channel.send(batch, Buffer.alloc(0));
     expect(await right.channel.closed).toBe(HANDLER_FAILURE);
     await left.channel.closed;
+    expect(clock.pendingTimers).toBe(0);
   });
 
   test('with the messages that waited behind it dropped', async () => {

@@ -144,6 +144,22 @@ describe('time limits', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  test('a handshake that comes drop by drop', async () => {
+    const [socket, peer] = await socketPair();
+    const clock = new FakeClock();
+    const connection = new Connection({ socket, clock, onFrame: () => {} });
+    const hello = frameBytes({}, Buffer.alloc(100));
+    for (let second = 0; second < 10; second++) {
+      peer.write(hello.subarray(second, second + 1));
+      await until(() => connection.wire.bytesReceived === second + 1);
+      await clock.advance(second < 9 ? 1000 : 999);
+    }
+    expect(connection.isOpen).toBe(true);
+    await clock.advance(1);
+    expect(await connection.closed).toMatchObject({ code: 'CONNECTION_LOST' });
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   test('a peer that does not end', async () => {
     const { connection, peer, clock } = await facing();
     peer.resume();

@@ -1,12 +1,13 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { Channel } from '../../src/channel/channel.js';
-import { FLAG_AGAIN, FLAG_MORE, FRAGMENT_BYTES_MAX } from '../../src/channel/frame.js';
+import { FLAG_AGAIN, FLAG_MORE, FRAGMENT_BYTES_MAX, FRAME_HEADER_BYTES } from '../../src/channel/frame.js';
 import { CONTROL_BODY_BYTES_MAX, MESSAGE_BYTES_MAX } from '../../src/channel/lanes.js';
 import { FrameType } from '../../src/channel/messages.js';
 import { ProtocolError } from '../../src/errors.js';
 import { SESSION, type Side, sideOf, WINDOW_BYTES } from './channels.js';
+import { FakeClock } from './fake-clock.js';
 import { RawPeer, rawMember } from './raw-peer.js';
-import { closeAll, collect, socketPair, turns, until } from './sockets.js';
+import { closeAll, collect, frameBytes, socketPair, turns, until } from './sockets.js';
 
 /** What a peer that has been let in may do, and what becomes of it. */
 
@@ -47,14 +48,14 @@ describe('one connection is closed, and the session goes on, after', () => {
     ['a frame far ahead', (peer) => peer.lane(WINDOW_BYTES)],
     ['a frame at the end of all numbers', (peer) => peer.lane(FAR)],
     [
-      'a frame once more that says it is new',
+      'a replayed frame, which says that it is new',
       (peer) => {
         peer.lane(5);
         peer.lane(5);
       },
     ],
     [
-      'a lower number that says it is new',
+      'reordered frames: a lower number that says it is new',
       (peer) => {
         peer.lane(6);
         peer.lane(5);
@@ -66,7 +67,14 @@ describe('one connection is closed, and the session goes on, after', () => {
     ["a connection's frame as one of the session", (peer) => peer.lane(1, Buffer.alloc(3), { type: window })],
     ['a frame of the session of no known type', (peer) => peer.lane(1, Buffer.alloc(3), { type: 200 })],
     ['a tiny fragment', (peer) => peer.lane(1, Buffer.alloc(100), { flags: FLAG_MORE })],
-    ['a frame over the limit', (peer) => peer.lane(1, Buffer.alloc(FRAGMENT_BYTES_MAX + 1))],
+    ['an oversize frame', (peer) => peer.lane(1, Buffer.alloc(FRAGMENT_BYTES_MAX + 1))],
+    [
+      'overlapping frames: one that reaches over the next',
+      (peer) => {
+        peer.lane(1, Buffer.from('short'), { bodyLength: 5 + FRAME_HEADER_BYTES });
+        peer.lane(2);
+      },
+    ],
     ['a WINDOW that confirms what was never sent', (peer) => peer.window({ dataNext: 9 })],
     ['a WINDOW that confirms control that was never sent', (peer) => peer.window({ controlNext: 1 })],
     [
@@ -75,6 +83,14 @@ describe('one connection is closed, and the session goes on, after', () => {
     ],
     ['a WINDOW that is none', (peer) => peer.own(window, Buffer.from('no window'))],
     ['an empty WINDOW', (peer) => peer.own(window)],
+    ['an END that is none', (peer) => peer.own(FrameType.end, Buffer.from('no end'))],
+    [
+      'two ENDs that are not the same',
+      (peer) => {
+        peer.end(5);
+        peer.end(6);
+      },
+    ],
     [
       'too much control that nobody takes out',
       (peer) => {
@@ -93,6 +109,57 @@ describe('one connection is closed, and the session goes on, after', () => {
     expect(all.side.channel.members.size).toBe(1);
     await checkAlive(all);
   });
+});
+
+describe('one connection is lost, and the session goes on, after', () => {
+  const cuts: [string, (peer: RawPeer) => unknown][] = [
+    ['its end', ({ socket }) => socket.end()],
+    ['a reset', ({ socket }) => socket.resetAndDestroy()],
+  ];
+  const parts: [string, number][] = [
+    ['header', FRAME_HEADER_BYTES - 1],
+    ['body', FRAME_HEADER_BYTES + 50],
+  ];
+  const cases = cuts.flatMap(([how, cut]) => parts.map(([where, bytes]) => ({ how, where, cut, bytes })));
+  test.each(cases)('a frame truncated within its $where by $how', async ({ cut, bytes }) => {
+    const all = await scene();
+    const { member, peer } = await rawMember(all.side);
+    peer.socket.write(
+      frameBytes({ type: batch, session: SESSION, frameNumber: 1 }, Buffer.alloc(100)).subarray(0, bytes),
+    );
+    await until(() => member.connection.wire.bytesReceived === bytes);
+    cut(peer);
+    expect(await member.connection.closed).toMatchObject({ code: 'CONNECTION_LOST' });
+    await checkAlive(all);
+  });
+
+  test('silence in the middle of a frame', async () => {
+    const clock = new FakeClock();
+    const [[socket, other], [second, far]] = [await socketPair(), await socketPair()];
+    const side = sideOf(collect(socket, { clock, peerTimeoutMs: 600_000 }).connection, { clock });
+    const member = side.channel.add(collect(second, { clock }).connection, { path: 0, spare: false });
+    far
+      .resume()
+      .write(frameBytes({ type: batch, session: SESSION, frameNumber: 1 }, Buffer.alloc(100)).subarray(0, 70));
+    await until(() => member?.connection.wire.bytesReceived === 70);
+    await clock.advance(16_000);
+    expect(await member?.connection.closed).toMatchObject({ code: 'CONNECTION_LOST' });
+    await checkAlive({ side, good: new RawPeer(other) });
+  });
+});
+
+test('a frame that comes drop by drop holds up nobody else, and takes no more than its own memory', async () => {
+  const all = await scene();
+  const { member, peer } = await rawMember(all.side);
+  const frame = frameBytes({ type: batch, session: SESSION, frameNumber: 1 }, Buffer.from('drops'));
+  for (const byte of frame) {
+    peer.socket.write(Buffer.of(byte));
+    await turns(1);
+  }
+  await checkAlive(all);
+  await until(() => all.side.messages.length === 2);
+  expect(all.side.messages.map(({ body }) => body.toString())).toEqual(['still here', 'drops']);
+  expect(member.isUsable).toBe(true);
 });
 
 describe('the session is over after', () => {
@@ -135,6 +202,43 @@ describe('the session is over after', () => {
     new RawPeer(other).window({});
     expect(await channel.closed).toBeInstanceOf(ProtocolError);
     expect(messages).toEqual([]);
+  });
+});
+
+describe('an END', () => {
+  test('that counts fewer frames than have arrived closes its connection', async () => {
+    const all = await scene();
+    const { member, peer } = await rawMember(all.side);
+    peer.lane(1);
+    all.good.lane(0, Buffer.from('still here'));
+    await until(() => all.side.messages.length === 2);
+    peer.end(1);
+    expect(await member.connection.closed).toBeInstanceOf(ProtocolError);
+    await checkAlive(all);
+  });
+
+  test('that counts more frames than ever come leaves the session to the others', async () => {
+    const all = await scene();
+    const { member, peer } = await rawMember(all.side);
+    peer.end(9, 9);
+    peer.socket.end();
+    expect(await member.connection.closed).toBeUndefined();
+    await checkAlive(all);
+  });
+
+  test('behind all that was sent ends the session, however long the peer keeps its other connections', async () => {
+    const clock = new FakeClock();
+    const [socket, other] = await socketPair();
+    const all = { side: sideOf(collect(socket, { clock }).connection, { clock }), good: new RawPeer(other) };
+    const { peer } = await rawMember(all.side);
+    all.good.lane(0, Buffer.from('the last word'));
+    peer.end(1);
+    peer.socket.end();
+    await until(() => peer.socket.readableEnded && all.good.socket.readableEnded);
+    await clock.advance(1000);
+    expect(await all.side.channel.closed).toBeUndefined();
+    expect(all.side.messages).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
   });
 });
 

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { encodeEnd } from '../../src/channel/end.js';
 import type { Frame, FrameHeader } from '../../src/channel/frame.js';
 import { laneOf } from '../../src/channel/lanes.js';
 import type { Member } from '../../src/channel/member.js';
@@ -30,6 +31,10 @@ export class RawPeer {
 
   window(window: Partial<Window>): void {
     this.own(FrameType.window, encodeWindow({ dataNext: 0, controlNext: 0, creditBytes: 0, arrived: [], ...window }));
+  }
+
+  end(dataFrames: number, controlFrames = 0): void {
+    this.own(FrameType.end, encodeEnd({ dataFrames, controlFrames }));
   }
 
   /** The frames of lanes that came. */

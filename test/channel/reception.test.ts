@@ -3,15 +3,16 @@ import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { Listener, type ListenerOptions } from '../../src/channel/listener.js';
 import { openSecurity } from '../../src/channel/open-security.js';
+import { Reception } from '../../src/channel/reception.js';
 import { QUIET_MS, Refusals, TOLD_MAX } from '../../src/channel/refusals.js';
-import type { SecuredSocket } from '../../src/channel/security.js';
+import type { SecuredSocket, Security } from '../../src/channel/security.js';
 import { Strangers, sourceOf } from '../../src/channel/strangers.js';
-import { TlsFailedError, TlsRequiredError } from '../../src/errors.js';
+import { ConnectionLostError, TlsFailedError, TlsRequiredError } from '../../src/errors.js';
 import { newIdentity } from '../support/identities.js';
 import { atEnd } from '../support/temp.js';
 import { eventsOf } from '../support/until.js';
 import { FakeClock } from './fake-clock.js';
-import { until } from './sockets.js';
+import { turns, until } from './sockets.js';
 
 const us = newIdentity();
 const them = newIdentity();
@@ -105,6 +106,26 @@ describe('a listener that wants to know who comes', () => {
     expect(refused).toMatchObject([{ problem: { found: 'no TLS handshake within 700 ms' } }]);
   });
 
+  test('ends the wait for one whose handshake comes drop by drop just as soon', async () => {
+    const clock = new FakeClock();
+    const { listener } = await listen({ handshakeTimeoutMs: 700, clock });
+    const refused = eventsOf('refused');
+    const drop = dial(listener).resume();
+    const head = Buffer.of(22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3);
+    await until(() => listener.strangers === 1);
+    for (const byte of head.subarray(0, 6)) {
+      drop.write(Buffer.of(byte));
+      await clock.advance(100);
+    }
+    await clock.advance(99);
+    expect(listener.strangers).toBe(1);
+    await clock.advance(1);
+    await until(() => drop.closed);
+    expect([listener.strangers, clock.pendingTimers]).toEqual([0, 0]);
+    expect(drop.bytesRead).toBe(0);
+    expect(refused).toMatchObject([{ problem: { code: 'TLS_FAILED' } }]);
+  });
+
   test('when it closes, cuts off who is still proving it so that nobody takes that for a refusal', async () => {
     const { listener } = await listen();
     const refused = eventsOf('refused');
@@ -149,6 +170,74 @@ describe('strangers', () => {
     ['', ''],
   ])('%s counts as %s', (address, source) => {
     expect(sourceOf(address)).toBe(source);
+  });
+});
+
+/** What a socket is to those who wait for its handshake. */
+class HalfOpen extends EventEmitter {
+  static open = 0;
+  readonly remotePort = 1;
+
+  constructor(readonly remoteAddress: string) {
+    super();
+    HalfOpen.open++;
+  }
+
+  get socket(): Socket {
+    return this as unknown as Socket;
+  }
+
+  resetAndDestroy(): void {
+    HalfOpen.open--;
+    this.emit('close');
+  }
+}
+
+describe('half-open connections, counted and not opened', () => {
+  const STRANGERS_MAX = 64;
+
+  /** A few that send many, and many that send a few. */
+  const addressOf = (count: number): string =>
+    count % 3 === 0 ? `10.0.0.${count % 5}` : `2001:db8:${(count >> 4).toString(16)}::${count % 16}`;
+
+  test('are never more than there may be, of a million', () => {
+    const strangers = new Strangers(STRANGERS_MAX);
+    const kept = new Set<Socket>();
+    for (let count = 0; count < 1_000_000; count++) {
+      const socket = { remoteAddress: addressOf(count) } as Socket;
+      kept.add(socket);
+      const displaced = strangers.add(socket);
+      if (displaced !== undefined) kept.delete(displaced);
+      if (kept.size > STRANGERS_MAX) break;
+    }
+    expect(strangers.size).toBe(STRANGERS_MAX);
+    expect(new Set(strangers)).toEqual(kept);
+  });
+
+  test('are sent away for those that come, and told of a bounded number of times', async () => {
+    const security: Security = {
+      nodeId: undefined,
+      proves: true,
+      client: () => Promise.reject(new Error('nobody dials')),
+      // Silent until they are sent away.
+      server: (raw) =>
+        new Promise((_, reject) => raw.once('close', () => reject(new ConnectionLostError('x', 'gone')))),
+    };
+    const reception = new Reception({ security, strangersMax: STRANGERS_MAX, clock: new FakeClock() });
+    const told = eventsOf('refused');
+    let [most, admitted] = [0, 0];
+    for (let count = 0; count < 20_000; count++) {
+      void reception.enter(new HalfOpen(addressOf(count)).socket).then((secured) => {
+        if (secured !== undefined) admitted++;
+      });
+      most = Math.max(most, HalfOpen.open, reception.strangers);
+    }
+    await turns(1);
+    expect([most, reception.strangers, admitted]).toEqual([STRANGERS_MAX, STRANGERS_MAX, 0]);
+    expect(told.length).toBeLessThanOrEqual(TOLD_MAX);
+    reception.close();
+    await turns(1);
+    expect([HalfOpen.open, reception.strangers]).toEqual([0, 0]);
   });
 });
 

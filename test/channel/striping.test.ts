@@ -153,6 +153,24 @@ describe('a connection that stalls', () => {
     expect(await member.connection.closed).toBeInstanceOf(ConnectionLostError);
   });
 
+  test('does not hold up the end of either side when nobody can know that it is dead', async () => {
+    const clock = new FakeClock();
+    const pair = await pairOn(clock);
+    const [left, right] = pair;
+    const { relay, member, other } = await joinThrough(pair, clock);
+    await sendAll(clock, left, 4, MIB);
+    await runFor(clock, 100);
+    relay.hold();
+    const endedAtMs = clock.time;
+    void left.channel.end();
+    await until(() => left.channel.members.size === 1 && right.channel.members.size === 1);
+    expect([member.stalled, other.isUsable]).toEqual([false, false]);
+    await runFor(clock, 1000);
+    expect([await left.channel.closed, await right.channel.closed]).toEqual([undefined, undefined]);
+    expect(clock.time - endedAtMs).toBeLessThan(1100);
+    expect(right.messages).toHaveLength(4);
+  });
+
   test('is not given up while it is the only one', async () => {
     const clock = new FakeClock();
     const pair = await pairOn(clock);

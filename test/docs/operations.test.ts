@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { WINDOW_BYTES_MAX } from '../../src/channel/channel.js';
+import { STRANGERS_MAX } from '../../src/channel/listener.js';
 import type { OptionTable } from '../../src/cli/arguments.js';
 import { keygenOptions } from '../../src/cli/keygen.js';
 import { receiveOptions } from '../../src/cli/receive.js';
@@ -71,6 +72,7 @@ test('bounds and defaults of the options of an embedder', () => {
     heartbeatMs: HEARTBEAT_MS,
     peerTimeoutMs: PEER_TIMEOUT_MS,
     windowBytesMax: WINDOW_BYTES_MAX,
+    strangersMax: STRANGERS_MAX,
   };
   const said = Object.fromEntries(
     rows('`Sender.open` and `Receiver.open`').map(({ option, default: value, least, most }) => [

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { encodeEnd } from '../../src/channel/end.js';
 import { encodeJoin } from '../../src/channel/join.js';
 import { laneOf } from '../../src/channel/lanes.js';
 import {
@@ -107,6 +108,7 @@ const LEAST: Record<string, Buffer> = {
   }),
   'REFUSE and NOTICE': encodeRefusal({ code: '', message: '', recoverable: false }),
   START: encodeStart({ from: 1, chain: 0n, reset: false, windowBytes: 0 }),
+  END: encodeEnd({ dataFrames: 0, controlFrames: 0 }),
   JOIN: encodeJoin({ session: 1n, token: Buffer.alloc(16), path: 0, spare: false }),
   ACK: encodeAck({ logged: 0, applied: 0 }),
 };

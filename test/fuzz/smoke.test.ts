@@ -1,15 +1,18 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { canary } from '../../fuzz/canary.js';
+import { KEPT_SEEDS_MAX, keptSeeds } from '../../fuzz/kept-seeds.js';
 import { Random } from '../../fuzz/random.js';
-import { fuzz } from '../../fuzz/target.js';
+import { type FuzzTarget, fuzz } from '../../fuzz/target.js';
 import { targets } from '../../fuzz/targets.js';
 
 const SEED = Number(process.env.LONGHAUL_SEED ?? Random.freshSeed());
 const RUNS = 300;
+const runsOf = ({ smokeRuns = RUNS }: FuzzTarget): number => smokeRuns;
 
-const named = targets.map((target) => [target.name, target] as const);
-test.each(named)(`%s stands ${RUNS} runs (from seed ${SEED})`, async (_name, target) => {
-  const { failure } = await fuzz(target, { firstSeed: SEED, runsMax: RUNS });
+const named = targets.map((target) => [target.name, runsOf(target), target] as const);
+test.each(named)(`%s stands %d runs (from seed ${SEED})`, async (_name, runsMax, target) => {
+  const { failure } = await fuzz(target, { kept: keptSeeds(target), firstSeed: SEED, runsMax });
   if (failure === undefined) return;
   console.error(`replay with: npm run fuzz ${failure.target} -- --seed ${failure.seed}`);
   throw failure.error;
@@ -28,6 +31,15 @@ test('the canary is not among the targets of a normal run, and no name is used t
   const names = targets.map((target) => target.name);
   expect(names).not.toContain(canary.name);
   expect(new Set(names).size).toBe(names.length);
+});
+
+test('kept seeds are of targets that there are, go first, and are few', async () => {
+  const names = Object.keys(JSON.parse(readFileSync('fuzz/corpus/seeds.json', 'utf8')));
+  expect(targets.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
+  for (const target of targets) expect(keptSeeds(target).length).toBeLessThanOrEqual(KEPT_SEEDS_MAX);
+  const seeds: number[] = [];
+  await fuzz({ name: 'quiet', run: ({ seed }) => seeds.push(seed) }, { kept: [7, 3], firstSeed: 1, runsMax: 4 });
+  expect(seeds).toEqual([7, 3, 1, 2]);
 });
 
 test('a time limit ends a run', async () => {

@@ -9,8 +9,14 @@ import {
   type Hello,
   PROTOCOL_VERSION,
 } from '../../src/channel/messages.js';
+import { engine } from '../../src/engine/engine.js';
+import { ZstdEncoder } from '../../src/engine/zstd-encoder.js';
 import { Journal, type JournalRecord, type Receiver } from '../../src/index.js';
+import { MIB } from '../../src/options.js';
+import { BATCH_BYTES_MAX } from '../../src/reduce/batch.js';
+import { bodyHeader, CODEC_ZSTD_FIRST } from '../../src/reduce/body.js';
 import { Encoder } from '../../src/reduce/encoder.js';
+import { encodeRanges } from '../../src/reduce/prefix.js';
 import { Stages } from '../../src/reduce/stages.js';
 import { collector, gate, logged, openReceiver } from '../support/nodes.js';
 import { atEnd, newDirectory } from '../support/temp.js';
@@ -37,6 +43,15 @@ async function queueOf(payloads: Buffer[]): Promise<{ records: JournalRecord[]; 
   const encoder = new Encoder({ plan: { codec: 'none' }, stages: new Stages() });
   const bodies = await Promise.all(records.map(async (record) => Buffer.concat(await encoder.encode([record]))));
   return { records, bodies };
+}
+
+/** A stretch of zstd of so many zeros. */
+async function bombOf(bytes: number): Promise<Buffer> {
+  const encoder = await ZstdEncoder.open({ level: 1, windowLog: 20 });
+  const stretches: Buffer[] = [];
+  for (let at = 0; at < bytes; at += MIB) stretches.push(await encoder.compress(Buffer.alloc(MIB)));
+  encoder.close();
+  return Buffer.concat(stretches);
 }
 
 async function greeted(receiver: Receiver): Promise<{ wire: Wire; last: number; chain: bigint }> {
@@ -191,6 +206,40 @@ describe('what is on its way when a connection breaks', () => {
 });
 
 describe('a batch', () => {
+  test('that overlaps what is logged ends the connection, and the log stays as it is', async () => {
+    const receiver = await openReceiver({ apply: () => {} });
+    const { bodies } = await queueOf([Buffer.from('one')]);
+    const { wire } = await started(receiver);
+    for (const body of bodies) wire.send(FrameType.batch, body);
+    await until('the record', () => receiver.status().logged === 1);
+    for (const body of bodies) wire.send(FrameType.batch, body);
+    let frame = await wire.next();
+    while (frame?.type === FrameType.ack) frame = await wire.next();
+    expect(decodeRefusal(frame?.body ?? Buffer.alloc(0)).code).toBe('SEQUENCE_GAP');
+    expect(await wire.next()).toBeUndefined();
+    expect((await logged(receiver)).map(({ payload }) => payload.toString())).toEqual(['one']);
+    await greeted(receiver);
+  });
+
+  test.skipIf(!engine.codecs.includes('zstd')).each([
+    ['less', 1000],
+    ['as much as there may be', BATCH_BYTES_MAX],
+  ])('that is a zstd bomb and says that it is %s ends the connection, and takes no memory', async (_, batchBytes) => {
+    const receiver = await openReceiver({ apply: () => {} });
+    const { wire } = await started(receiver);
+    const bomb = await bombOf(256 * MIB);
+    expect(bomb.byteLength).toBeLessThan(100_000);
+    const before = process.memoryUsage().arrayBuffers;
+    wire.send(FrameType.batch, Buffer.concat([bodyHeader(CODEC_ZSTD_FIRST, batchBytes, 1000), encodeRanges([]), bomb]));
+    let frame = await wire.next();
+    while (frame?.type === FrameType.ack) frame = await wire.next();
+    expect(decodeRefusal(frame?.body ?? Buffer.alloc(0)).code).toBe('PROTOCOL_VIOLATION');
+    expect(await wire.next()).toBeUndefined();
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * MIB);
+    expect(receiver.status().logged).toBe(0);
+    await greeted(receiver);
+  });
+
   test.each<[string, (bodies: Buffer[], records: JournalRecord[]) => Promise<Buffer> | Buffer]>([
     ['out of order', (bodies) => bodies[1] ?? Buffer.alloc(0)],
     ['of no known codec', () => Buffer.from([9, 1, 0, 0, 0, 0])],

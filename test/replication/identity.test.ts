@@ -122,6 +122,17 @@ describe('whoever is not who it should be', () => {
     expect(receiver.status().connected).toBe(false);
   });
 
+  test('and falls silent makes room when there are more of them than `strangersMax`, and so keeps nobody out', async () => {
+    const receiver = await receiving({ strangersMax: 2 });
+    const silent = [await Wire.dial(receiver.port), await Wire.dial(receiver.port)];
+    const one = await Wire.dial(receiver.port);
+    await until('the first to be sent away', () => silent[0]?.socket.closed ?? false);
+    expect([silent[1]?.socket.closed, one.socket.closed]).toEqual([false, false]);
+    const sender = await sending(receiver.port, { connections: 1 });
+    await sender.append(text('one'), { ack: 'logged' });
+    expect(one.socket.closed).toBe(false);
+  });
+
   test('without TLS gets no word from a receiver with an identity', async () => {
     const receiver = await receiving();
     const refused = eventsOf('refused');
@@ -171,8 +182,14 @@ describe('options', () => {
     await expect(openSender(options as SenderOptions)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 
-  test('of a receiver: an identity needs somebody that it allows', async () => {
+  test('of a receiver: an identity needs somebody that it allows, and room for some to prove it', async () => {
     await expect(openReceiver({ identity: them })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    for (const strangersMax of [0, 65_536, 1.5]) {
+      await expect(receiving({ strangersMax })).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: expect.stringContaining('strangersMax'),
+      });
+    }
   });
 
   test('with an identity any address will do', async () => {
