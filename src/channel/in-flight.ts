@@ -1,6 +1,7 @@
 import { KIB } from '../options.js';
 import { type LineState, LOSS_PART } from './line.js';
 import { RecentExtreme } from './recent-extreme.js';
+import { quantile, type SendWindow } from './send-window.js';
 
 export interface InFlightOptions {
   bytesMax: number;
@@ -41,7 +42,7 @@ const LOSS_QUEUE_PART = 1 / 6;
  * Of the delays of a round the first quartile counts. Where packets are lost that says little, as all that follows one on the same
  * connection comes late: then the window grows as long as the system's own round trips show no queue.
  */
-export class InFlight {
+export class InFlight implements SendWindow {
   readonly #o: InFlightOptions;
   #bytes: number;
   #starting = true;
@@ -59,12 +60,10 @@ export class InFlight {
     this.#roundAtMs = options.now();
   }
 
-  /** What may be under way and not confirmed. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** A frame was confirmed so long after it went out; `underWay` are the bytes that were out with it until then. */
   note(bytes: number, delayMs: number, underWay: number): void {
     this.#confirmed += bytes;
     this.#most = Math.max(this.#most, underWay);
@@ -78,7 +77,6 @@ export class InFlight {
     }
   }
 
-  /** Something waits because the window is full. */
   full(): void {
     this.#wasFull = true;
   }
@@ -122,8 +120,4 @@ export class InFlight {
     if (line === undefined) return quantile(delays, 0.9) - quantile(delays, 1 / 4) > LOSS_SPREAD * baseMs;
     return line.lossPart > LOSS_PART && line.queueMs < baseMs * LOSS_QUEUE_PART;
   }
-}
-
-function quantile(sorted: readonly number[], part: number): number {
-  return sorted[Math.floor(sorted.length * part)] ?? 0;
 }
