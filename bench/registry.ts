@@ -14,6 +14,7 @@ import { reductionCodec } from './reduction/codec.js';
 import { reduction } from './reduction/reduction.js';
 import { shaper } from './shaper/shaper.js';
 import { tree } from './tree.js';
+import { wanBackground } from './wan/background.js';
 import { wan } from './wan/wan.js';
 
 export type { Bench, BenchOptions, BenchRow } from './bench.js';
@@ -34,6 +35,7 @@ export const BENCHES: readonly Bench[] = [
   shaper,
   tree,
   wan,
+  wanBackground,
   reduction,
   reductionCodec,
 ];

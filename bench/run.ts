@@ -102,9 +102,9 @@ function usage(): string {
     '--dir   where to work, such as a directory on the disk in question',
     '--chart a file for what reduction sent and what the others did, as a picture (SVG)',
     '--table a file for its figures, as tables (Markdown)',
-    '--only  of reduction the change sets with this word in their name',
+    '--only  of reduction the change sets with this word in their name; of wan-background what the plain connection uses, cubic or bbr',
     '--link  of wan the links whose names begin with this: lan, wan30, wan80, wan200, wan600',
-    '--seconds of wan how long each measurement of goodput takes (default 10, or 30 round trips)',
+    '--seconds of wan how long each measurement of goodput takes (default 10, or 30 round trips; 5 of wan-background)',
     '--alone of reduction and wan without what it is compared with',
     '--tiny  the smallest run, to see that everything works; its figures mean nothing',
   ].join('\n');

@@ -1,4 +1,5 @@
 export { parseAddress } from './channel/address.js';
+export type { BackgroundStatus } from './channel/background-window.js';
 export type { Path, PathStatus } from './channel/bundle.js';
 export type { CongestionControl } from './channel/congestion-control.js';
 export {
@@ -45,7 +46,7 @@ export {
   type SequenceRange,
   type StoredPosition,
 } from './journal/journal.js';
-export type { AckLevel, Compression, Prefer } from './options.js';
+export type { AckLevel, Compression, Prefer, Priority } from './options.js';
 export { parseDuration, parseRate, parseSize } from './options.js';
 export type { StageCount, StageCounts } from './reduce/stages.js';
 export type { ApplyCallback } from './replication/consumer.js';

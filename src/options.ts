@@ -14,6 +14,8 @@ export const KEY_BYTES_MAX = 4096 + 256;
 export type AckLevel = 'local' | 'logged' | 'applied';
 /** What counts more: few bytes on the wire, or records that arrive soon. */
 export type Prefer = 'bytes' | 'latency';
+/** Whether what goes to a peer takes its part of the line, or only what others leave. */
+export type Priority = 'normal' | 'background';
 export type Compression = 'auto' | 'none' | 'lz4' | 'zstd' | `zstd:${number}`;
 
 export interface Bounds {

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { createIdentity, type ReceiverOptions } from '../../src/index.js';
+import { createIdentity, type Priority, type ReceiverOptions } from '../../src/index.js';
 import { BUILT } from '../kit/built.js';
 import type { Latencies } from '../kit/latencies.js';
 import type { Program } from '../kit/program.js';
@@ -19,6 +19,8 @@ export interface OwnOptions {
   rateBytesPerSecond?: number;
   /** With an identity at both ends (default true); on loopback alone it can do without. */
   secured?: boolean;
+  /** Default `normal`. */
+  priority?: Priority;
 }
 
 /** What both ends told at one moment. */
@@ -36,7 +38,7 @@ export class OwnEnds {
 
   /** Resolves when the first record has been logged at the far end. */
   static async open(work: Workspace, link: Link, o: OwnOptions): Promise<OwnEnds> {
-    const { windowBytes, rateBytesPerSecond, secured = true } = o;
+    const { windowBytes, rateBytesPerSecond, secured = true, priority = 'normal' } = o;
     const dirs = { near: work.at('sender'), far: work.at('receiver') };
     const identities = secured ? await identitiesIn(work) : undefined;
     const listen = { host: link.farHost, port: 0 };
@@ -44,7 +46,7 @@ export class OwnEnds {
     const receiver = start(link, 'far', 'receiver-main', receiving);
     const [, port = ''] = await receiver.line(/^listening on (\d+)$/);
     const peer = { name: 'far', ...(await link.reach(Number(port))) };
-    const own = { dir: dirs.near, peers: [peer], ...identities?.near, compress: 'none' as const };
+    const own = { dir: dirs.near, peers: [peer], ...identities?.near, compress: 'none' as const, priority };
     const rate = rateBytesPerSecond === undefined ? {} : { rate: rateBytesPerSecond };
     const setup: SenderSetup = { sender: { ...own, ...rate }, windowBytes };
     const sender = start(link, 'near', 'sender-main', setup);

@@ -1,6 +1,7 @@
 import { byteLengthOf } from '../engine/bytes.js';
 import { ClosedError, ConnectionLostError, InvalidArgumentError, LonghaulError, ProtocolError } from '../errors.js';
-import { integerOption, MIB } from '../options.js';
+import { integerOption, MIB, type Priority } from '../options.js';
+import type { BackgroundStatus } from './background-window.js';
 import { type Clock, systemClock } from './clock.js';
 import type { Connection } from './connection.js';
 import { decodeEnd, type End, encodeEnd } from './end.js';
@@ -24,6 +25,8 @@ export interface ChannelOptions {
   onMessage: (message: Message) => void | Promise<void>;
   /** What may be on its way from the peer and not handled, and to it and not confirmed: 1 MiB to 1 GiB, default 64 MiB. */
   windowBytesMax?: number;
+  /** What is sent in the background takes only what others leave of the line: default `normal`. */
+  priority?: Priority;
   /** How long `end` waits while nothing moves: default 5000. */
   endTimeoutMs?: number;
   clock?: Clock;
@@ -61,6 +64,7 @@ export class Channel implements MemberHost {
   readonly #members = new Members();
   #lanes: SessionLanes | undefined;
   #session = 0n;
+  #priority: Priority;
   /** What the newest frame came over. */
   #newest: Member | undefined;
   #ending = false;
@@ -83,6 +87,7 @@ export class Channel implements MemberHost {
     this.peer = lead.peer;
     this.peerId = lead.peerId;
     this.#windowBytesMax = integerOption('windowBytesMax', options.windowBytesMax, WINDOW_BYTES_MAX);
+    this.#priority = options.priority ?? 'normal';
     const bounds = { min: 1, max: 600_000, default: 5000 };
     this.#endTimeoutMs = integerOption('endTimeoutMs', options.endTimeoutMs, bounds);
     this.closed = new Promise((resolve) => {
@@ -113,6 +118,17 @@ export class Channel implements MemberHost {
 
   get roundTripMinMs(): number | undefined {
     return this.#members.least((connection) => connection.roundTripMinMs);
+  }
+
+  /** From now on. */
+  set priority(priority: Priority) {
+    this.#priority = priority;
+    if (this.#lanes !== undefined) this.#lanes.priority = priority;
+  }
+
+  /** In the background, what it takes and leaves at present; undefined otherwise, and until something was measured. */
+  get yields(): BackgroundStatus | undefined {
+    return this.#lanes?.yields;
   }
 
   /** Bytes on the wire, of all connections that the channel has had; they only grow, and are final after `closed`. */
@@ -300,6 +316,7 @@ export class Channel implements MemberHost {
       clock: this.#clock,
       members: this.#members,
       session,
+      priority: this.#priority,
       peerWindowBytes,
       windowBytes: this.windowBytes,
       windowBytesMax: this.#windowBytesMax,

@@ -1,6 +1,7 @@
 import { KIB } from '../options.js';
 import { type LineState, LOSS_PART } from './line.js';
 import { RecentExtreme } from './recent-extreme.js';
+import { quantile, type SendWindow } from './send-window.js';
 
 export interface InFlightOptions {
   bytesMax: number;
@@ -56,7 +57,7 @@ const RATE_MS = 10_000;
  * Of the delays of a round the first quartile counts. Where packets are lost that says little, as all that follows one on the same
  * connection comes late: then the delay is that of the system's own round trips, which show nothing but queues.
  */
-export class InFlight {
+export class InFlight implements SendWindow {
   readonly #o: InFlightOptions;
   #bytes: number;
   #starting = true;
@@ -76,12 +77,10 @@ export class InFlight {
     this.#roundAtMs = options.now();
   }
 
-  /** What may be under way and not confirmed. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** A frame was confirmed so long after it went out; `underWay` are the bytes that were out with it until then. */
   note(bytes: number, delayMs: number, underWay: number): void {
     this.#confirmed += bytes;
     this.#most = Math.max(this.#most, underWay);
@@ -94,7 +93,6 @@ export class InFlight {
     if (this.#samples.length >= SAMPLES_MIN && elapsedMs >= roundMs) this.#turn(now, elapsedMs);
   }
 
-  /** Something waits because the window is full. */
   full(): void {
     this.#wasFull = true;
   }
@@ -148,8 +146,4 @@ export class InFlight {
     // A connection that is still finding its rate makes frames wait where no queue is.
     return { queueMs: loses || this.#starting ? line.queueMs : least - baseMs, loses };
   }
-}
-
-function quantile(sorted: readonly number[], part: number): number {
-  return sorted[Math.floor(sorted.length * part)] ?? 0;
 }

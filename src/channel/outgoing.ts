@@ -206,14 +206,15 @@ export class OutgoingLane<Carrier> {
 
   #hasRoom(): boolean {
     if (!this.#suffices(this.#granted)) return false;
-    const has = this.#suffices(this.#kept);
+    // A window that is smaller than that takes frames of its own size.
+    const has = this.#suffices(this.#kept, this.#o.unconfirmedBytesMax() / 2);
     if (!has) this.#o.onFull?.();
     return has;
   }
 
   /** What would make but a sliver of a frame counts as none. */
-  #suffices(bodyBytes: number): boolean {
-    return bodyBytes >= Math.min(SLIVER_BYTES, this.#messages[0]?.bytes ?? 0);
+  #suffices(bodyBytes: number, sliverBytes = SLIVER_BYTES): boolean {
+    return bodyBytes >= Math.min(SLIVER_BYTES, sliverBytes, this.#messages[0]?.bytes ?? 0);
   }
 
   /** Bytes of the largest body that the peer's credit allows. */

@@ -1,3 +1,6 @@
+import type { Priority } from '../options.js';
+import { Background } from './background.js';
+import type { BackgroundStatus } from './background-window.js';
 import type { Clock } from './clock.js';
 import { Confirmation } from './confirmation.js';
 import { CongestionChoice } from './congestion-choice.js';
@@ -16,6 +19,7 @@ export interface SessionLanesOptions {
   clock: Clock;
   members: Members;
   session: bigint;
+  priority: Priority;
   /** What may be sent before the peer grants more. */
   peerWindowBytes: number;
   /** What the peer may send before it is granted more, and what it may at most. */
@@ -41,8 +45,8 @@ export class SessionLanes {
   readonly #o: SessionLanesOptions;
   readonly #line: Line;
   readonly #pacing: Pacing;
-  readonly #inFlight: InFlight;
   readonly #congestion: CongestionChoice;
+  #window: InFlight | Background;
 
   constructor(options: SessionLanesOptions) {
     const { clock, members, windowBytesMax, tell: send, onStall } = options;
@@ -56,11 +60,34 @@ export class SessionLanes {
       for (const { connection } of members) connection.suit(loses);
     };
     this.#congestion = new CongestionChoice({ now, apply });
-    this.#inFlight = new InFlight({ bytesMax: windowBytesMax, now, line: () => this.#measure() });
+    this.#window = this.#openWindow(options.priority);
     this.out = this.#openOut();
     this.in = this.#openIn();
     this.confirmation = new Confirmation({ clock, incoming: this.in, windowBytesMax, roundTripMs, send });
-    this.stalls = new StallWatch({ clock, lanes: [this.out.data, this.out.control], roundTripMs, onStall });
+    // With little under way nothing shows that a queue has grown but what takes longer because of it.
+    const presentMs = () =>
+      Math.max(roundTripMs() ?? 0, this.#window instanceof Background ? this.#window.roundTripMs : 0);
+    const lanes = [this.out.data, this.out.control];
+    this.stalls = new StallWatch({ clock, lanes, roundTripMs: presentMs, onStall });
+  }
+
+  /** What is learned of the line belongs to a priority, and is learned anew. */
+  set priority(priority: Priority) {
+    if ((priority === 'background') === this.#window instanceof Background) return;
+    if (this.#window instanceof Background) this.#window.end();
+    this.#window = this.#openWindow(priority);
+  }
+
+  /** What is left to others; undefined for a channel that is not in the background, and until something was measured. */
+  get yields(): BackgroundStatus | undefined {
+    return this.#window instanceof Background ? this.#window.yields : undefined;
+  }
+
+  #openWindow(priority: Priority): InFlight | Background {
+    const { clock, members, windowBytesMax: bytesMax } = this.#o;
+    const now = () => clock.now();
+    if (priority === 'background') return new Background({ members, bytesMax, now });
+    return new InFlight({ bytesMax, now, line: () => this.#measure() });
   }
 
   #measure(): LineState | undefined {
@@ -76,8 +103,8 @@ export class SessionLanes {
     const all = { session, now: () => clock.now(), onArrived };
     const endless = { creditBytes: Number.POSITIVE_INFINITY, unconfirmedBytesMax: () => Number.POSITIVE_INFINITY };
     // Where the peer has ended nothing is confirmed any more.
-    const unconfirmedBytesMax = () => (members.hasUsable ? this.#inFlight.bytes : windowBytesMax);
-    const data = { creditBytes: peerWindowBytes, unconfirmedBytesMax, onFull: () => this.#inFlight.full() };
+    const unconfirmedBytesMax = () => (members.hasUsable ? this.#window.bytes : windowBytesMax);
+    const data = { creditBytes: peerWindowBytes, unconfirmedBytesMax, onFull: () => this.#window.full() };
     return { data: new OutgoingLane({ ...all, ...data }), control: new OutgoingLane({ ...all, ...endless }) };
   }
 
@@ -99,8 +126,9 @@ export class SessionLanes {
     this.arrivedBytes += bodyLength;
     if ((flags & FLAG_AGAIN) === 0 && laneOf(type) === 'data') {
       const { waitingBytes, unconfirmedBytes } = this.out.data;
-      this.#inFlight.note(bodyLength, elapsedMs, unconfirmedBytes + bodyLength);
-      this.#pacing.note(bodyLength, waitingBytes > 0);
+      this.#window.note(bodyLength, elapsedMs, unconfirmedBytes + bodyLength);
+      // In the background the window has its own pace.
+      if (this.#window instanceof InFlight) this.#pacing.note(bodyLength, waitingBytes > 0);
     }
     if (member === undefined) return;
     member.underWayBytes -= bodyLength;

@@ -6,14 +6,18 @@ export const lineOptionTable: OptionTable = {
   path: { value: 'PATH', repeats: true, help: 'a further way to the receiver, HOST:PORT or HOST:PORT@LOCAL-ADDRESS' },
   'spare-path': { value: 'PATH', repeats: true, help: 'the same, used only while no other works' },
   connections: { value: 'N[-M]', help: 'connections of each path: to begin with, and at most (default 4-16)' },
+  background: { help: 'take only what other traffic leaves of the line' },
   'congestion-control': { value: 'NAME', help: 'auto (default), system, or one by name' },
 };
 
-export function lineOf(values: Values): Pick<SenderOptions, 'connections' | 'congestionControl'> & { paths: Path[] } {
+export function lineOf(
+  values: Values,
+): Pick<SenderOptions, 'connections' | 'congestionControl' | 'priority'> & { paths: Path[] } {
   const { connections, 'congestion-control': name } = values;
   return {
     paths: [...pathsOf(values, 'path'), ...pathsOf(values, 'spare-path').map((path) => ({ ...path, spare: true }))],
     ...(connections === undefined ? {} : { connections: parseConnections(String(connections)) }),
+    priority: values.background === true ? 'background' : 'normal',
     ...(name === undefined ? {} : { congestionControl: String(name) }),
   };
 }

@@ -1,3 +1,4 @@
+import type { BackgroundStatus } from '../channel/background-window.js';
 import { Backoff } from '../channel/backoff.js';
 import { Bundle, type Path, type PathStatus } from '../channel/bundle.js';
 import { Channel } from '../channel/channel.js';
@@ -27,7 +28,7 @@ import {
   SequenceGoneError,
 } from '../errors.js';
 import type { Journal, JournalCursor, OnFull } from '../journal/journal.js';
-import type { Prefer } from '../options.js';
+import type { Prefer, Priority } from '../options.js';
 import {
   affordable,
   type CodecPlan,
@@ -75,6 +76,8 @@ export interface LinkContext {
   connections: { min: number; max: number };
   windowBytesMax: number;
   congestionControl: CongestionControl;
+  /** Of peers that have none of their own. */
+  priority: Priority;
   /** What puts the records that a peer needs anew into the queue; undefined when nobody can. */
   supply: () => ((peer: string) => Promise<void>) | undefined;
   /** Refuses a node that answers for another of our peers too: it would be counted twice. */
@@ -103,6 +106,8 @@ export interface PeerAddress extends RateOptions {
    * single connection that carries heartbeats alone, until no other path works.
    */
   paths?: Path[];
+  /** In the place of the sender's `priority`. */
+  priority?: Priority;
   /**
    * What happens when this peer holds the queue at its limit: `block` (default) has appends wait, `error` refuses them
    * with QueueFullError, `detach` goes on without the peer, which then needs a full resynchronisation.
@@ -166,6 +171,7 @@ export class PeerLink {
   problem: LonghaulError | undefined;
   /** How often the peer could not restore what it was sent, in this process. */
   misses = 0;
+  #priority: Priority;
 
   readonly #context: LinkContext;
   readonly #abort = new AbortController();
@@ -196,6 +202,7 @@ export class PeerLink {
   constructor(address: PeerAddress, context: LinkContext) {
     this.address = address;
     this.#context = context;
+    this.#priority = address.priority ?? context.priority;
     this.#queries = new Queries(address.name);
     const { security, connect, rates, congestionControl, heartbeatMs, peerTimeoutMs } = context;
     const { name: peer, allow } = address;
@@ -256,6 +263,21 @@ export class PeerLink {
   /** The ways to the peer, while a session runs. */
   get paths(): PathStatus[] {
     return this.#bundle?.status ?? pathsOf(this.address).map((path) => ({ ...path, state: 'down', connections: 0 }));
+  }
+
+  /** Whether it takes its part of the line, or what others leave; to be changed at any time. */
+  get priority(): Priority {
+    return this.#priority;
+  }
+
+  set priority(priority: Priority) {
+    this.#priority = priority;
+    if (this.#channel !== undefined) this.#channel.priority = priority;
+  }
+
+  /** In the background, what it takes and leaves at present; undefined otherwise, and until something was measured. */
+  get yields(): BackgroundStatus | undefined {
+    return this.#channel?.yields;
   }
 
   /** How fast it is sent to. */
@@ -322,7 +344,8 @@ export class PeerLink {
     const lead = await this.#dialer.openAny(connectTimeoutMs, this.#abort.signal);
     const inbox = new FrameInbox(name);
     const onMessage = (message: Message) => inbox.accept(message);
-    const channel = new Channel({ lead: lead.connection, role: lead.role, onMessage, windowBytesMax });
+    const { connection, role } = lead;
+    const channel = new Channel({ lead: connection, role, onMessage, windowBytesMax, priority: this.#priority });
     this.#channel = channel;
     this.traffic.attach(channel);
     void channel.closed.then((error) => inbox.close(error));

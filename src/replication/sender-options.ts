@@ -7,7 +7,7 @@ import { PATHS_MAX } from '../channel/join.js';
 import { allowedIds } from '../channel/open-security.js';
 import type { SecurityOptions } from '../channel/security.js';
 import { InvalidArgumentError } from '../errors.js';
-import { type Compression, choiceOption, GIB, integerOption, MIB, type Prefer } from '../options.js';
+import { type Compression, choiceOption, GIB, integerOption, MIB, type Prefer, type Priority } from '../options.js';
 import { parseCompression } from '../reduce/compression.js';
 import { REDUCTION_BYTES } from '../reduce/memory-budget.js';
 import type { LinkContext, PeerAddress } from './link.js';
@@ -40,6 +40,11 @@ export interface SenderOptions extends SecurityOptions<ConnectionOptions>, RateO
    * has.
    */
   prefer?: Prefer;
+  /**
+   * `normal` (default) takes its part of the line. `background` takes only what other traffic leaves: it keeps the queue of
+   * the line shorter than others do, and gives way when that grows. Peers may have their own.
+   */
+  priority?: Priority;
   /** Disk that the queue may take for what peers still need, in bytes, 16 MiB to 1 PiB (default 8 GiB). */
   queueBytesMax?: number;
   /** Bytes of the state directory's file system that stay free for others; the queue counts as full before (default 0: off). */
@@ -120,6 +125,7 @@ export interface ResolvedSenderOptions {
     LinkContext,
     | 'compression'
     | 'prefer'
+    | 'priority'
     | 'adopt'
     | 'giveUpAfterMs'
     | 'peerTimeoutMs'
@@ -153,6 +159,7 @@ export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOpti
     link: {
       compression: parseCompression('compress', options.compress),
       prefer: choiceOption('prefer', options.prefer, ['bytes', 'latency'], 'latency'),
+      priority: priorityOption('priority', options.priority),
       adopt: options.adopt ?? false,
       giveUpAfterMs:
         giveUpAfterMs === undefined
@@ -164,6 +171,10 @@ export function resolveSenderOptions(options: SenderOptions): ResolvedSenderOpti
       windowBytesMax: integerOption('windowBytesMax', options.windowBytesMax, WINDOW_BYTES_MAX),
     },
   };
+}
+
+export function priorityOption(name: string, priority: unknown): Priority {
+  return choiceOption(name, priority, ['normal', 'background'], 'normal');
 }
 
 function connectionsOption(given: SenderOptions['connections'] = CONNECTIONS): { min: number; max: number } {
@@ -211,6 +222,7 @@ function checkPeers(peers: unknown): void {
     if (typeof peer.host !== 'string' || peer.host === '')
       throw new InvalidArgumentError('peers[].host', peer.host, 'a host');
     integerOption('peers[].port', peer.port, { min: 1, max: 65_535, default: 0 });
+    priorityOption('peers[].priority', peer.priority);
     choiceOption('peers[].onFull', peer.onFull, ['block', 'error', 'detach'], 'block');
     if (peer.port === undefined) throw new InvalidArgumentError('peers[].port', peer.port, 'a port');
     checkPaths(peer);

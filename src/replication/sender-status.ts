@@ -1,6 +1,8 @@
+import type { BackgroundStatus } from '../channel/background-window.js';
 import type { PathStatus } from '../channel/bundle.js';
 import { type Engine, engine } from '../engine/engine.js';
 import type { Journal } from '../journal/journal.js';
+import type { Priority } from '../options.js';
 import { reductionBudget } from '../reduce/memory-budget.js';
 import type { StageCounts } from '../reduce/stages.js';
 import type { LinkState, PeerLink } from './link.js';
@@ -21,6 +23,9 @@ export interface SenderPeerStatus {
   paths: PathStatus[];
   /** The most that goes out to it at present, in bytes per second; absent when nothing limits it. */
   rateBytesPerSecond?: number;
+  priority: Priority;
+  /** In the background, what goes out to it at present and the queue that decides it; absent until something was measured. */
+  background?: BackgroundStatus;
   /** How records cross at present, or did at the end of the last session, and the level of zstd. */
   codec?: 'none' | 'lz4' | 'zstd';
   level?: number;
@@ -99,13 +104,14 @@ export function senderStatus(
 }
 
 function peerStatus(link: PeerLink): SenderPeerStatus {
-  const { problem, roundTripMs, id, rung, misses, reductionBytes, rate } = link;
+  const { problem, roundTripMs, id, rung, misses, reductionBytes, rate, priority, yields } = link;
   return {
     name: link.address.name,
     state: link.state,
     logged: link.logged,
     applied: link.applied,
     detached: link.isDetached,
+    priority,
     misses,
     reductionBytes,
     stages: stagesOf(link),
@@ -115,6 +121,7 @@ function peerStatus(link: PeerLink): SenderPeerStatus {
     ...(rung?.codec === 'zstd' ? { level: rung.level } : {}),
     ...(roundTripMs === undefined ? {} : { roundTripMs }),
     ...limited(rate.rateBytesPerSecond),
+    ...(yields === undefined ? {} : { background: yields }),
     ...(problem === undefined ? {} : { problem: { code: problem.code, message: problem.message } }),
   };
 }

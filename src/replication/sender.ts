@@ -14,7 +14,7 @@ import {
   type LonghaulError,
 } from '../errors.js';
 import { type AppendOptions, DirectoryLock, Journal } from '../journal/journal.js';
-import { type AckLevel, choiceOption, directoryOption, integerOption } from '../options.js';
+import { type AckLevel, choiceOption, directoryOption, integerOption, type Priority } from '../options.js';
 import { Indexer } from '../reduce/indexer.js';
 import { reductionBudget } from '../reduce/memory-budget.js';
 import { Outliner } from '../reduce/outline.js';
@@ -28,7 +28,7 @@ import { resolveCeiling, resolveSchedule } from './rate-options.js';
 import { Rates } from './rates.js';
 import { Readiness } from './readiness.js';
 import { chunkSecret } from './secret.js';
-import { type ResyncRecord, resolveSenderOptions, type SenderOptions } from './sender-options.js';
+import { priorityOption, type ResyncRecord, resolveSenderOptions, type SenderOptions } from './sender-options.js';
 import { type SenderStatus, senderStatus } from './sender-status.js';
 
 /** After this part of the queue it is looked how far the peers are. */
@@ -217,12 +217,23 @@ export class Sender {
    * Errors: INVALID_ARGUMENT, CLOSED.
    */
   setRate(rate: number | string | undefined, options: { peer?: string } = {}): void {
-    this.#rates.setRate(resolveCeiling('rate', rate), this.#rated(options.peer));
+    this.#rates.setRate(resolveCeiling('rate', rate), this.#named(options.peer));
   }
 
   /** Another weekly schedule from now on, or none; with `peer` that of one peer. Errors: INVALID_ARGUMENT, CLOSED. */
   setSchedule(schedule: Schedule | undefined, options: { peer?: string } = {}): void {
-    this.#rates.setSchedule(resolveSchedule('schedule', schedule), this.#rated(options.peer));
+    this.#rates.setSchedule(resolveSchedule('schedule', schedule), this.#named(options.peer));
+  }
+
+  /**
+   * Another priority from now on, also for what is under way: of one peer, or without `peer` of all.
+   *
+   * Errors: INVALID_ARGUMENT, CLOSED.
+   */
+  setPriority(priority: Priority, options: { peer?: string } = {}): void {
+    const peer = this.#named(options.peer);
+    const checked = priorityOption('priority', priority);
+    for (const link of peer === undefined ? this.#links : [this.#link(peer)]) link.priority = checked;
   }
 
   /** Ends the links, makes what is pending durable and closes the queue. Undelivered records stay in it. */
@@ -315,7 +326,7 @@ export class Sender {
     this.#unlimit();
   }
 
-  #rated(peer: string | undefined): string | undefined {
+  #named(peer: string | undefined): string | undefined {
     if (this.#closed) throw new ClosedError('the sender');
     return peer === undefined ? undefined : this.#link(peer).address.name;
   }

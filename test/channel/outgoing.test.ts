@@ -104,6 +104,21 @@ describe('credit', () => {
     expect(take(lane).flags).toBe(FLAG_AGAIN);
   });
 
+  test('a window that is smaller than a sliver of a frame takes frames of its own size', () => {
+    let window = 4 * KIB;
+    const lane = outgoingLane({ unconfirmedBytesMax: () => window });
+    push(lane, Buffer.alloc(64 * KIB));
+    expect(lane.isReady).toBe(true);
+    expect(costOf(take(lane).bodyLength)).toBeLessThanOrEqual(4 * KIB);
+    expect(lane.take('a', 16 * KIB)).toBeUndefined();
+    lane.confirm(1);
+    expect(take(lane).bodyLength).toBeGreaterThan(2 * KIB);
+    // What remains of a larger one is not used up by crumbs.
+    window = 32 * KIB;
+    take(lane);
+    expect(lane.take('a', 16 * KIB)).toBeUndefined();
+  });
+
   test('does not go over what may be out and not confirmed', () => {
     const lane = outgoingLane({ unconfirmedBytesMax: () => 2 * costOf(10) });
     for (let count = 0; count < 4; count++) push(lane, Buffer.alloc(10));

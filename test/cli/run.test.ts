@@ -121,6 +121,14 @@ describe('send --once and receive --once', () => {
 });
 
 describe('without --once', () => {
+  test('with --background arrive as well', async () => {
+    fill();
+    const { receive, to } = await startReceive(at('in'), at('into'), '--once', '--json');
+    expect(await sendOnce(to, '--background')).toMatchObject({ code: 0, verified: true });
+    expect(await receive.summary()).toMatchObject({ code: 0, verified: true });
+    expect(compareTrees(at('from'), at('into'))).toEqual([]);
+  });
+
   test('changes follow, until both are interrupted', async () => {
     fill();
     const { receive, to } = await startReceive(at('in'), at('into'));

@@ -45,6 +45,7 @@ describe('a command line that cannot be right ends with 2 and says what would be
     ['a value missing', ['send', '--state'], /--state needs a value/],
     ['an empty value', ['send', '--state='], /--state needs a value/],
     ['a value where none belongs', [...send, '--once=yes'], /--once takes no value/],
+    ['a value for the background', [...send, '--background=yes'], /--background takes no value/],
     ['an option given twice', [...send, '--to', '127.0.0.1:2'], /--to is given twice/],
     ['an address without a port', ['send', ...base, '--from', '/x', '--to', 'localhost'], /HOST:PORT|port/i],
     ['a port beyond all', ['send', ...base, '--from', '/x', '--to', '127.0.0.1:70000'], /port/i],

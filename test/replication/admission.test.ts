@@ -33,7 +33,7 @@ test('bulk enters for some milliseconds of what the fastest peer takes', async (
   expect(entered).toBe(1);
   fast.handedOver = 1;
   const admission = new Admission(() => [slow, fast]);
-  expect(fill(admission, 2).entered).toBe(12);
+  expect(fill(admission, 2).entered).toBe(10);
   void waiting;
 });
 
