@@ -127,7 +127,8 @@ export class InFlight implements SendWindow {
     const grown = this.#bytes * (this.#starting ? STEP.start : isFound ? Math.min(step, wanted) : step);
     // Where the way takes no time to speak of, what is measured is how busy both ends are.
     const least = Math.max(BYTES_MIN, bytesPerMs * QUEUE_MS.min);
-    const roundTrips = loses ? ROUND_TRIPS_MAX.losing : this.#starting ? ROUND_TRIPS_MAX.starting : Infinity;
+    // A number also without a bound: nothing times infinity would be none.
+    const roundTrips = loses ? ROUND_TRIPS_MAX.losing : this.#starting ? ROUND_TRIPS_MAX.starting : Number.MAX_VALUE;
     const most = Math.max(this.#bytes, roundTrips * carried);
     const bytes = wanted < 1 ? shrunk : Math.min(most, grown);
     this.#bytes = Math.floor(Math.min(this.#o.bytesMax, Math.max(least, bytes)));
