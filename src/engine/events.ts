@@ -1,4 +1,4 @@
-import { channel } from 'node:diagnostics_channel';
+import { type Channel, channel } from 'node:diagnostics_channel';
 
 /** What Longhaul tells the embedder as it happens, on `node:diagnostics_channel` channels named `longhaul:<name>`. */
 export interface Events {
@@ -32,7 +32,23 @@ export interface Events {
   progress: { phase: string; files: number; filesTotal: number; bytes: number; bytesTotal: number };
 }
 
+/**
+ * Held for as long as the process lives. A channel that nobody holds is collected, and in older releases of Node the one
+ * that takes its name next is then forgotten with its subscribers (nodejs/node#59910): they would hear nothing any more.
+ */
+const channels: Record<keyof Events, Channel> = {
+  peer: channel('longhaul:peer'),
+  session: channel('longhaul:session'),
+  refused: channel('longhaul:refused'),
+  detached: channel('longhaul:detached'),
+  damage: channel('longhaul:damage'),
+  apply: channel('longhaul:apply'),
+  skipped: channel('longhaul:skipped'),
+  unstable: channel('longhaul:unstable'),
+  progress: channel('longhaul:progress'),
+};
+
 export function publish<K extends keyof Events>(name: K, event: Events[K]): void {
-  const target = channel(`longhaul:${name}`);
+  const target = channels[name];
   if (target.hasSubscribers) target.publish(event);
 }
