@@ -30,7 +30,7 @@ const LATE = { acknowledgement: { ms: 40, segments: 2 }, confirmation: { ms: 5, 
 
 const START_BYTES = 16 * KIB;
 /** What goes in any case: a frame in each round trip, so that nothing stands still, and enough to measure by. */
-const BYTES_MIN = 4 * KIB;
+const BYTES_MIN = 8 * KIB;
 const REACHED_PART = 0.02;
 const REACHED_MS = 600_000;
 /** The window is not more than this many times what arrives: more would lie in the system's own buffers. */

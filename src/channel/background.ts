@@ -46,7 +46,7 @@ export class Background implements SendWindow {
 
   note(bytes: number, delayMs: number, underWay: number): void {
     this.#window.note(bytes, delayMs, underWay);
-    const active = [...this.#members].filter((member) => member.isUsable && member.rank === 0);
+    const active = this.#members.active();
     const carrying = Math.min(active.length, this.#window.bytes / SHARE_BYTES);
     const share = this.#window.paceBytesPerSecond / Math.max(1, carrying);
     const drainMs = Math.max(DRAIN_MS_MIN, this.roundTripMs);

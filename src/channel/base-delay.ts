@@ -14,23 +14,22 @@ const STEADY_PART = 1 / 4;
  */
 export class BaseDelay {
   /** The least of each step, oldest first. */
-  #steps: number[] = [];
-  #stepAtMs = Number.NEGATIVE_INFINITY;
+  #steps: { sinceMs: number; least: number }[] = [];
   #steady: { sinceMs: number; least: number; most: number } | undefined;
 
   /** In milliseconds; Infinity before the first. */
   get ms(): number {
-    return Math.min(...this.#steps);
+    return Math.min(...this.#steps.map(({ least }) => least));
   }
 
   note(delayMs: number, nowMs: number): void {
-    if (nowMs - this.#stepAtMs >= STEP_MS) {
-      this.#steps.push(delayMs);
-      if (this.#steps.length > STEPS) this.#steps.shift();
-      this.#stepAtMs = nowMs;
+    const last = this.#steps.at(-1);
+    if (last !== undefined && nowMs - last.sinceMs < STEP_MS) {
+      last.least = Math.min(last.least, delayMs);
+      return;
     }
-    const last = this.#steps.length - 1;
-    this.#steps[last] = Math.min(this.#steps[last] ?? delayMs, delayMs);
+    this.#steps = this.#steps.filter(({ sinceMs }) => nowMs - sinceMs < STEPS * STEP_MS);
+    this.#steps.push({ sinceMs: nowMs, least: delayMs });
   }
 
   /** A delay that is not our own doing, as next to nothing is being sent. */
@@ -50,8 +49,7 @@ export class BaseDelay {
   }
 
   #beginAt(delayMs: number, nowMs: number): void {
-    this.#steps = [delayMs];
-    this.#stepAtMs = nowMs;
+    this.#steps = [{ sinceMs: nowMs, least: delayMs }];
     this.#steady = undefined;
   }
 }

@@ -37,8 +37,8 @@ export interface BundleOptions {
   connections: { min: number; max: number };
   /** Connects and makes sure of the peer; the frames that come then go to `onFrame`. */
   open: (path: Path, signal: AbortSignal) => Promise<Connection>;
-  /** The rate is set, so it is no use to try for more. */
-  isShaped: () => boolean;
+  /** Something else than the connections holds the rate, so it is no use to try for more. */
+  isHeld: () => boolean;
   clock?: Clock;
 }
 
@@ -179,10 +179,10 @@ export class Bundle {
 
   /** Looks at what comes across, for the number of connections to follow it. */
   #look(): void {
-    const { channel, isShaped } = this.#o;
+    const { channel, isHeld } = this.#o;
     this.#lookTimer = this.#clock.setTimeout(() => {
       const { waitingBytes, isHeldBack } = channel.backlog;
-      const isBusy = waitingBytes > 0 && !isHeldBack && !isShaped();
+      const isBusy = waitingBytes > 0 && !isHeldBack && !isHeld();
       const before = this.#width.count;
       const { arrivedBytes, roundTripMs } = channel;
       this.#width.note({ arrivedBytes, isBusy, roundTripMs });

@@ -294,8 +294,6 @@ export class Channel implements MemberHost {
     member.checkOrder(lane, frame);
     this.#newest = member;
     const isNew = lanes.in[lane].accept(frame);
-    // The message that it completes may have been the end.
-    if (this.#over) return;
     lanes.confirmation.due(isNew && lane === 'data' ? frame.bodyLength : 0);
   }
 

@@ -31,6 +31,7 @@ export class Confirmation {
   readonly #windowSize: WindowSize;
   #arrivedBytes = 0;
   #isDue = false;
+  #stopped = false;
   #sentAtMs = Number.NEGATIVE_INFINITY;
   readonly #alarm: Alarm;
 
@@ -42,6 +43,7 @@ export class Confirmation {
 
   /** Something arrived, or was handled, or what was said before may be lost. */
   due(arrivedBytes: number): void {
+    if (this.#stopped) return;
     const { clock, roundTripMs, incoming } = this.#o;
     this.#isDue = true;
     this.#arrivedBytes += arrivedBytes;
@@ -63,7 +65,7 @@ export class Confirmation {
   send(): void {
     const { clock, incoming } = this.#o;
     this.#alarm.clear();
-    if (!this.#isDue) return;
+    if (!this.#isDue || this.#stopped) return;
     this.#isDue = false;
     this.#arrivedBytes = 0;
     this.#sentAtMs = clock.now();
@@ -83,8 +85,9 @@ export class Confirmation {
     this.send();
   }
 
+  /** Nothing is told after this. */
   stop(): void {
+    this.#stopped = true;
     this.#alarm.clear();
-    this.#isDue = false;
   }
 }

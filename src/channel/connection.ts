@@ -207,7 +207,7 @@ export class Connection {
 
   /** Has the system send no faster than this, where it can; at least 1000 bytes per second. */
   pace(bytesPerSecond: number): void {
-    if (!this.#over) pace(this.#wire, Math.max(RATE_BYTES_PER_SECOND_MIN, bytesPerSecond));
+    this.#try(() => pace(this.#wire, Math.max(RATE_BYTES_PER_SECOND_MIN, bytesPerSecond)));
   }
 
   /** Takes the congestion control that suits the line, where the choice is its own: `loses` if packets are lost there. */
@@ -304,9 +304,13 @@ export class Connection {
 
   /** What the system holds unsent is bounded: whatever waits there, nothing can overtake. */
   #tune(options: TuningOptions): void {
+    this.#try(() => tune(this.#wire, options));
+  }
+
+  #try(setting: () => void): void {
     if (this.#over) return;
     try {
-      tune(this.#wire, options);
+      setting();
     } catch (error) {
       this.#fail(error);
     }

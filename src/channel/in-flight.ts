@@ -6,9 +6,12 @@ import { quantile, type SendWindow } from './send-window.js';
 export interface InFlightOptions {
   bytesMax: number;
   now: () => number;
-  /** What the system knows of the connections; undefined where it does not tell. */
-  line: () => Pick<LineState, 'lossPart' | 'queueMs'> | undefined;
+  /** Measures what the system knows of the connections; asked for in each round. */
+  line: () => SystemsLine;
 }
+
+/** Undefined where the system does not tell. */
+type SystemsLine = Pick<LineState, 'lossPart' | 'queueMs'> | undefined;
 
 /**
  * Frames that are looked at together. A round takes a round trip while the line is being found, and then a little more, so that
@@ -41,7 +44,7 @@ const LOSS_SPREAD = 0.8;
  * them, and where it loses packets, as behind one that is lost all that follows on its connection waits a round trip or two to
  * be confirmed, though it has arrived.
  */
-const ROUND_TRIPS_MAX = { starting: 4, losing: 4 };
+const ROUND_TRIPS_MAX = 4;
 /** The highest rate of this time counts, and of the same time before. */
 const RATE_MS = 10_000;
 
@@ -104,8 +107,9 @@ export class InFlight implements SendWindow {
   #turn(now: number, elapsedMs: number): void {
     const bytesPerMs = this.#confirmed / elapsedMs;
     this.#rate.note(bytesPerMs, now);
+    const line = this.#o.line();
     // As long as there was room, whatever the delay was is not the doing of the window.
-    if (this.#wasFull) this.#adjust(bytesPerMs);
+    if (this.#wasFull) this.#adjust(bytesPerMs, line);
     this.#samples = [];
     this.#confirmed = 0;
     this.#wasFull = false;
@@ -113,10 +117,10 @@ export class InFlight implements SendWindow {
     this.#roundAtMs = now;
   }
 
-  #adjust(bytesPerMs: number): void {
+  #adjust(bytesPerMs: number, line: SystemsLine): void {
     const baseMs = this.#baseMs;
     const delays = this.#samples.sort((a, b) => a - b);
-    const { queueMs, loses } = this.#lineBy(delays, baseMs);
+    const { queueMs, loses } = this.#lineBy(delays, baseMs, line);
     const targetMs = Math.min(loses ? QUEUE_MS.losing : QUEUE_MS.max, Math.max(QUEUE_MS.min, baseMs * QUEUE_PART));
     const isFound = queueMs > targetMs * FOUND_PART;
     if (isFound) this.#starting = false;
@@ -127,16 +131,14 @@ export class InFlight implements SendWindow {
     const grown = this.#bytes * (this.#starting ? STEP.start : isFound ? Math.min(step, wanted) : step);
     // Where the way takes no time to speak of, what is measured is how busy both ends are.
     const least = Math.max(BYTES_MIN, bytesPerMs * QUEUE_MS.min);
-    // A number also without a bound: nothing times infinity would be none.
-    const roundTrips = loses ? ROUND_TRIPS_MAX.losing : this.#starting ? ROUND_TRIPS_MAX.starting : Number.MAX_VALUE;
-    const most = Math.max(this.#bytes, roundTrips * carried);
+    const isBound = loses || this.#starting;
+    const most = isBound ? Math.max(this.#bytes, ROUND_TRIPS_MAX * carried) : Number.POSITIVE_INFINITY;
     const bytes = wanted < 1 ? shrunk : Math.min(most, grown);
     this.#bytes = Math.floor(Math.min(this.#o.bytesMax, Math.max(least, bytes)));
   }
 
   /** How long the queue of the line is, and whether it loses packets. */
-  #lineBy(delays: readonly number[], baseMs: number): { queueMs: number; loses: boolean } {
-    const line = this.#o.line();
+  #lineBy(delays: readonly number[], baseMs: number, line: SystemsLine): { queueMs: number; loses: boolean } {
     const least = quantile(delays, 1 / 4);
     if (line === undefined) {
       const loses = quantile(delays, 0.9) - least > LOSS_SPREAD * baseMs;

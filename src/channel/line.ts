@@ -1,3 +1,4 @@
+import { MIB } from '../options.js';
 import type { Member } from './member.js';
 
 /** What the system has measured on the connections of a channel. */
@@ -18,8 +19,9 @@ interface Counted {
 
 /** From this part of the bytes on, sent again by the system, a line counts as one that loses. */
 export const LOSS_PART = 0.002;
-/** Each measurement counts for this much beside those before. */
+/** Each measurement counts for this much beside those before, and less when it is one of fewer bytes than this part of them. */
 const SMOOTHING = 1 / 4;
+const COUNTED_BYTES = MIB;
 
 /** Watches the connections that carry something through what the system tells of them. */
 export class Line {
@@ -53,7 +55,7 @@ export class Line {
     }
     if (queueMs === undefined) return undefined;
     const part = total.resentBytes / Math.max(1, total.sentBytes);
-    this.#lossPart += (part - this.#lossPart) * SMOOTHING;
+    this.#lossPart += (part - this.#lossPart) * Math.min(SMOOTHING, total.sentBytes / COUNTED_BYTES);
     return { lossPart: this.#lossPart, queueMs, ...total };
   }
 }

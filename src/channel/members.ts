@@ -59,6 +59,11 @@ export class Members implements Iterable<Member> {
     return this.some((member) => member.isUsable);
   }
 
+  /** Those that carry, as long as one of them is there. */
+  active(): Member[] {
+    return [...this.#members].filter((member) => member.isUsable && member.rank === 0);
+  }
+
   some(holds: (member: Member) => boolean): boolean {
     for (const member of this.#members) if (holds(member)) return true;
     return false;

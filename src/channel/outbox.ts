@@ -244,7 +244,9 @@ export class Outbox {
     if (error) return;
     this.#measure();
     this.#chargeOverhead();
-    if (this.#source === undefined || this.#own.length > 0 || this.isEmpty) this.wake();
+    // What has begun is no other connection's to carry.
+    if (this.#begun !== undefined) this.offer();
+    else if (this.#source === undefined || this.#own.length > 0 || this.isEmpty) this.wake();
     this.#source?.onRoom();
   };
 }

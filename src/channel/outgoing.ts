@@ -3,7 +3,7 @@ import { checksumOfParts } from '../engine/checksum.js';
 import { ProtocolError } from '../errors.js';
 import { KIB } from '../options.js';
 import type { FrameRange } from './arrived-frames.js';
-import { FLAG_AGAIN, FLAG_MORE, FRAGMENT_BYTES_MAX, type FrameHeader } from './frame.js';
+import { FLAG_AGAIN, FLAG_MORE, FRAGMENT_BYTES_MAX, FRAGMENT_BYTES_MIN, type FrameHeader } from './frame.js';
 import { costOf } from './lanes.js';
 
 /** A frame as it goes out: its header, and its body in one or more parts. */
@@ -32,7 +32,7 @@ export interface OutgoingOptions<Carrier> {
   session: bigint;
   /** What the frames may cost together until the peer grants more; Infinity where nothing is granted. */
   creditBytes: number;
-  /** What may be out and not confirmed, whatever the peer grants. */
+  /** What may be out and not confirmed, whatever the peer grants: a fragment of the least size at least, or nothing goes. */
   unconfirmedBytesMax: () => number;
   /** Something waits because of that. */
   onFull?: () => void;
@@ -206,8 +206,9 @@ export class OutgoingLane<Carrier> {
 
   #hasRoom(): boolean {
     if (!this.#suffices(this.#granted)) return false;
-    // A window that is smaller than that takes frames of its own size.
-    const has = this.#suffices(this.#kept, this.#o.unconfirmedBytesMax() / 2);
+    // A window that is not much larger than that takes frames of half its size.
+    const sliverBytes = Math.max(FRAGMENT_BYTES_MIN, this.#o.unconfirmedBytesMax() / 2);
+    const has = this.#suffices(this.#kept, sliverBytes);
     if (!has) this.#o.onFull?.();
     return has;
   }

@@ -72,7 +72,7 @@ export class Pacing {
   #apply(loses: boolean): void {
     if (!loses && !this.#isApplied) return;
     this.#isApplied = loses;
-    const active = [...this.#o.members].filter((member) => member.isUsable && member.rank === 0);
+    const active = this.#o.members.active();
     const each = !loses ? Number.POSITIVE_INFINITY : (this.bytesPerMs * 1000 * GAIN) / Math.max(1, active.length);
     for (const { connection } of active) connection.pace(each);
   }

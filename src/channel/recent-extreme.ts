@@ -19,7 +19,7 @@ export class RecentExtreme {
 
   note(value: number, nowMs: number): void {
     if (nowMs - this.#sinceMs >= this.#keptMs) {
-      this.#before = this.#current;
+      this.#before = nowMs - this.#sinceMs < 2 * this.#keptMs ? this.#current : undefined;
       this.#current = undefined;
       this.#sinceMs = nowMs;
     }

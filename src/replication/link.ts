@@ -382,7 +382,7 @@ export class PeerLink {
       connections,
       paths: pathsOf(this.address),
       open: (path, signal) => this.#dialer.open(path, FURTHER_DIAL_MS, signal),
-      isShaped: () => Number.isFinite(this.rate.shaper.quantumBytes),
+      isHeld: () => Number.isFinite(this.rate.shaper.quantumBytes) || this.priority === 'background',
     });
     this.#bundle.start();
   }

@@ -182,7 +182,8 @@ export class ReceiveLog implements HistorySource {
     const payload = records?.[sequence - (records[0]?.sequence ?? 0)]?.payload;
     if (payload === undefined || offset + length > payload.byteLength)
       throw new ProtocolError(`${length} bytes at ${offset} of record ${sequence}`, 'a part of an earlier record');
-    return payload.subarray(offset, offset + length);
+    // A copy: the memory of a batch is used again once that is logged, and who asks may be logged after it.
+    return Buffer.from(payload.subarray(offset, offset + length));
   }
 
   async close(): Promise<void> {

@@ -247,7 +247,7 @@ export class Session {
     }
     if (this.#lost !== undefined) return this.idle();
     // Now, while nothing is being decoded: that may look into what is being logged.
-    for (const used of this.#used.splice(0)) bodies.give(used);
+    this.#giveBack();
     const done = this.#atWork(bytes);
     let batch: RestoredBatch;
     try {
@@ -330,8 +330,14 @@ export class Session {
       this.#unlogged--;
       this.#unloggedBytes -= bytes;
       this.#room?.();
-      if (this.#unlogged === 0) for (const drained of this.#drained.splice(0)) drained();
+      if (this.#unlogged > 0) return;
+      this.#giveBack();
+      for (const drained of this.#drained.splice(0)) drained();
     };
+  }
+
+  #giveBack(): void {
+    for (const used of this.#used.splice(0)) bodies.give(used);
   }
 
   #onQuery(frame: Buffer): void {

@@ -20,7 +20,7 @@ function open() {
   }));
   let now = 0;
   const background = new Background({
-    members: new Set(members) as unknown as Members,
+    members: Object.assign(new Set(members), { active: () => members }) as unknown as Members,
     bytesMax: 1024 * 1024,
     now: () => now,
   });

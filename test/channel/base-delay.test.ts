@@ -42,3 +42,14 @@ test('what rises and falls, or loses, is a queue', () => {
   expect(restFor(50, () => 60, 25)).toBe(20);
   expect(restFor(56, () => 60, 25)).toBe(60);
 });
+
+test('what is older than ten minutes counts no more, also when nothing came since', () => {
+  const base = new BaseDelay();
+  base.note(20, 0);
+  base.note(50, 500 * SECOND);
+  expect(base.ms).toBe(20);
+  base.note(60, 700 * SECOND);
+  expect(base.ms).toBe(50);
+  base.note(70, 2000 * SECOND);
+  expect(base.ms).toBe(70);
+});

@@ -184,7 +184,6 @@ export class SimulatedRoundTrips {
 
 /** Sends at a fixed rate, whatever comes of it. */
 export class ConstantFlow {
-  sentBytes = 0;
   arrivedBytes = 0;
   readonly #line: Bottleneck;
   readonly #bytesPerMs: number;
@@ -198,7 +197,6 @@ export class ConstantFlow {
   tick(): void {
     this.#owed += this.#bytesPerMs;
     for (; this.#owed >= SEGMENT_BYTES; this.#owed -= SEGMENT_BYTES) {
-      this.sentBytes += SEGMENT_BYTES;
       const arrived = (): void => {
         this.arrivedBytes += SEGMENT_BYTES;
       };

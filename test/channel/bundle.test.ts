@@ -78,14 +78,14 @@ async function scene(paths: readonly Path[], change: Partial<BundleOptions> = {}
     return new Connection({ socket, clock, onFrame: () => {} });
   };
   const connections = { min: 3, max: 6 };
-  const isShaped = () => false;
+  const isHeld = () => false;
   const bundle = new Bundle({
     channel: left.channel,
     paths,
     token: TOKEN,
     connections,
     open,
-    isShaped,
+    isHeld,
     clock,
     ...change,
   });

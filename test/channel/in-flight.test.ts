@@ -76,4 +76,18 @@ describe('what may be under way', () => {
     for (; now < 5000; now += 10) window.note(1000, 30, 1000);
     expect(window.bytes).toBe(before);
   });
+
+  test.each([
+    ['found', { lossPart: 0, queueMs: 1000 }],
+    ['that loses', { lossPart: 0.01, queueMs: 0 }],
+    ['being found', { lossPart: 0, queueMs: 0 }],
+  ])('stays a number on a way that takes no time, %s', (_, line) => {
+    let now = 0;
+    const window = new InFlight({ bytesMax: 64 * MIB, now: () => now, line: () => line });
+    for (; now < 2000; now += 5) {
+      window.full();
+      window.note(now % 3 === 0 ? 0 : FRAME, 0, FRAME);
+      expect(window.bytes).toBeGreaterThanOrEqual(64 * KIB);
+    }
+  });
 });

@@ -24,17 +24,19 @@ type Step =
   | { name: 'hear'; index: number }
   | { name: 'stall'; carrier: number }
   | { name: 'die'; carrier: number }
+  | { name: 'bound'; bytes: number }
   | { name: 'handle' };
 
 const CARRIERS = 4;
 const WINDOW_BYTES = 96 * 1024;
-const UNCONFIRMED_BYTES_MAX = 128 * 1024;
+const UNCONFIRMED_BYTES = { min: costOf(FRAGMENT_BYTES_MIN) + costOf(0), max: 128 * 1024 };
 const HOST = {} as MemberHost;
 
 const carrier = fc.nat(CARRIERS - 1);
 const frames = fc.integer({ min: 1, max: 6 });
 const bodyBytes = fc.integer({ min: FRAGMENT_BYTES_MIN, max: 40_000 });
 const bytes = fc.oneof(fc.constantFrom(0, 1), fc.nat(300), fc.nat(30_000), fc.nat(150_000));
+const bound = fc.oneof(fc.integer({ ...UNCONFIRMED_BYTES, max: 12_000 }), fc.integer(UNCONFIRMED_BYTES));
 const named = <Name extends string>(name: Name) => fc.constant(name);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ name: named('push'), bytes }) },
@@ -45,6 +47,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ name: named('stall'), carrier }) },
   { weight: 1, arbitrary: fc.record({ name: named('die'), carrier }) },
   { weight: 4, arbitrary: fc.record({ name: named('handle') }) },
+  { weight: 1, arbitrary: fc.record({ name: named('bound'), bytes: bound }) },
 );
 
 /** One carrier: frames in order on their way, and the other end's view of it. */
@@ -60,6 +63,7 @@ class World {
   readonly #windows: Buffer[] = [];
   readonly #done: (() => void)[] = [];
   #arrivals = 0;
+  #unconfirmedBytesMax = UNCONFIRMED_BYTES.max;
   readonly #out: OutgoingLane<Carrier>;
   readonly #in: IncomingLane;
 
@@ -67,7 +71,7 @@ class World {
     this.#out = new OutgoingLane<Carrier>({
       session: SESSION,
       creditBytes: WINDOW_BYTES,
-      unconfirmedBytesMax: () => UNCONFIRMED_BYTES_MAX,
+      unconfirmedBytesMax: () => this.#unconfirmedBytesMax,
       now: () => 0,
       onArrived: () => this.#arrivals++,
     });
@@ -105,6 +109,8 @@ class World {
         return this.#die(step.carrier);
       case 'handle':
         return this.#handle();
+      case 'bound':
+        this.#unconfirmedBytesMax = step.bytes;
     }
   }
 
@@ -130,7 +136,7 @@ class World {
 
   checkBounds(): void {
     const { unconfirmedBytes, unconfirmedFrames } = this.#out;
-    expect(unconfirmedBytes + unconfirmedFrames * costOf(0)).toBeLessThanOrEqual(UNCONFIRMED_BYTES_MAX);
+    expect(unconfirmedBytes + unconfirmedFrames * costOf(0)).toBeLessThanOrEqual(UNCONFIRMED_BYTES.max);
     expect(this.#in.heldBytes).toBeLessThanOrEqual(WINDOW_BYTES + 150_000);
   }
 

@@ -17,11 +17,11 @@ function follow(stretches: readonly (Line & { forMs: number })[]): number[] {
       if (ceilings.at(-1) !== bytesPerSecond) ceilings.push(bytesPerSecond);
     },
   };
-  const members = Array.from({ length: 4 }, () => ({ connection, isUsable: true, rank: 0 })) as unknown as Members;
+  const active = Array.from({ length: 4 }, () => ({ connection }));
   let now = 0;
   let line: Line = { bytesPerMs: 0 };
   const pacing = new Pacing({
-    members,
+    members: { active: () => active } as unknown as Members,
     now: () => now,
     roundTripMs: () => line.roundTripMs ?? 50,
     loses: () => line.loses ?? true,

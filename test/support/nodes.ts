@@ -1,4 +1,12 @@
-import { type JournalRecord, Receiver, type ReceiverOptions, Sender, type SenderOptions } from '../../src/index.js';
+import { expect } from 'vitest';
+import {
+  InvalidArgumentError,
+  type JournalRecord,
+  Receiver,
+  type ReceiverOptions,
+  Sender,
+  type SenderOptions,
+} from '../../src/index.js';
 import { atEnd, newDirectory } from './temp.js';
 
 /** Senders and receivers of plain records, closed when the test is over. */
@@ -25,6 +33,13 @@ export async function openSender(options: Partial<SenderOptions> & Pick<SenderOp
   const sender = await Sender.open({ dir: options.dir ?? newDirectory(), ...options });
   atEnd(() => sender.close());
   return sender;
+}
+
+/** Opening a sender with these options fails, and names the argument. */
+export async function expectRefused(options: Partial<SenderOptions>, argument: string): Promise<void> {
+  const opening = Sender.open({ dir: newDirectory(), peers: [NOBODY], ...options });
+  await expect(opening).rejects.toThrow(InvalidArgumentError);
+  await expect(opening).rejects.toMatchObject({ argument });
 }
 
 /** An `apply` that keeps what it gets. */

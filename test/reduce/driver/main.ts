@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Random } from '../../../fuzz/random.js';
+import '../../support/spoil-bodies.js';
 import { Run } from './run.js';
 
 /**

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Random } from '../../../fuzz/random.js';
+import { bodies } from '../../../src/channel/body-pool.js';
 import { ConnectionLostError, LonghaulError } from '../../../src/errors.js';
 import type { SessionChannel } from '../../../src/replication/session.js';
 
@@ -74,7 +75,11 @@ class WireEnd implements SessionChannel {
   }
 
   sendControl(type: number, body: Uint8Array): void {
-    if (!this.#wire.isOver) this.#lane.push({ type, body: Buffer.from(body), generation: this.generation });
+    if (this.#wire.isOver) return;
+    // As a message comes off a connection: in memory that is used again.
+    const arrived = bodies.take(body.byteLength);
+    arrived.set(body);
+    this.#lane.push({ type, body: arrived, generation: this.generation });
   }
 
   established(): void {}
