@@ -195,10 +195,10 @@ export class Channel implements MemberHost {
 
   /**
    * Sends a message of the data lane. Resolves when the last of it is with a connection; rejects when the channel is over
-   * first. The body must stay as it is for good: hand it over. Several parts make one body.
+   * first. Several parts make one body, which must stay as it is until `done` is called: when it has arrived, if ever.
    */
-  send(type: number, body: Uint8Array | Uint8Array[]): Promise<void> {
-    const sent = this.#send(type, Array.isArray(body) ? body : [body]);
+  send(type: number, body: Uint8Array | Uint8Array[], done?: () => void): Promise<void> {
+    const sent = this.#send(type, Array.isArray(body) ? body : [body], done);
     // `closed` tells the reason too, so a caller that does not look here is no reason to end its process.
     sent.catch(() => {});
     return sent;
@@ -326,7 +326,7 @@ export class Channel implements MemberHost {
     });
   }
 
-  #send(type: number, parts: Uint8Array[]): Promise<void> {
+  #send(type: number, parts: Uint8Array[], done: (() => void) | undefined): Promise<void> {
     const lane = this.#lanes?.out.data;
     if (this.#over || this.#ending || lane === undefined) {
       return Promise.reject(this.#reason ?? new ClosedError(`the channel with ${this.peer}`));
@@ -342,7 +342,7 @@ export class Channel implements MemberHost {
     }
     return new Promise((resolve, reject) => {
       const settle = (error?: unknown) => (error === undefined ? resolve() : reject(error));
-      lane.push({ type, generation: this.generation, parts, settle });
+      lane.push({ type, generation: this.generation, parts, settle, done });
       this.#pump();
     });
   }

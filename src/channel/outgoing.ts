@@ -18,12 +18,16 @@ interface Message {
   parts: Uint8Array[];
   bytes: number;
   begun: boolean;
+  /** Its frames that are out and not confirmed. */
+  frames: number;
   settle: (error?: unknown) => void;
+  done: (() => void) | undefined;
 }
 
 /** A frame that the peer has not confirmed yet, and who carries it. */
 interface Sent<Carrier> {
   frame: OutgoingFrame;
+  message: Message;
   carrier: Carrier | undefined;
   sentAtMs: number;
 }
@@ -106,12 +110,21 @@ export class OutgoingLane<Carrier> {
     return this.#messages.length > 0 && !this.#suffices(this.#granted);
   }
 
-  /** Called `settle` once the last of it has gone out, or with the reason why it will not. */
-  push(message: { type: number; generation: number; parts: Uint8Array[]; settle: Message['settle'] }): void {
+  /**
+   * Calls `settle` once the last of it has gone out, or with the reason why it will not, and `done` when nobody looks at its
+   * parts any more. That is never where a frame went twice, as another connection may hold it still.
+   */
+  push(message: {
+    type: number;
+    generation: number;
+    parts: Uint8Array[];
+    settle: Message['settle'];
+    done?: Message['done'];
+  }): void {
     const parts = message.parts.filter((part) => part.byteLength > 0);
     const bytes = byteLengthOf(parts);
     this.#waitingBytes += bytes;
-    this.#messages.push({ ...message, parts, bytes, begun: false });
+    this.#messages.push({ done: undefined, ...message, parts, bytes, begun: false, frames: 0 });
   }
 
   /** Puts a message in the place of one of the same type that has not begun; false when there is none. */
@@ -146,7 +159,8 @@ export class OutgoingLane<Carrier> {
     this.#sentBytes += bodyLength;
     this.#cost += costOf(bodyLength);
     this.#unconfirmedCost += costOf(bodyLength);
-    this.#sent.set(frame.frameNumber, { frame, carrier, sentAtMs: this.#o.now() });
+    message.frames++;
+    this.#sent.set(frame.frameNumber, { frame, message, carrier, sentAtMs: this.#o.now() });
     if (message.bytes === 0) {
       this.#messages.shift();
       message.settle();
@@ -236,6 +250,7 @@ export class OutgoingLane<Carrier> {
       if (sent === undefined) continue;
       sent.carrier = carrier;
       sent.sentAtMs = this.#o.now();
+      sent.message.done = undefined;
       sent.frame = { ...sent.frame, flags: sent.frame.flags | FLAG_AGAIN };
       return sent.frame;
     }
@@ -244,9 +259,12 @@ export class OutgoingLane<Carrier> {
   #arrived(number: number): void {
     const sent = this.#sent.get(number);
     if (sent === undefined) return;
+    const { message } = sent;
     this.#sent.delete(number);
     this.#sentBytes -= sent.frame.bodyLength;
     this.#unconfirmedCost -= costOf(sent.frame.bodyLength);
+    message.frames--;
+    if (message.frames === 0 && message.bytes === 0) message.done?.();
     this.#o.onArrived(sent.carrier, sent.frame, this.#o.now() - sent.sentAtMs);
   }
 }

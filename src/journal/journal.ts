@@ -28,7 +28,7 @@ import { DirectoryLock } from './lock/lock.js';
 import { chainAt } from './read/locate.js';
 import type { SequenceRange } from './read/payload-reader.js';
 import { type PayloadRange, RangeReader } from './read/range-reader.js';
-import { type BatchOptions, type ReadOptions, readBatches } from './read/reader.js';
+import { type BatchOptions, type LentBatch, type ReadOptions, readBatches, readLent } from './read/reader.js';
 import { ReadOnlyJournal, type ReadOnlyOptions } from './read-only.js';
 import { decideReset, finishReset, resumeReset } from './recovery/reset.js';
 import { type RecoveryReport, type Restored, restore } from './recovery/restore.js';
@@ -62,7 +62,7 @@ export type { JournalRecord } from './format/record.js';
 export { DirectoryLock } from './lock/lock.js';
 export type { SequenceRange } from './read/payload-reader.js';
 export type { PayloadRange } from './read/range-reader.js';
-export type { BatchOptions, ReadOptions } from './read/reader.js';
+export type { BatchOptions, LentBatch, ReadOptions } from './read/reader.js';
 export type { ReadOnlyJournal, ReadOnlyOptions, ReadOnlyStatus, StoredPosition } from './read-only.js';
 export type { RecoveryReport } from './recovery/restore.js';
 export type { RepairOptions, RepairReport } from './repair/repair.js';
@@ -310,6 +310,14 @@ export class Journal {
     const limits = batchLimits(o);
     if (this.state.closed) throw new ClosedError(`journal ${this.state.dir}`);
     return readBatches(this.state, from, limits, o);
+  }
+
+  /** Like `readBatches`, for whoever says when it is done with the records of each batch: their memory is used again then. */
+  readLent(from: number, o: BatchOptions = {}): AsyncIterable<LentBatch> {
+    integer('from', from, 1);
+    const limits = batchLimits(o);
+    if (this.state.closed) throw new ClosedError(`journal ${this.state.dir}`);
+    return readLent(this.state, from, limits, o);
   }
 
   /**

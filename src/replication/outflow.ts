@@ -3,7 +3,7 @@ import { FrameType, type Miss } from '../channel/messages.js';
 import { byteLengthOf } from '../engine/bytes.js';
 import { prefetched } from '../engine/prefetch.js';
 import { ProtocolError } from '../errors.js';
-import type { Journal, JournalRecord } from '../journal/journal.js';
+import type { Journal, JournalRecord, LentBatch } from '../journal/journal.js';
 import { BATCH_BYTES, BATCH_RECORDS_MAX } from '../reduce/batch.js';
 import { type CodecPlan, rungOf } from '../reduce/compression.js';
 import { Encoder, type Prepared } from '../reduce/encoder.js';
@@ -28,7 +28,10 @@ export interface Reduction {
 }
 
 export interface OutflowOptions {
-  journal: Pick<Journal, 'readBatches' | 'readRanges' | 'readPayloads' | 'reachingBack' | 'first' | 'last'>;
+  journal: Pick<
+    Journal,
+    'readBatches' | 'readLent' | 'readRanges' | 'readPayloads' | 'reachingBack' | 'first' | 'last'
+  >;
   channel: Pick<Channel, 'generation' | 'send' | 'backlog'>;
   reduction: Reduction;
   plan: CodecPlan;
@@ -59,8 +62,7 @@ const BACKLOG_BYTES = 1024 * 1024;
 const PREFIX_BACKLOG_BYTES = 8 * 1024 * 1024;
 
 /** A batch, what it took to prepare it, and whether more waited behind. */
-interface Ready {
-  records: JournalRecord[];
+interface Ready extends LentBatch {
   prepared: Prepared;
   prepareMs: number;
   backlogged: boolean;
@@ -155,7 +157,7 @@ export class Outflow {
     const reading = new AbortController();
     const limits = { batchBytesMax: BATCH_BYTES, batchRecordsMax: BATCH_RECORDS_MAX };
     const readSignal = AbortSignal.any([signal, reading.signal]);
-    const batches = journal.readBatches(from, { follow: true, signal: readSignal, ...limits });
+    const batches = journal.readLent(from, { follow: true, signal: readSignal, ...limits });
     try {
       const ready = prefetched(this.#prepare(encoder, batches, catchUp), () => reading.abort());
       for await (const batch of ready) {
@@ -173,27 +175,31 @@ export class Outflow {
   /** While one batch is compressed and sent, the next one is read, and looked for in what the peer has. */
   async *#prepare(
     encoder: Encoder,
-    batches: AsyncIterable<JournalRecord[]>,
+    batches: AsyncIterable<LentBatch>,
     catchUp: CatchUp | undefined,
   ): AsyncGenerator<Ready, void, undefined> {
-    for await (const records of batches) {
+    for await (const { records, giveBack } of batches) {
       await catchUp?.before(records[0]?.sequence ?? 0, this.#mayWait(records));
       const begun = performance.now();
       const backlogged = this.#pace !== undefined && this.#hasBehind(records, BACKLOG_BYTES);
       const prepared = await encoder.prepare(records);
-      yield { records, prepared, prepareMs: performance.now() - begun, backlogged };
+      yield { records, giveBack, prepared, prepareMs: performance.now() - begun, backlogged };
     }
   }
 
   /** Compresses a batch and hands it to the channel; false when that was called off. */
-  async #send(encoder: Encoder, { records, prepared, ...taken }: Ready, signal: AbortSignal): Promise<boolean> {
+  async #send(
+    encoder: Encoder,
+    { records, giveBack, prepared, ...taken }: Ready,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const begun = performance.now();
     const body = await encoder.finish(prepared);
     if (signal.aborted) return false;
     const compressed = performance.now();
     this.#o.onSent(records.filter(({ sequence }) => sequence > this.#sent));
     this.#sent = Math.max(this.#sent, records[records.length - 1]?.sequence ?? 0);
-    await this.#o.channel.send(FrameType.batch, body);
+    await this.#o.channel.send(FrameType.batch, body, giveBack);
     const sent = performance.now();
     this.#noteThroughput(records, prepared.payloadBytes, sent);
     this.#pace?.note({

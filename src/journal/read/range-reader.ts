@@ -143,7 +143,8 @@ export class RangeReader {
 
   private inMemory(segment: Segment, start: number, length: number): Buffer | undefined {
     const address = segment.address + start;
-    const block = this.state.tail.lend(address);
+    const block = this.state.tail.blockAt(address);
+    block?.loan.share();
     return block?.bytes.subarray(address - block.address, address - block.address + length);
   }
 

@@ -7,13 +7,14 @@ import { decodeRecord, type JournalRecord, recordBytesAt } from '../format/recor
 import type { Segment } from '../format/segment.js';
 import { Block, EMPTY_BLOCK, readBlock } from '../scan/block.js';
 import { describeStop } from '../scan/group-walk.js';
+import { Loan } from '../state/loan.js';
 import type { JournalState } from '../state/state.js';
 import { locateGroup, openSegment, unlessFreed } from './locate.js';
 
 /**
  * Reading: stretches of a segment, from memory where that still has them and from the file where not; records are
  * views of them. What comes from a file is checked on the way. A block belongs to its records for as long as they live,
- * so each is allocated anew.
+ * so each is allocated anew, unless the caller says when it is done with them.
  */
 
 const BLOCK_BYTES = 1024 * 1024;
@@ -21,6 +22,8 @@ const BLOCK_BYTES = 1024 * 1024;
 const LARGE_RECORD_BYTES = 256 * 1024;
 const LARGE_BLOCK_BYTES = 4 * 1024 * 1024;
 const CHECKED_MAX = 4096;
+/** Blocks of files that wait for their next use, where they are given back. */
+const IDLE_MAX = 4;
 
 export interface ReadOptions {
   /** Wait at the tail for more instead of ending there. */
@@ -37,6 +40,13 @@ export interface BatchOptions extends ReadOptions {
   batchRecordsMax?: number;
 }
 
+/** Records that are only lent: once they are given back, their payloads and keys mean nothing any more. */
+export interface LentBatch {
+  records: JournalRecord[];
+  /** Called once at most; without it the memory is left to the collector. */
+  giveBack: () => void;
+}
+
 export interface BatchLimits {
   bytesMax: number;
   recordsMax: number;
@@ -47,6 +57,11 @@ export class Reader {
   private segment: Segment | undefined;
   private file: DiskFile | undefined;
   private block = EMPTY_BLOCK;
+  /** What the block lies in, and ends that this reader has views of it; neither for what is given away for good. */
+  private loan: Loan | undefined;
+  private done: (() => void) | undefined;
+  /** Memory for blocks of files. */
+  private readonly idle: Buffer[] = [];
   /** Whether the block comes from a file, and is to be checked. */
   private unchecked = false;
   /** What comes next in the segment: a group header, or a record of the group that ends at `groupEnd`. */
@@ -61,15 +76,22 @@ export class Reader {
   /** The record taken last, of any group. */
   private taken: JournalRecord | undefined;
   /** The next block, read while the caller works on the records of this one. */
-  private ahead: { offset: number; block: Promise<Block> } | undefined;
+  private ahead: { offset: number; loan: Loan | undefined; block: Promise<Block> } | undefined;
 
   constructor(
     private readonly state: JournalState,
     private next: number,
     private readonly limits: BatchLimits,
     private readonly options: ReadOptions,
+    /** Whether records are given back. */
+    private readonly lends = false,
   ) {
     this.generation = state.generation;
+  }
+
+  /** For records that came last: has them given back. */
+  share(): () => void {
+    return this.loan?.share() ?? (() => {});
   }
 
   /** The next records, at least one; undefined at the end. */
@@ -108,7 +130,7 @@ export class Reader {
     const { ahead, file } = this;
     this.file = undefined;
     this.ahead = undefined;
-    this.block = EMPTY_BLOCK;
+    this.leave();
     this.checkedCount = 0;
     await ahead?.block.catch(() => {});
     await file?.close();
@@ -178,23 +200,57 @@ export class Reader {
 
   /** Gets the bytes at `offset`, more of them than before if the block starts there already. */
   private async load(segment: Segment, end: number): Promise<void> {
-    const inMemory = this.state.tail.lend(segment.address + this.offset);
+    const inMemory = this.state.tail.blockAt(segment.address + this.offset);
     if (inMemory !== undefined) {
-      this.block = new Block(inMemory.filledBytes, inMemory.address - segment.address);
+      const done = inMemory.loan.share();
+      const block = new Block(inMemory.filledBytes, inMemory.address - segment.address);
+      this.enter(block, this.lends ? { loan: inMemory.loan, done } : undefined);
       this.unchecked = false;
       return;
     }
-    const { ahead, block: had } = this;
-    this.ahead = undefined;
-    const wanted = Math.min(this.blockBytes, end - this.offset);
-    const block = await (ahead?.offset === this.offset
-      ? ahead.block
-      : readBlock(await this.open(segment), this.offset, wanted));
+    const { block: had } = this;
+    const { block: coming, loan } = this.takeAhead() ?? this.read(await this.open(segment), this.offset, end);
+    const block = await coming;
     const stuck = had.fileOffset === this.offset && block.bytes.byteLength <= had.bytes.byteLength;
     if (stuck || block.bytes.byteLength === 0) throw this.damage(segment, 'the file ends before it');
-    this.block = block;
+    this.enter(block, loan && { loan, done: () => loan.giveBack() });
     this.unchecked = true;
     this.checkBehindTaken();
+  }
+
+  private takeAhead(): { loan: Loan | undefined; block: Promise<Block> } | undefined {
+    const { ahead } = this;
+    this.ahead = undefined;
+    return ahead?.offset === this.offset ? ahead : undefined;
+  }
+
+  private read(file: DiskFile, offset: number, end: number): { loan: Loan | undefined; block: Promise<Block> } {
+    const bytes = Math.min(this.blockBytes, end - offset);
+    const loan =
+      this.lends && bytes <= BLOCK_BYTES ? new Loan(this.memory(), (memory) => this.keep(memory)) : undefined;
+    return { loan, block: readBlock(file, offset, bytes, loan?.memory) };
+  }
+
+  private memory(): Buffer {
+    return this.idle.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  }
+
+  private keep(memory: Buffer): void {
+    if (this.idle.length < IDLE_MAX) this.idle.push(memory);
+  }
+
+  private enter(block: Block, held: { loan: Loan; done: () => void } | undefined): void {
+    this.leave();
+    this.block = block;
+    this.loan = held?.loan;
+    this.done = held?.done;
+  }
+
+  private leave(): void {
+    this.done?.();
+    this.done = undefined;
+    this.loan = undefined;
+    this.block = EMPTY_BLOCK;
   }
 
   /** Records that came from memory were not checked: what comes next from the file has to follow the last of them. */
@@ -217,9 +273,9 @@ export class Reader {
     )
       return;
     if (this.state.tail.holds(segment.address + offset)) return;
-    const block = readBlock(file, offset, Math.min(this.blockBytes, end - offset));
+    const { loan, block } = this.read(file, offset, end);
     block.catch(() => {});
-    this.ahead = { offset, block };
+    this.ahead = { offset, loan, block };
   }
 
   /** Whether the block holds all of what comes next. */
@@ -312,11 +368,28 @@ export async function* readBatches(
   limits: BatchLimits,
   options: ReadOptions,
 ): AsyncGenerator<JournalRecord[], void, undefined> {
-  const reader = new Reader(state, from, limits, options);
+  for await (const { records } of read(state, options, new Reader(state, from, limits, options))) yield records;
+}
+
+export function readLent(
+  state: JournalState,
+  from: number,
+  limits: BatchLimits,
+  options: ReadOptions,
+): AsyncGenerator<LentBatch, void, undefined> {
+  return read(state, options, new Reader(state, from, limits, options, true));
+}
+
+async function* read(
+  state: JournalState,
+  options: ReadOptions,
+  reader: Reader,
+): AsyncGenerator<LentBatch, void, undefined> {
   const unsynced = options.unsynced === true ? 1 : 0;
   state.unsyncedReaders += unsynced;
   try {
-    for (let batch = await reader.batch(); batch !== undefined; batch = await reader.batch()) yield batch;
+    for (let records = await reader.batch(); records !== undefined; records = await reader.batch())
+      yield { records, giveBack: reader.share() };
   } finally {
     state.unsyncedReaders -= unsynced;
     await reader.close();

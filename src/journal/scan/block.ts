@@ -26,9 +26,9 @@ export const EMPTY_BLOCK = new Block(Buffer.alloc(0), 0);
 /** A file, or a part of one in memory. */
 export type Readable = Pick<DiskFile, 'read'>;
 
-/** Reads `bytes` from `offset`; the block is shorter if the file is. */
-export async function readBlock(file: Readable, offset: number, bytes: number): Promise<Block> {
-  const buffer = Buffer.allocUnsafeSlow(bytes);
+/** Reads `bytes` from `offset`, into `memory` if that is given; the block is shorter if the file is. */
+export async function readBlock(file: Readable, offset: number, bytes: number, memory?: Buffer): Promise<Block> {
+  const buffer = memory?.subarray(0, bytes) ?? Buffer.allocUnsafeSlow(bytes);
   const filled = await file.read(buffer, offset);
   return new Block(filled === bytes ? buffer : buffer.subarray(0, filled), offset);
 }

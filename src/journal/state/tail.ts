@@ -2,6 +2,7 @@ import { markAsUntransferable } from 'node:worker_threads';
 import { kernels } from '../../engine/engine.js';
 import { PAGE_BYTES, viewOf } from '../format/format.js';
 import { type RecordMemory, wordsOf } from '../format/record.js';
+import { Loan } from './loan.js';
 
 /** The newest bytes of the journal in memory: records on their way to the disk, and those that went there last. */
 
@@ -15,18 +16,19 @@ export class TailBlock implements RecordMemory {
   readonly words: Uint32Array;
   /** Up to where it is in use. */
   filled: number;
-  /** Whether readers may still hold views of it. */
-  lent = false;
+  readonly bytes: Buffer;
 
   constructor(
     /** Where the page starts that it starts with, if all segments lie in a row. */
     readonly address: number,
-    readonly bytes: Buffer,
+    /** Readers that have views of it share it. */
+    readonly loan: Loan,
     /** What of that page lies in the block before. */
     private readonly lead: number,
   ) {
-    this.view = viewOf(bytes);
-    this.words = wordsOf(bytes);
+    this.bytes = loan.memory;
+    this.view = viewOf(this.bytes);
+    this.words = wordsOf(this.bytes);
     this.filled = lead;
   }
 
@@ -65,21 +67,24 @@ export class Tail {
     const newest = this.blocks[this.blocks.length - 1];
     if (newest !== undefined && newest.endAddress === address && newest.room >= bytes) return newest;
     const lead = address % PAGE_BYTES;
-    const block = new TailBlock(address - lead, this.memory(lead + bytes), lead);
+    const loan = new Loan(this.memory(lead + bytes), (memory) => this.keep(memory));
+    const block = new TailBlock(address - lead, loan, lead);
     this.blocks.push(block);
     return block;
   }
 
   /** Whether memory holds what lies at an address. */
   holds(address: number): boolean {
-    return this.find(address) !== undefined;
+    return this.blockAt(address) !== undefined;
   }
 
-  /** The block that holds an address, if memory still does; its memory is not used again while anyone has views of it. */
-  lend(address: number): TailBlock | undefined {
-    const block = this.find(address);
-    if (block !== undefined) block.lent = true;
-    return block;
+  /** The block that holds an address, if memory still does; who keeps views of it shares its loan. */
+  blockAt(address: number): TailBlock | undefined {
+    for (let index = this.blocks.length - 1; index >= 0; index--) {
+      const block = this.blocks[index] as TailBlock;
+      if (block.holds(address)) return block;
+    }
+    return undefined;
   }
 
   /** Lets go of the oldest blocks; what lies behind `durableAddress` stays whatever it takes. */
@@ -92,21 +97,15 @@ export class Tail {
       surplus -= block.bytes.byteLength;
       gone++;
     }
-    for (const { bytes, lent } of this.blocks.splice(0, gone)) {
-      if (!lent && bytes.byteLength === BLOCK_BYTES && this.idle.length < IDLE_MAX) this.idle.push(bytes);
-    }
+    for (const { loan } of this.blocks.splice(0, gone)) loan.giveBack();
   }
 
   clear(): void {
     this.blocks = [];
   }
 
-  private find(address: number): TailBlock | undefined {
-    for (let index = this.blocks.length - 1; index >= 0; index--) {
-      const block = this.blocks[index] as TailBlock;
-      if (block.holds(address)) return block;
-    }
-    return undefined;
+  private keep(memory: Buffer): void {
+    if (memory.byteLength === BLOCK_BYTES && this.idle.length < IDLE_MAX) this.idle.push(memory);
   }
 
   /** Not zeroed: every byte is written before it counts. */

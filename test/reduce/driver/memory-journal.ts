@@ -12,6 +12,7 @@ import type {
   BatchOptions,
   JournalCursor,
   JournalRecord,
+  LentBatch,
   PayloadRange,
   ReplicatedRecord,
   SequenceRange,
@@ -148,6 +149,22 @@ export class MemoryJournal {
       if (random.chance(1 / 4)) await turn();
       next += records.length;
       yield records;
+    }
+  }
+
+  /** What is given back is spoiled, so that who looks at it still is found out. */
+  async *readLent(from: number, o: BatchOptions = {}): AsyncGenerator<LentBatch, void, undefined> {
+    for await (const lent of this.readBatches(from, o)) {
+      const records = lent.map((record) => {
+        const key = record.key === undefined ? {} : { key: Buffer.from(record.key) };
+        return { ...record, ...key, payload: Buffer.from(record.payload) };
+      });
+      yield {
+        records,
+        giveBack: () => {
+          for (const { payload, key } of records) for (const bytes of [payload, key]) bytes?.fill(0xdb);
+        },
+      };
     }
   }
 

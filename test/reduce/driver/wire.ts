@@ -68,8 +68,9 @@ class WireEnd implements SessionChannel {
     this.#lane = lane;
   }
 
-  async send(type: number, body: Uint8Array | Uint8Array[]): Promise<void> {
+  async send(type: number, body: Uint8Array | Uint8Array[], done?: () => void): Promise<void> {
     this.sendControl(type, Array.isArray(body) ? Buffer.concat(body) : body);
+    done?.();
     while (this.#lane.length > this.#wire.depth && !this.#wire.isOver) await this.#lane.taken();
     if (this.#wire.isOver) throw this.#wire.reason;
   }
