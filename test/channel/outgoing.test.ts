@@ -237,3 +237,41 @@ describe('what a connection carried', () => {
     expect([...lane.carriers]).toEqual([['a', 20]]);
   });
 });
+
+describe('the parts of a message', () => {
+  function pushed(lane: ReturnType<typeof outgoingLane>, bytes: number): { done: number } {
+    const told = { done: 0 };
+    const parts = [Buffer.alloc(bytes)];
+    lane.push({ type: FrameType.batch, generation: 0, parts, settle: () => {}, done: () => told.done++ });
+    return told;
+  }
+
+  test('are done with when its last frame is confirmed', () => {
+    const lane = outgoingLane();
+    const told = pushed(lane, 40 * KIB);
+    for (let count = 0; count < 3; count++) take(lane);
+    lane.confirm(0, [{ from: 1, to: 2 }]);
+    expect(told.done).toBe(0);
+    lane.confirm(3);
+    expect(told.done).toBe(1);
+  });
+
+  test('are not done with while some of them have not gone out', () => {
+    const lane = outgoingLane();
+    const told = pushed(lane, 40 * KIB);
+    take(lane);
+    lane.confirm(1);
+    expect(told.done).toBe(0);
+  });
+
+  test('are never done with where a frame went twice, as another connection may hold it still', () => {
+    const lane = outgoingLane();
+    const told = pushed(lane, 20 * KIB);
+    take(lane);
+    take(lane, 16 * KIB, 'b');
+    lane.release('a');
+    expect(take(lane, 16 * KIB, 'b').flags & FLAG_AGAIN).toBe(FLAG_AGAIN);
+    lane.confirm(2);
+    expect([told.done, lane.unconfirmedFrames]).toEqual([0, 0]);
+  });
+});
