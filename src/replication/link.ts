@@ -1,6 +1,6 @@
 import type { BackgroundStatus } from '../channel/background-window.js';
 import { Backoff } from '../channel/backoff.js';
-import { Bundle, type Path, type PathStatus } from '../channel/bundle.js';
+import { Bundle, type PathStatus } from '../channel/bundle.js';
 import { Channel } from '../channel/channel.js';
 import type { CongestionControl } from '../channel/congestion-control.js';
 import { type Connect, Dialer } from '../channel/dialer.js';
@@ -20,14 +20,13 @@ import { publish } from '../engine/events.js';
 import {
   ClosedError,
   ConnectionLostError,
-  CursorDetachedError,
   LonghaulError,
   PeerRefusedError,
   ProtocolError,
   ResyncRequiredError,
   SequenceGoneError,
 } from '../errors.js';
-import type { Journal, JournalCursor, OnFull } from '../journal/journal.js';
+import type { Journal } from '../journal/journal.js';
 import type { Prefer, Priority } from '../options.js';
 import {
   affordable,
@@ -44,10 +43,11 @@ import { Stages } from '../reduce/stages.js';
 import { begin, greet, judge, refusalError, refuse, requireProvenId } from './greeting.js';
 import { FrameInbox } from './inbox.js';
 import { Outflow, type Reduction } from './outflow.js';
+import { type PeerAddress, pathsOf } from './peer-address.js';
+import { PeerCursor } from './peer-cursor.js';
 import type { PeerRate } from './peer-rate.js';
 import type { PeerBook } from './peers.js';
 import { Queries } from './queries.js';
-import type { RateOptions } from './rate-options.js';
 import type { Rates } from './rates.js';
 import { Throughput } from './throughput.js';
 import { Traffic } from './traffic.js';
@@ -94,29 +94,6 @@ export interface LinkContext {
   onProblem: (link: PeerLink, problem: LonghaulError) => void;
 }
 
-/** Where a peer is, and how fast it is sent to. */
-export interface PeerAddress extends RateOptions {
-  name: string;
-  host: string;
-  port: number;
-  /** The address of this machine to go out from (default: the system chooses). */
-  localAddress?: string;
-  /**
-   * Further ways to the same peer, up to 7. Those that are not `spare` share the load with the first one; a spare one has a
-   * single connection that carries heartbeats alone, until no other path works.
-   */
-  paths?: Path[];
-  /** In the place of the sender's `priority`. */
-  priority?: Priority;
-  /**
-   * What happens when this peer holds the queue at its limit: `block` (default) has appends wait, `error` refuses them
-   * with QueueFullError, `detach` goes on without the peer, which then needs a full resynchronisation.
-   */
-  onFull?: OnFull;
-  /** The ids that this peer may have, in the place of the sender's `allow`: 64 hexadecimal digits each. */
-  allow?: readonly string[];
-}
-
 /** What a handshake comes to. */
 interface Agreement {
   /** Proves that further connections belong to the session. */
@@ -139,22 +116,11 @@ const REFUSED_RETRY_MS = 5000;
 const FURTHER_DIAL_MS = 10_000;
 /** One attempt to connect ends after this much time at the latest, to be followed by another. */
 const DIAL_MS_MAX = 60_000;
-/** The acknowledged position is persisted after this much time, or when the peer has caught up. */
-const CURSOR_INTERVAL_MS = 250;
-/** As long as the queue holds less than this part of what it may; from there on after this much time. */
-const PRESSED_PART = 1 / 4;
-const PRESSED_CURSOR_INTERVAL_MS = 25;
-
-export const PEER_CURSOR_PREFIX = 'peer:';
-const peerCursor = (id: string): string => `${PEER_CURSOR_PREFIX}${id}`;
-const unknownPeer = (name: string): string => `${PEER_CURSOR_PREFIX}?${name}`;
-
 export class PeerLink {
   readonly address: PeerAddress;
   readonly stages = new Stages();
   readonly traffic = new Traffic();
   state: LinkState = 'connecting';
-  id: string | undefined;
   /** How far the peer has come; while it is owed everything anew it counts as having nothing. */
   logged = 0;
   applied = 0;
@@ -180,10 +146,7 @@ export class PeerLink {
   #channel: Channel | undefined;
   readonly #dialer: Dialer;
   #bundle: Bundle | undefined;
-  #cursor: JournalCursor | undefined;
-  #cursorSavedAt = 0;
-  /** What the queue held when a peer that it went on without was last looked at. */
-  #heldThrough: number | undefined;
+  readonly #cursor: PeerCursor;
   #downSince = performance.now();
   #running: Promise<void> | undefined;
   #wake = new AbortController();
@@ -211,14 +174,20 @@ export class PeerLink {
     const times = { heartbeatMs, peerTimeoutMs };
     this.#dialer = new Dialer({ peer, paths, security, allow, connect, shaper, congestionControl, ...times });
     this.#history = new History((bytes) => this.#indexMemory.grow(bytes));
-    const id = context.book.idOf(address.name);
-    if (id === undefined) this.#cursor = this.#hold(unknownPeer(address.name), context.journal.first - 1);
-    else this.#bind(id);
+    const { journal, book, queueBytesMax } = context;
+    const id = book.idOf(peer);
+    this.#cursor = new PeerCursor({ journal, peer, id, onFull: address.onFull ?? 'block', queueBytesMax });
+    if (id !== undefined) this.#goOnAs(id);
+  }
+
+  /** The node that the peer is, or was the last time; undefined until it has answered for the first time. */
+  get id(): string | undefined {
+    return this.#cursor.id;
   }
 
   /** The name of the cursor that holds the queue for this peer. */
   get cursorName(): string {
-    return this.id === undefined ? unknownPeer(this.address.name) : peerCursor(this.id);
+    return this.#cursor.name;
   }
 
   /** What the peer says that it has applied, whatever it is owed. */
@@ -234,7 +203,7 @@ export class PeerLink {
 
   /** The queue was full and went on without the peer. */
   get isDetached(): boolean {
-    return this.#cursor?.detached ?? false;
+    return this.#cursor.isDetached;
   }
 
   /** What the reduction holds in memory for the peer, in bytes. */
@@ -310,7 +279,7 @@ export class PeerLink {
     this.#abort.abort();
     await this.#channel?.end();
     await this.#running;
-    await this.#moveCursor(this.#acked.logged);
+    await this.#cursor.move(this.#acked.logged);
     this.#enter('closed');
   }
 
@@ -399,7 +368,7 @@ export class PeerLink {
     await this.#context.book.bind(this.address.name, welcome.node);
     this.#bind(welcome.node);
     await this.#context.releaseStrangers();
-    const acknowledged = Math.max(this.#cursor?.position ?? 0, this.#acked.logged);
+    const acknowledged = Math.max(this.#cursor.position, this.#acked.logged);
     // The queue tells how the tree changed, not how it came about: a new replica is compared with it instead. So is one
     // that has gone back in time, because its files may not have gone with it.
     const isNew = welcome.volume === undefined;
@@ -413,7 +382,7 @@ export class PeerLink {
     const reset = verdict.action === 'resync' || cutShort;
     const because = verdict.action === 'resync' ? verdict.because : 'an earlier one was cut short';
     const from = await this.#startingPoint(welcome, reset, because);
-    if (this.isDetached) await this.#cursor?.reattach(Math.max(from - 1, this.#cursor.position));
+    await this.#cursor.resume(from - 1);
     channel.established();
     channel.begin(welcome.session, welcome.windowBytes);
     const plan = this.#plan(welcome);
@@ -452,7 +421,7 @@ export class PeerLink {
     if (supply() === undefined) throw new ResyncRequiredError(this.address.name, because);
     await book.owe(welcome.node);
     const base = journal.last + 1;
-    await this.#moveCursor(base - 1);
+    await this.#cursor.move(base - 1);
     return base;
   }
 
@@ -587,55 +556,21 @@ export class PeerLink {
     this.#context.onProgress(this);
   }
 
-  /** Not at every acknowledgement: each save is a sync that the queue's own syncs would wait for. */
   #saveCursor(): void {
-    const now = performance.now();
-    const { logged } = this.#acked;
-    const sinceMs = now - this.#cursorSavedAt;
-    const isDue = sinceMs >= CURSOR_INTERVAL_MS || (sinceMs >= PRESSED_CURSOR_INTERVAL_MS && this.#isPressed());
-    if (!isDue && logged < this.#context.journal.last) return;
-    this.#cursorSavedAt = now;
-    this.#moveCursor(logged).catch((error: unknown) => {
+    this.#cursor.save(this.#acked.logged).catch((error: unknown) => {
       this.#context.onProblem(this, asLonghaul(error, this.address.name));
     });
   }
 
-  #isPressed(): boolean {
-    const { journal, queueBytesMax } = this.#context;
-    return journal.status().queueBytes > queueBytesMax * PRESSED_PART;
-  }
-
-  /** A peer that the queue went on without holds it again once it has all that the queue held when it was last asked. */
-  async #moveCursor(logged: number): Promise<void> {
-    const cursor = this.#cursor;
-    if (cursor === undefined) return;
-    if (!cursor.detached) {
-      this.#heldThrough = undefined;
-      return cursor.advance(logged).catch((error: unknown) => {
-        if (!(error instanceof CursorDetachedError)) throw error;
-      });
-    }
-    const { last } = this.#context.journal;
-    const hasFollowed = logged === last || (this.#heldThrough !== undefined && logged >= this.#heldThrough);
-    this.#heldThrough = last;
-    if (!hasFollowed) return;
-    return cursor.reattach(logged).catch((error: unknown) => {
-      if (!(error instanceof SequenceGoneError)) throw error;
-    });
-  }
-
-  #hold(name: string, at: number): JournalCursor {
-    return this.#context.journal.cursor(name, { at, onFull: this.address.onFull ?? 'block' });
-  }
-
-  /** A peer that has not said yet who it is holds the queue under its name, and from then on under its id. */
   #bind(id: string): void {
     if (this.id === id) return;
-    const { journal } = this.#context;
-    const before = this.id === undefined ? this.#cursor : undefined;
-    this.id = id;
+    this.#cursor.bind(id);
     this.#history.forgetLosses();
-    this.#cursor = this.#hold(peerCursor(id), before?.position ?? journal.first - 1);
+    this.#goOnAs(id);
+  }
+
+  /** Counts what that node has, as far as is known here. */
+  #goOnAs(id: string): void {
     this.#owedThrough = this.#context.book.owes(id) ? Number.POSITIVE_INFINITY : 0;
     this.#acked = { logged: this.#cursor.position, applied: 0 };
     this.#count();
@@ -668,10 +603,6 @@ export class PeerLink {
     });
     this.#context.onProgress(this);
   }
-}
-
-function pathsOf({ host, port, localAddress, paths = [] }: PeerAddress): Path[] {
-  return [{ host, port, ...(localAddress === undefined ? {} : { localAddress }) }, ...paths];
 }
 
 function asLonghaul(error: unknown, peer: string): LonghaulError {

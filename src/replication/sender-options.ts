@@ -10,7 +10,8 @@ import { InvalidArgumentError } from '../errors.js';
 import { type Compression, choiceOption, GIB, integerOption, MIB, type Prefer, type Priority } from '../options.js';
 import { parseCompression } from '../reduce/compression.js';
 import { REDUCTION_BYTES } from '../reduce/memory-budget.js';
-import type { LinkContext, PeerAddress } from './link.js';
+import type { LinkContext } from './link.js';
+import type { PeerAddress } from './peer-address.js';
 import { type LinkOverheadOptions, type RateOptions, resolveLinkCost, resolveRate } from './rate-options.js';
 import type { RatesOptions } from './rates.js';
 

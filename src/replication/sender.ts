@@ -20,8 +20,9 @@ import { reductionBudget } from '../reduce/memory-budget.js';
 import { Outliner } from '../reduce/outline.js';
 import { AckWaiters, type RemoteLevel } from './ack-waiters.js';
 import { Admission } from './admission.js';
-import { type LinkContext, PEER_CURSOR_PREFIX, PeerLink } from './link.js';
+import { type LinkContext, PeerLink } from './link.js';
 import { nodeId } from './node-id.js';
+import { isPeerCursor } from './peer-cursor.js';
 import { PeerBook } from './peers.js';
 import { FINISH_QUESTION } from './queries.js';
 import { resolveCeiling, resolveSchedule } from './rate-options.js';
@@ -371,7 +372,7 @@ export class Sender {
     if (this.#started && !this.#links.every(isKnown)) return;
     const ours = new Set(this.#links.map((link) => link.cursorName));
     for (const { name } of this.#journal.cursors()) {
-      if (name.startsWith(PEER_CURSOR_PREFIX) && !ours.has(name)) await this.#journal.dropCursor(name);
+      if (isPeerCursor(name) && !ours.has(name)) await this.#journal.dropCursor(name);
     }
   }
 
