@@ -4,7 +4,7 @@ import { integerOption, MIB, type Priority } from '../options.js';
 import type { BackgroundStatus } from './background-window.js';
 import { type Clock, systemClock } from './clock.js';
 import type { Connection } from './connection.js';
-import { decodeEnd, type End, encodeEnd } from './end.js';
+import { decodeEnd, encodeEnd } from './end.js';
 import type { Frame } from './frame.js';
 import type { Message } from './incoming.js';
 import { CONTROL_BODY_BYTES_MAX, CONTROL_BYTES_MAX, CONTROL_FRAMES_MAX, laneOf, MESSAGE_BYTES_MAX } from './lanes.js';
@@ -71,8 +71,6 @@ export class Channel implements MemberHost {
   #saidEnd = false;
   #over = false;
   #reason: LonghaulError | undefined;
-  /** What the peer has said about its end. */
-  #peerEnd: End | undefined;
   /** A connection came to an orderly end. */
   #endedWell = false;
   /** Why the last connection that failed did so. */
@@ -300,7 +298,7 @@ export class Channel implements MemberHost {
   endedBy(member: Member): void {
     member.retiring = true;
     // One that is dead without knowing it would take what this end still has to say.
-    if (this.#peerIsDone()) for (const other of this.#members) other.retiring = true;
+    if (this.#lanes?.peerIsDone === true) for (const other of this.#members) other.retiring = true;
     this.#moved();
     if (this.#members.hasUsable) void member.connection.end();
     // At the end of the session what came in is handled before the answer, as it may bring forth more to send.
@@ -393,7 +391,7 @@ export class Channel implements MemberHost {
   #onFrame(frame: Frame): void | Promise<void> {
     const out = this.#lanes?.out;
     const isOfLane = laneOf(frame.type) !== undefined;
-    if (frame.type === FrameType.end && out !== undefined) return this.#onPeerEnd(decodeEnd(frame.body));
+    if (frame.type === FrameType.end && out !== undefined) return this.#lanes?.onPeerEnd(decodeEnd(frame.body));
     if (frame.type !== FrameType.window && (out === undefined || !isOfLane)) return this.#o.onMessage(frame);
     if (out === undefined || isOfLane) {
       throw new ProtocolError(`a frame of type ${frame.type} and session 0`, 'its place, in a lane or on a connection');
@@ -403,20 +401,6 @@ export class Channel implements MemberHost {
     out.control.confirm(controlNext);
     out.data.grant(creditBytes);
     this.#pump();
-  }
-
-  /** It says the same on each connection. */
-  #onPeerEnd(end: End): void {
-    const { data, control } = this.#lanes?.in ?? {};
-    const { dataFrames, controlFrames } = this.#peerEnd ?? end;
-    const isSame = end.dataFrames === dataFrames && end.controlFrames === controlFrames;
-    if (!isSame || (data?.next ?? 0) > dataFrames || (control?.next ?? 0) > controlFrames) {
-      throw new ProtocolError(
-        `an end after ${end.dataFrames} and ${end.controlFrames} frames`,
-        `one end, after ${data?.next} and ${control?.next} at least`,
-      );
-    }
-    this.#peerEnd = end;
   }
 
   // ---- connections come and go ---------------------------------------------------------------------------------------
@@ -448,7 +432,7 @@ export class Channel implements MemberHost {
 
   /** The last connection is gone. */
   async #conclude(reason: LonghaulError | undefined): Promise<void> {
-    const heldBytes = () => (this.#lanes?.in.data.heldBytes ?? 0) + (this.#lanes?.in.control.heldBytes ?? 0);
+    const heldBytes = () => this.#lanes?.heldBytes ?? 0;
     // Who is to end does not wait for a handler that may never get on.
     const limit = this.#ending ? this.#limit(heldBytes, 'nothing that it sent was handled') : undefined;
     if (reason === undefined) await this.#handled();
@@ -462,31 +446,22 @@ export class Channel implements MemberHost {
 
   /** This side was to end, and the other has everything, or has ended and confirms no more. */
   #isDone(): boolean {
-    const { data, control } = this.#lanes?.out ?? {};
-    const isConfirmed = (data?.unconfirmedFrames ?? 0) + (control?.unconfirmedFrames ?? 0) === 0;
-    return this.#ending && (isConfirmed || this.#peerIsDone()) && this.#isComplete();
-  }
-
-  /** The peer has said that its side is over, and all that it has sent is here. */
-  #peerIsDone(): boolean {
-    const { data, control } = this.#lanes?.in ?? {};
-    const end = this.#peerEnd;
-    if (end === undefined || data === undefined || control === undefined) return false;
-    return data.next >= end.dataFrames && control.next >= end.controlFrames;
+    const lanes = this.#lanes;
+    const isConfirmed = lanes === undefined || lanes.isConfirmed || lanes.peerIsDone;
+    return this.#ending && isConfirmed && this.#isComplete();
   }
 
   /** On each connection, as any of them may be the one that gets through. */
   #sayEnd(): void {
     this.#saidEnd = true;
-    const { data, control } = this.#lanes?.out ?? {};
-    if (data === undefined || control === undefined) return;
-    const body = encodeEnd({ dataFrames: data.next, controlFrames: control.next });
+    if (this.#lanes === undefined) return;
+    const body = encodeEnd(this.#lanes.sent);
     for (const { connection } of this.#members) connection.sendControl(FrameType.end, body);
   }
 
   /** Once one has ended well, and nothing is left to be said, the others have little time for it. */
   #endMembers(): void {
-    const isOver = this.#endedWell && this.#isDone() && this.#peerIsDone();
+    const isOver = this.#endedWell && this.#isDone() && this.#lanes?.peerIsDone === true;
     const limitMs = isOver ? LINGER_MS : undefined;
     for (const { connection } of this.#members) void connection.end(limitMs);
   }
@@ -499,9 +474,7 @@ export class Channel implements MemberHost {
   }
 
   #isComplete(): boolean {
-    const lanes = this.#lanes;
-    if (lanes === undefined) return true;
-    return this.#isFlushed() && !lanes.in.data.hasGap && !lanes.in.control.hasGap;
+    return this.#isFlushed() && this.#lanes?.hasGap !== true;
   }
 
   #cutShort(): LonghaulError {
@@ -509,8 +482,7 @@ export class Channel implements MemberHost {
   }
 
   #isFlushed(): boolean {
-    const out = this.#lanes?.out;
-    return out === undefined || (out.data.isEmpty && out.control.isEmpty);
+    return this.#lanes?.isFlushed !== false;
   }
 
   /** What is left takes credit, and there is nobody any more who could grant it. */
@@ -521,11 +493,7 @@ export class Channel implements MemberHost {
 
   /** Resolves when nothing that came in is being handled or waits for that. */
   async #handled(): Promise<void> {
-    while (!this.#over && this.#lanes !== undefined) {
-      const { data, control } = this.#lanes.in;
-      if (!data.isBusy && !control.isBusy) return;
-      await this.#move();
-    }
+    while (!this.#over && this.#lanes?.isHandling === true) await this.#move();
   }
 
   #move(): Promise<void> {
@@ -563,14 +531,7 @@ export class Channel implements MemberHost {
   #stop(reason: LonghaulError | undefined): void {
     this.#over = true;
     this.#reason = reason;
-    const lanes = this.#lanes;
-    if (lanes !== undefined) {
-      const closed = reason ?? new ClosedError(`the channel with ${this.peer}`);
-      lanes.stalls.stop();
-      lanes.confirmation.stop();
-      for (const lane of [lanes.out.data, lanes.out.control]) lane.close(closed);
-      for (const lane of [lanes.in.data, lanes.in.control]) lane.stop();
-    }
+    this.#lanes?.stop(reason ?? new ClosedError(`the channel with ${this.peer}`));
     this.#moved();
   }
 }

@@ -1,9 +1,11 @@
+import { type LonghaulError, ProtocolError } from '../errors.js';
 import type { Priority } from '../options.js';
 import { Background } from './background.js';
 import type { BackgroundStatus } from './background-window.js';
 import type { Clock } from './clock.js';
 import { Confirmation } from './confirmation.js';
 import { CongestionChoice } from './congestion-choice.js';
+import type { End } from './end.js';
 import { FLAG_AGAIN } from './frame.js';
 import { InFlight } from './in-flight.js';
 import { IncomingLane, type Message } from './incoming.js';
@@ -47,6 +49,8 @@ export class SessionLanes {
   readonly #pacing: Pacing;
   readonly #congestion: CongestionChoice;
   #window: InFlight | Background;
+  /** What the peer has said about its end. */
+  #peerEnd: End | undefined;
 
   constructor(options: SessionLanesOptions) {
     const { clock, members, windowBytesMax, tell: send, onStall } = options;
@@ -81,6 +85,62 @@ export class SessionLanes {
   /** What is left to others; undefined for a channel that is not in the background, and until something was measured. */
   get yields(): BackgroundStatus | undefined {
     return this.#window instanceof Background ? this.#window.yields : undefined;
+  }
+
+  /** How many frames of each lane there have been. */
+  get sent(): End {
+    return { dataFrames: this.out.data.next, controlFrames: this.out.control.next };
+  }
+
+  /** Whether everything has gone out, and whether it has arrived. */
+  get isFlushed(): boolean {
+    return this.out.data.isEmpty && this.out.control.isEmpty;
+  }
+
+  get isConfirmed(): boolean {
+    return this.out.data.unconfirmedFrames + this.out.control.unconfirmedFrames === 0;
+  }
+
+  /** Whether something is missing before what came in, and whether some of that is being handled. */
+  get hasGap(): boolean {
+    return this.in.data.hasGap || this.in.control.hasGap;
+  }
+
+  get isHandling(): boolean {
+    return this.in.data.isBusy || this.in.control.isBusy;
+  }
+
+  /** Bytes that came in and were not handled. */
+  get heldBytes(): number {
+    return this.in.data.heldBytes + this.in.control.heldBytes;
+  }
+
+  /** The peer has said that its side is over, and all that it has sent is here. */
+  get peerIsDone(): boolean {
+    const end = this.#peerEnd;
+    return end !== undefined && this.in.data.next >= end.dataFrames && this.in.control.next >= end.controlFrames;
+  }
+
+  /** It says the same on each connection. */
+  onPeerEnd(end: End): void {
+    const { data, control } = this.in;
+    const { dataFrames, controlFrames } = this.#peerEnd ?? end;
+    const isSame = end.dataFrames === dataFrames && end.controlFrames === controlFrames;
+    if (!isSame || data.next > dataFrames || control.next > controlFrames) {
+      throw new ProtocolError(
+        `an end after ${end.dataFrames} and ${end.controlFrames} frames`,
+        `one end, after ${data.next} and ${control.next} at least`,
+      );
+    }
+    this.#peerEnd = end;
+  }
+
+  /** Whoever waits hears the reason, and nothing goes out or comes in after this. */
+  stop(reason: LonghaulError): void {
+    this.stalls.stop();
+    this.confirmation.stop();
+    for (const lane of [this.out.data, this.out.control]) lane.close(reason);
+    for (const lane of [this.in.data, this.in.control]) lane.stop();
   }
 
   #openWindow(priority: Priority): InFlight | Background {
