@@ -1,8 +1,8 @@
 import { randomFillSync } from 'node:crypto';
 import { mkdir, open, rm } from 'node:fs/promises';
-import { createIdentity } from '../src/index.js';
 import type { Bench, BenchRow } from './bench.js';
 import { startReceiver, startSender } from './kit/agents.js';
+import { type Known, makeIdentities } from './kit/identities.js';
 import { memoryDisk } from './kit/memory-disk.js';
 import { rsyncVersion, startRsync, startRsyncDaemon } from './kit/rsync.js';
 import { median, seconds } from './kit/timing.js';
@@ -42,7 +42,7 @@ interface Rounds {
 /** Ours and the rivals in turn, so that what else the machine does strikes all alike. */
 async function measure(work: Workspace, count: number): Promise<Rounds> {
   const rounds: Rounds = { ours: [], secured: [], peaks: [] };
-  const identities = await makeIdentities(work);
+  const identities = await identityArguments(work);
   const source = `${work.at('source')}/`;
   const daemon = rsyncVersion() === undefined ? undefined : await startRsyncDaemon(work, work.at('daemon'));
   if (daemon !== undefined) Object.assign(rounds, { local: [], daemon: [] });
@@ -65,13 +65,14 @@ interface Identities {
   receive: string[];
 }
 
-async function makeIdentities(work: Workspace): Promise<Identities> {
-  const [send, receive] = [work.at('send.identity'), work.at('receive.identity')];
-  const [sender, receiver] = [await createIdentity({ dir: send }), await createIdentity({ dir: receive })];
-  return {
-    send: ['--identity', send, '--allow', receiver.id],
-    receive: ['--identity', receive, '--allow', sender.id],
-  };
+async function identityArguments(work: Workspace): Promise<Identities> {
+  const { near, far } = await makeIdentities(work);
+  const argumentsOf = ({ identity, allow }: Known) => [
+    '--identity',
+    identity,
+    ...allow.flatMap((id) => ['--allow', id]),
+  ];
+  return { send: argumentsOf(near), receive: argumentsOf(far) };
 }
 
 /** From the start of the sender until both ends have been compared. */

@@ -20,14 +20,25 @@ export class Escapes {
   readonly #onEscape = (error: unknown): void => void this.found.push(error);
   readonly #undo: (() => void)[] = [];
 
-  begin(): void {
+  /** What escapes of a run is its failure, whatever else goes wrong in it. */
+  static async during<T>(run: () => Promise<T>): Promise<T> {
+    const escapes = new Escapes();
+    escapes.#begin();
+    const [outcome] = await Promise.allSettled([run()]);
+    escapes.#end();
+    if (escapes.found.length > 0) throw escapes.found[0];
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  }
+
+  #begin(): void {
     process.on('unhandledRejection', this.#onEscape);
     process.on('uncaughtException', this.#onEscape);
     this.#watch(Connection.prototype);
     this.#watch(Channel.prototype);
   }
 
-  end(): void {
+  #end(): void {
     process.off('unhandledRejection', this.#onEscape);
     process.off('uncaughtException', this.#onEscape);
     for (const undo of this.#undo.splice(0)) undo();

@@ -25,10 +25,18 @@ export async function keepSeeds(target: FuzzTarget, isOver: () => boolean): Prom
   while (kept.length < KEPT_SEEDS_MAX && (candidates.length > 0 || !isOver())) {
     const seed = candidates.shift() ?? Random.freshSeed();
     const before = reached.size;
-    const words = await target.run(new Random(seed));
-    if (words instanceof Set) for (const word of words) reached.add(String(word));
+    for (const word of await wordsOf(target, seed)) reached.add(String(word));
     if (reached.size > before) kept.push(seed);
   }
   if (kept.length > 0) writeFileSync(PATH, `${JSON.stringify({ ...all, [target.name]: kept }, null, 2)}\n`);
   return `${target.name}: ${kept.length} seeds that reach ${[...reached].sort().join(', ') || 'nothing that is counted'}`;
+}
+
+async function wordsOf(target: FuzzTarget, seed: number): Promise<Iterable<unknown>> {
+  try {
+    const words = await target.run(new Random(seed));
+    return words instanceof Set ? words : [];
+  } catch (cause) {
+    throw new Error(`seed ${seed} fails; replay with: npm run fuzz ${target.name} -- --seed ${seed}`, { cause });
+  }
 }

@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { createIdentity, type Priority, type ReceiverOptions } from '../../src/index.js';
+import type { Priority, ReceiverOptions } from '../../src/index.js';
 import { BUILT } from '../kit/built.js';
+import { makeIdentities } from '../kit/identities.js';
 import type { Latencies } from '../kit/latencies.js';
 import type { Program } from '../kit/program.js';
 import type { Workspace } from '../kit/workspace.js';
@@ -40,7 +41,7 @@ export class OwnEnds {
   static async open(work: Workspace, link: Link, o: OwnOptions): Promise<OwnEnds> {
     const { windowBytes, rateBytesPerSecond, secured = true, priority = 'normal' } = o;
     const dirs = { near: work.at('sender'), far: work.at('receiver') };
-    const identities = secured ? await identitiesIn(work) : undefined;
+    const identities = secured ? await makeIdentities(work) : undefined;
     const listen = { host: link.farHost, port: 0 };
     const receiving: ReceiverOptions = { dir: dirs.far, listen, ...identities?.far };
     const receiver = start(link, 'far', 'receiver-main', receiving);
@@ -96,14 +97,6 @@ export class OwnEnds {
     await this.#receiver.stop();
     for (const dir of this.#dirs) await rm(dir, { recursive: true });
   }
-}
-
-type Identities = Record<End, { identity: string; allow: string[] }>;
-
-async function identitiesIn(work: Workspace): Promise<Identities> {
-  const dirs = { near: work.at('identity-near'), far: work.at('identity-far') };
-  const [near, far] = [await createIdentity({ dir: dirs.near }), await createIdentity({ dir: dirs.far })];
-  return { near: { identity: dirs.near, allow: [far.id] }, far: { identity: dirs.far, allow: [near.id] } };
 }
 
 function start(link: Link, end: End, name: string, setup: object): Program {
