@@ -329,7 +329,7 @@ export class Connection {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
     socket.on('data', (chunk: Buffer) => {
-      this.#heartbeat.heard();
+      this.#heartbeat.heard(chunk.byteLength);
       this.#inflow.push(chunk);
     });
     socket.on('end', () => {

@@ -2,6 +2,7 @@ import { ByteReader, ByteWriter } from '../engine/bytes.js';
 import { InvalidArgumentError, ProtocolError } from '../errors.js';
 import { integerOption } from '../options.js';
 import type { Clock } from './clock.js';
+import { FRAME_HEADER_BYTES } from './frame.js';
 
 export interface HeartbeatOptions {
   clock: Clock;
@@ -17,6 +18,8 @@ export interface HeartbeatOptions {
 
 const DAY_MS = 86_400_000;
 const SMOOTHING = 1 / 8;
+/** What counts as a sign of life: every frame does, and what comes of a large one, unless it is dripped to hold this end. */
+const LIFE_BYTES = FRAME_HEADER_BYTES;
 
 /**
  * Asks the peer for a sign of life at each beat and measures the round trip by what comes back.
@@ -33,6 +36,8 @@ export class Heartbeat {
   readonly #lost: (silentMs: number) => void;
   readonly #startedAt: number;
   #silentBeats = 0;
+  /** Since the last sign of life. */
+  #heardBytes = 0;
   #listening = true;
   #timer: unknown;
   #smoothedMs: number | undefined;
@@ -61,8 +66,11 @@ export class Heartbeat {
     return this.#minMs;
   }
 
-  /** Anything at all came in. */
-  heard(): void {
+  /** So much more came in, whatever it is. */
+  heard(bytes: number): void {
+    this.#heardBytes += bytes;
+    if (this.#heardBytes < LIFE_BYTES) return;
+    this.#heardBytes = 0;
     this.#silentBeats = 0;
   }
 

@@ -71,16 +71,34 @@ test('silence ends the connection after peerTimeoutMs', async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-test('anything that comes in is life, even a part of a frame', async () => {
+/** Sends a large frame in small pieces, each after so much time, until the connection ends or half of it is there. */
+async function drip(pieceBytes: number, everyMs: number) {
   const { connection, peer, clock, over } = await facing();
-  const whole = frameBytes({}, Buffer.from('slow'));
-  for (let at = 0; at < whole.byteLength; at++) {
-    peer.write(whole.subarray(at, at + 1));
-    await until(() => connection.wire.bytesReceived === at + 1);
+  const whole = frameBytes({}, Buffer.alloc(2000));
+  for (let at = 0; at < whole.byteLength / 2 && !over(); at += pieceBytes) {
+    peer.write(whole.subarray(at, at + pieceBytes));
+    await until(() => connection.wire.bytesReceived === at + pieceBytes);
     await turns(1);
-    await clock.advance(14_000);
+    await clock.advance(everyMs);
+    await turns(1);
   }
-  expect(over()).toBe(false);
+  return { connection, over };
+}
+
+test('a part of a frame is life, however slowly it comes', async () => {
+  expect((await drip(48, 14_000)).over()).toBe(false);
+  expect((await drip(4, 1000)).over()).toBe(false);
+});
+
+test('a frame that is dripped is silence', async () => {
+  for (const [pieceBytes, everyMs] of [
+    [1, 1000],
+    [40, 14_000],
+  ] as const) {
+    const { connection, over } = await drip(pieceBytes, everyMs);
+    expect(over()).toBe(true);
+    expect((await connection.closed)?.message).toContain('silent for');
+  }
 });
 
 test('a process that was blocked for long does not take that for the silence of its peer', async () => {
