@@ -30,7 +30,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     server: { deps: { external: [/[/]dist[/]/] } },
-    setupFiles: ['test/support/spoil-bodies.ts'],
+    setupFiles: ['test/support/spoil-bodies.ts', 'test/support/equal-bytes.ts'],
     // Forks, not threads: tests start child processes, change signals and measure their own event loop.
     pool: 'forks',
     // Buffers come and go by the thousand, and each few start a marking that in small steps costs twice what it does at once.
