@@ -37,7 +37,8 @@ export default defineConfig({
     execArgv: ['--no-incremental-marking'],
     // One more than there are processors: while a test waits for a disk or a child process, another one works.
     maxWorkers: availableParallelism() + 1,
-    testTimeout: 30_000,
+    // Of a test that hangs; the slowest take half of it on a busy machine.
+    testTimeout: 60_000,
     hookTimeout: 30_000,
     teardownTimeout: 10_000,
   },
