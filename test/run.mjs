@@ -47,6 +47,7 @@ function vitest() {
 // npm puts node_modules/.bin on the path of a script; a direct `node test/run.mjs` has to do it itself.
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 process.env.PATH = join(process.cwd(), 'node_modules', '.bin') + delimiter + process.env.PATH;
+process.env.LONGHAUL_BUILT = '1';
 try {
   if (script('build') && script('lint') && script('layers')) vitest();
 } finally {

@@ -232,7 +232,7 @@ const anyStart = fc
   .map(({ around, minutes, ms }) => at(`${around}T00:00Z`) + minutes * MINUTE_MS + ms);
 
 /** What holds at a minute, straight from the rules and from what the zone calls it. */
-function ruleAt({ timeZone, rules }: Schedule, epochMs: number, format: Intl.DateTimeFormat): number | undefined {
+function ruleAt({ rules }: Schedule, epochMs: number, format: Intl.DateTimeFormat): number | undefined {
   const part = Object.fromEntries(format.formatToParts(epochMs).map(({ type, value }) => [type, value]));
   const day = part.weekday?.toLowerCase() as Day;
   const before = DAYS[(DAYS.indexOf(day) + 6) % 7] as Day;
@@ -241,7 +241,6 @@ function ruleAt({ timeZone, rules }: Schedule, epochMs: number, format: Intl.Dat
     from < to
       ? days.includes(day) && from <= now && now < to
       : (days.includes(day) && from <= now) || (days.includes(before) && now < to);
-  expect(timeZone).toBe(format.resolvedOptions().timeZone.replace('Asia/Calcutta', 'Asia/Kolkata'));
   return rules.find(holds)?.rate as number | undefined;
 }
 
@@ -255,6 +254,7 @@ test('every minute of three days is as the rules say, and every change is where 
         minute: '2-digit',
         hourCycle: 'h23',
       });
+      expect(schedule.timeZone).toBe(format.resolvedOptions().timeZone.replace('Asia/Calcutta', 'Asia/Kolkata'));
       const compiled = new WeeklySchedule('schedule', schedule);
       const firstMinute = Math.ceil(start / MINUTE_MS) * MINUTE_MS;
       let rate = ruleAt(schedule, start, format);
@@ -262,7 +262,8 @@ test('every minute of three days is as the rules say, and every change is where 
       expect(compiled.rateAt(start)).toBe(rate);
       for (let minute = firstMinute; minute < firstMinute + 72 * HOUR_MS; minute += MINUTE_MS) {
         const now = ruleAt(schedule, minute, format);
-        expect(next === minute, `${new Date(minute).toISOString()}, next ${next}`).toBe(now !== rate && minute > start);
+        const changes = now !== rate && minute > start;
+        if ((next === minute) !== changes) expect.fail(`${new Date(minute).toISOString()}, next ${next}: ${changes}`);
         if (now === rate) continue;
         expect(compiled.rateAt(minute)).toBe(now);
         rate = now;

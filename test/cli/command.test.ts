@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { engine } from '../../src/engine/engine.js';
+import { ask } from '../support/cli.js';
 import { Running, receiver, run } from '../support/command.js';
 import { compareTrees } from '../support/compare.js';
 import { newDirectory } from '../support/temp.js';
@@ -43,7 +44,7 @@ describe('usage', () => {
     [['send', '--state', 'a', '--from', '.', '--to', '127.0.0.1:1', '--rate', 'fast'], /20mbit/],
     [['send', '--state', 'a', '--from', '.', '--to', '127.0.0.1:1', '--compress', 'zip'], /auto, none, lz4 or zstd/],
   ])('longhaul %j is refused with exit code 2', async (args, says) => {
-    const ended = await run(...args);
+    const ended = await ask(...args);
     expect(ended.code).toBe(2);
     expect(ended.stderr).toMatch(says);
   });

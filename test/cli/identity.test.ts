@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { identityOf } from '../../src/index.js';
-import { Cli } from '../support/cli.js';
+import { createIdentity, identityOf } from '../../src/index.js';
+import { ask, Cli } from '../support/cli.js';
 import { newDirectory } from '../support/temp.js';
 
 /** `keygen`, and two commands that know each other by what it made. */
@@ -46,7 +46,7 @@ describe('longhaul keygen', () => {
     ['no number of days', ['--out', '/nowhere/x', '--days', 'ten'], /--days is "ten"; expected a whole number/],
     ['too many days', ['--out', '/nowhere/x', '--days', '40000'], /days is 40000; expected an integer from 1 to 36500/],
   ])('with %s ends with 2', async (_, args, message) => {
-    const { code, stderr } = await Cli.run('keygen', ...args);
+    const { code, stderr } = await ask('keygen', ...args);
     expect(stderr).toMatch(message);
     expect(code).toBe(2);
   });
@@ -60,15 +60,18 @@ interface Ends {
 }
 
 /** A receiver with an identity that allows the sender's, on an address of loopback. */
-async function ends(...more: string[]): Promise<Ends> {
+async function ends(
+  make = async (dir: string) => (await createIdentity({ dir })).id,
+  ...more: string[]
+): Promise<Ends> {
   const dir = newDirectory();
   const at = (name: string): string => join(dir, name);
   mkdirSync(at('source'));
   writeFileSync(at('source/greeting'), 'hello');
-  const [send, receive, other] = await Promise.all(
-    ['send', 'receive', 'other'].map((name) => keygen(at(`id-${name}`))),
+  const [send = '', receive = '', other = ''] = await Promise.all(
+    ['send', 'receive', 'other'].map((name) => make(at(`id-${name}`))),
   );
-  const ids = { send: send ?? '', receive: receive ?? '', other: other ?? '' };
+  const ids = { send, receive, other };
   const process = Cli.start([
     ...['receive', '--state', at('in'), '--into', at('into'), '--listen', '127.0.0.1:0'],
     ...['--identity', at('id-receive'), '--allow', 'e'.repeat(64), '--allow', ids.send, ...more],
@@ -88,7 +91,7 @@ async function ends(...more: string[]): Promise<Ends> {
 
 describe('send and receive with identities', () => {
   test('bring a directory over', async () => {
-    const { dir, ids, receive, send } = await ends('--once', '--json');
+    const { dir, ids, receive, send } = await ends(keygen, '--once', '--json');
     const sent = await send('send', ids.receive).summary();
     expect(sent).toMatchObject({ code: 0, verified: true, stages: { tls: { bytesOut: expect.any(Number) } } });
     const received = await receive.summary();

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { Cli } from '../support/cli.js';
+import { ask, Cli } from '../support/cli.js';
 import { newDirectory } from '../support/temp.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -81,10 +81,18 @@ describe('a command line that cannot be right ends with 2 and says what would be
     ['a size that is none', [...send, '--history', 'much'], /history is "much"; expected a size/],
     ['a time that is none', [...send, '--connect-timeout', 'soon'], /connect-timeout is "soon"; expected a time/],
   ])('%s', async (_, args, message) => {
-    const { code, stdout, stderr } = await Cli.run(...args);
+    const { code, stdout, stderr } = await ask(...args);
     expect(stderr).toMatch(message);
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
     expect([code, stdout]).toEqual([2, '']);
+  });
+
+  test.each([
+    ['an unknown command', ['sned'], /did you mean send\?/],
+    ['an unknown option of send', ['send', '--form', 'x'], /did you mean --from\?/],
+    ['nothing given to receive', ['receive'], /receive needs --state DIR/],
+  ])('%s, to a process of its own', async (_, args, message) => {
+    expect(await Cli.run(...args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(message) });
   });
 
   test('with --json as one object too', async () => {

@@ -1,12 +1,12 @@
 import { createRequire } from 'node:module';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ownAddonPath } from '../../src/engine/load.js';
 import { ZstdDecoder } from '../../src/engine/zstd-decoder.js';
 import { ZstdEncoder } from '../../src/engine/zstd-encoder.js';
 import { compressPiece, decompressPiece, PIECE_BYTES_MAX } from '../../src/engine/zstd-piece.js';
 import { InvalidArgumentError } from '../../src/errors.js';
 import { atEnd } from '../support/temp.js';
-import { codeOf, zstdHere } from './zstd-data.js';
+import { zstdHere } from './zstd-data.js';
 
 const detached = new Uint8Array(8);
 structuredClone(detached, { transfer: [detached.buffer] });
@@ -145,34 +145,5 @@ describe.skipIf(!zstdHere)('the addon itself', () => {
       },
     });
     expect(await codec.compress?.(encoder, list)).toBeInstanceOf(Buffer);
-  });
-});
-
-describe('with the portable engine', () => {
-  afterEach(() => {
-    vi.unstubAllEnvs();
-    vi.resetModules();
-  });
-
-  test('there is no zstd, and asking for it says why', async () => {
-    vi.stubEnv('LONGHAUL_ENGINE', 'portable');
-    vi.resetModules();
-    const { engine } = await import('../../src/engine/engine.js');
-    const encoders = await import('../../src/engine/zstd-encoder.js');
-    const decoders = await import('../../src/engine/zstd-decoder.js');
-    const pieces = await import('../../src/engine/zstd-piece.js');
-    expect(engine.codecs).toEqual(['none', 'lz4']);
-    const calls = [
-      encoders.ZstdEncoder.open(),
-      decoders.ZstdDecoder.open(),
-      pieces.compressPiece(bytes, bytes),
-      pieces.decompressPiece(bytes, bytes, 10),
-    ];
-    for (const call of calls) {
-      const failure = await call.catch((error) => error);
-      expect(failure).toMatchObject({ code: 'CODEC_MISSING', codec: 'zstd', engine: 'portable', recoverable: false });
-      expect(failure.message).toMatch(/native engine.*LONGHAUL_ENGINE is portable.*choose another codec/);
-    }
-    expect(await codeOf(encoders.ZstdEncoder.open({ level: 77 }))).toBe('INVALID_ARGUMENT');
   });
 });

@@ -12,6 +12,7 @@ import {
   SYSTEM_PROCESSES,
   type SystemProcesses,
 } from '../../src/journal/lock/owner.js';
+import { atEnd } from '../support/temp.js';
 import { newDirectory, newJournal } from './harness.js';
 
 /** A system of which the test says what runs: process numbers with their start times. */
@@ -45,7 +46,9 @@ function writeLock(dir: string, owner: Partial<LockOwner> | string): void {
 
 describe('one holder at a time', () => {
   test('a second open in the same process is refused, until the first is closed', async () => {
-    const { journal, dir } = await newJournal();
+    const dir = newDirectory();
+    const journal = await Journal.open({ dir });
+    atEnd(() => journal.close());
     await expect(Journal.open({ dir })).rejects.toMatchObject({ code: 'STATE_LOCKED', pid: process.pid });
     await expect(Journal.open({ dir: `${dir}/../${dir.split('/').at(-1)}/` })).rejects.toBeInstanceOf(StateLockedError);
     await journal.close();

@@ -1,6 +1,8 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { vi } from 'vitest';
+import { main } from '../../src/cli/command.js';
 import { atEnd } from './temp.js';
 
 /** The compiled command as child processes. `npm test` builds before it tests. */
@@ -89,6 +91,22 @@ export class Cli {
       if (match !== null) found(match);
       return match === null;
     });
+  }
+}
+
+/** What the command says and ends with, asked in this very process: for arguments that it refuses before it does anything. */
+export async function ask(...args: string[]): Promise<Omit<Ended, 'signal'>> {
+  const said = { stdout: '', stderr: '' };
+  const ears = (['stdout', 'stderr'] as const).map((name) =>
+    vi.spyOn(process[name], 'write').mockImplementation((text) => {
+      said[name] += String(text);
+      return true;
+    }),
+  );
+  try {
+    return { code: await main(args), ...said };
+  } finally {
+    for (const ear of ears) ear.mockRestore();
   }
 }
 
