@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
@@ -35,8 +34,8 @@ export default defineConfig({
     pool: 'forks',
     // Buffers come and go by the thousand, and each few start a marking that in small steps costs twice what it does at once.
     execArgv: ['--no-incremental-marking'],
-    // One more than there are processors: while a test waits for a disk or a child process, another one works.
-    maxWorkers: availableParallelism() + 1,
+    // As many as there are processors; by default one of two would be idle.
+    maxWorkers: '100%',
     // Of a test that hangs; the slowest take half of it on a busy machine.
     testTimeout: 60_000,
     hookTimeout: 30_000,
