@@ -18,10 +18,11 @@ export class RecentExtreme {
   }
 
   note(value: number, nowMs: number): void {
-    if (nowMs - this.#sinceMs >= this.#keptMs) {
-      this.#before = nowMs - this.#sinceMs < 2 * this.#keptMs ? this.#current : undefined;
+    const turns = Math.floor((nowMs - this.#sinceMs) / this.#keptMs);
+    if (turns > 0) {
+      this.#before = turns === 1 ? this.#current : undefined;
       this.#current = undefined;
-      this.#sinceMs = nowMs;
+      this.#sinceMs = turns === Number.POSITIVE_INFINITY ? nowMs : this.#sinceMs + turns * this.#keptMs;
     }
     this.#current = this.#current === undefined ? value : this.#extreme(this.#current, value);
   }
