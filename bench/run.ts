@@ -64,7 +64,8 @@ function parse(args: string[]): Parsed {
   const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
   const { json = false, tiny = false, alone = false, dir, chart, table, only, link, seconds, help = false } = values;
   const named = positionals.flatMap((name) => {
-    const benches = BENCHES.filter((one) => one.name === name || one.name.startsWith(`${name}-`));
+    const own = BENCHES.filter((one) => one.name === name);
+    const benches = own.length > 0 ? own : BENCHES.filter((one) => one.name.startsWith(`${name}-`));
     if (benches.length === 0) throw new Error(`no benchmark is named ${JSON.stringify(name)}`);
     return benches;
   });

@@ -18,8 +18,7 @@ test.each(BENCHES.map(({ name }) => name))('smoke: %s', async (name) => {
   expect(rows.length).toBeGreaterThan(0);
   for (const row of rows) {
     expect(row).toMatchObject({ name: expect.any(String), metric: expect.any(String) });
-    // A name stands for its family too.
-    expect(`${(row as BenchRow & { bench: string }).bench}-`).toMatch(new RegExp(`^${name}-`));
+    expect(row).toHaveProperty('bench', name);
     expect(row.value).toBeGreaterThan(0);
     expect(row.ratio === undefined).toBe(row.rival === undefined);
   }
@@ -34,7 +33,7 @@ test('an unknown name or option is refused with the names there are', async () =
   }
 });
 
-test('a name selects its whole family', async () => {
+test('a name that none has by itself selects its whole family', async () => {
   const { code, out, errors } = await bench('journal', '--tiny', '--json', '--dir', tmpdir());
   expect(code, errors).toBe(0);
   const rows = JSON.parse(out.at(-1) ?? '') as (BenchRow & { bench: string })[];
