@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { Catalog } from '../../src/volume/catalog.js';
 import type { Entry } from '../../src/volume/entry.js';
@@ -48,7 +49,10 @@ test('random puts, removals, flushes and reopenings say what a map says', async 
         model = new Map(durable);
       }
       const expected = [...model.values()].sort((a, b) => comparePaths(a.path, b.path));
-      expect(await contents(catalog), `LONGHAUL_SEED=${SEED}, round ${round}, step ${step}`).toEqual(expected);
+      const found = await contents(catalog);
+      // What an assertion takes for so many entries, it takes only where there is something to tell.
+      if (!isDeepStrictEqual(found, expected))
+        expect(found, `LONGHAUL_SEED=${SEED}, round ${round}, step ${step}`).toEqual(expected);
       for (const path of ['a/1', 'a/b/7', 'a b/59', 'z/3', '\xff/0', 'zz', ''])
         expect(await catalog.get(path), `${path}, step ${step}`).toEqual(model.get(path));
       expect(catalog.through).toBe(through);
