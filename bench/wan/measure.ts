@@ -37,8 +37,8 @@ const SECONDS_MIN = 10;
 const MEASURED_ROUND_TRIPS = 30;
 const WARM_UP_ROUND_TRIPS = 20;
 const WARM_UP_SECONDS_MIN = 2;
-const WINDOW_ROUND_TRIPS = 3;
-const WINDOW_MORE_SECONDS = 0.1;
+const WINDOW_ROUND_TRIPS = 6;
+const WINDOW_MORE_SECONDS = 0.2;
 const WINDOW_RECORDS_MIN = 4;
 const SYNCS = 200;
 /** Five whole ones are looked at together. */
@@ -55,8 +55,9 @@ export function warmUpSeconds({ roundTripMs }: Profile, { seconds }: MeasureOpti
 }
 
 /**
- * What is appended and not yet logged while the link is filled: three round trips of it and a tenth of a second. Less would
- * leave the link idle after a loss; more would only wait in the queue, and make the latency on a full link what it is.
+ * What is appended and not yet logged while the link is filled: as much as is never used up. Records are logged in order, and
+ * one that is lost twice arrives after three round trips, with everything behind it. It is all bulk, so what is too much of it
+ * waits in admission, and no record that somebody waits for finds more before it.
  */
 export function windowBytesOf(profile: Profile): number {
   const bytes = WINDOW_ROUND_TRIPS * roundTripBytes(profile) + WINDOW_MORE_SECONDS * bytesPerSecond(profile);

@@ -25,8 +25,8 @@ const ROUND_MS_MIN = 20;
  * What waits in queues may take this much of the round trip without them, within these bounds; more where packets are lost, as
  * there the connections' pauses have to be filled, and what waits behind a loss waits longer than in any queue.
  */
-const QUEUE_PART = 1 / 3;
-const QUEUE_MS = { min: 9, max: 25, losing: 60 };
+const QUEUE_PART = 1 / 4;
+const QUEUE_MS = { min: 8, max: 25, losing: 60 };
 /** A round trip that nothing has come close to for this long was one of another way. */
 const BASE_MS = 30_000;
 /** Four times what four connections send in their first round trip (RFC 6928), so that the window does not hold back their start. */

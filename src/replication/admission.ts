@@ -11,9 +11,9 @@ export interface AdmissionPeer {
   readonly roundTripMs: number | undefined;
 }
 
-/** Bulk may be ahead of the link by a third of a round trip, within these bounds: enough to keep it busy, and no more. */
-const AHEAD_MS = { min: 9, max: 50 };
-const AHEAD_ROUND_TRIPS = 1 / 3;
+/** Bulk may be ahead of the link by a quarter of a round trip, within these bounds: enough to keep it busy, and no more. */
+const AHEAD_MS = { min: 8, max: 50 };
+const AHEAD_ROUND_TRIPS = 1 / 4;
 /** Less than this would leave the link idle between two turns; and it is what is allowed until the rate is known. */
 const AHEAD_BYTES_MIN = 16 * KIB;
 const AHEAD_BYTES_START = 64 * KIB;

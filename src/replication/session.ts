@@ -166,6 +166,7 @@ export class Session {
   }
 
   #sendAck(): void {
+    clearTimeout(this.#ackTimer);
     this.#ackTimer = undefined;
     this.#ackedAtMs = performance.now();
     const { logged, applied } = this.#host.log;
@@ -332,6 +333,8 @@ export class Session {
       this.#room?.();
       if (this.#unlogged > 0) return;
       this.#giveBack();
+      // Nothing is under way that it could go together with.
+      if (this.#ackTimer !== undefined) this.#sendAck();
       for (const drained of this.#drained.splice(0)) drained();
     };
   }
