@@ -36,8 +36,7 @@ export default defineConfig({
     execArgv: ['--no-incremental-marking'],
     // As many as there are processors; by default one of two would be idle.
     maxWorkers: '100%',
-    // Of a test that hangs; the slowest take half of it on a busy machine.
-    testTimeout: 60_000,
+    testTimeout: 30_000,
     hookTimeout: 30_000,
     teardownTimeout: 10_000,
   },

@@ -389,17 +389,17 @@ export class Channel implements MemberHost {
   // ---- the way in ----------------------------------------------------------------------------------------------------
 
   #onFrame(frame: Frame): void | Promise<void> {
-    const out = this.#lanes?.out;
+    const lanes = this.#lanes;
     const isOfLane = laneOf(frame.type) !== undefined;
-    if (frame.type === FrameType.end && out !== undefined) return this.#lanes?.onPeerEnd(decodeEnd(frame.body));
-    if (frame.type !== FrameType.window && (out === undefined || !isOfLane)) return this.#o.onMessage(frame);
-    if (out === undefined || isOfLane) {
+    if (frame.type === FrameType.end && lanes !== undefined) return lanes.onPeerEnd(decodeEnd(frame.body));
+    if (frame.type !== FrameType.window && (lanes === undefined || !isOfLane)) return this.#o.onMessage(frame);
+    if (lanes === undefined || isOfLane) {
       throw new ProtocolError(`a frame of type ${frame.type} and session 0`, 'its place, in a lane or on a connection');
     }
     const { dataNext, controlNext, creditBytes, arrived } = decodeWindow(frame.body);
-    out.data.confirm(dataNext, arrived);
-    out.control.confirm(controlNext);
-    out.data.grant(creditBytes);
+    lanes.out.data.confirm(dataNext, arrived);
+    lanes.out.control.confirm(controlNext);
+    lanes.out.data.grant(creditBytes);
     this.#pump();
   }
 

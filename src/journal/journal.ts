@@ -28,7 +28,14 @@ import { DirectoryLock } from './lock/lock.js';
 import { chainAt } from './read/locate.js';
 import type { SequenceRange } from './read/payload-reader.js';
 import { type PayloadRange, RangeReader } from './read/range-reader.js';
-import { type BatchOptions, type LentBatch, type ReadOptions, readBatches, readLent } from './read/reader.js';
+import {
+  type BatchLimits,
+  type BatchOptions,
+  type LentBatch,
+  type ReadOptions,
+  readBatches,
+  readLent,
+} from './read/reader.js';
 import { ReadOnlyJournal, type ReadOnlyOptions } from './read-only.js';
 import { decideReset, finishReset, resumeReset } from './recovery/reset.js';
 import { type RecoveryReport, type Restored, restore } from './recovery/restore.js';
@@ -306,18 +313,19 @@ export class Journal {
    * 1 MiB and more; copy what is kept for long.
    */
   readBatches(from: number, o: BatchOptions = {}): AsyncIterable<JournalRecord[]> {
-    integer('from', from, 1);
-    const limits = batchLimits(o);
-    if (this.state.closed) throw new ClosedError(`journal ${this.state.dir}`);
-    return readBatches(this.state, from, limits, o);
+    return readBatches(this.state, from, this.readingLimits(from, o), o);
   }
 
   /** Like `readBatches`, for whoever says when it is done with the records of each batch: their memory is used again then. */
   readLent(from: number, o: BatchOptions = {}): AsyncIterable<LentBatch> {
+    return readLent(this.state, from, this.readingLimits(from, o), o);
+  }
+
+  private readingLimits(from: number, o: BatchOptions): BatchLimits {
     integer('from', from, 1);
     const limits = batchLimits(o);
     if (this.state.closed) throw new ClosedError(`journal ${this.state.dir}`);
-    return readLent(this.state, from, limits, o);
+    return limits;
   }
 
   /**

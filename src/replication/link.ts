@@ -116,6 +116,7 @@ const REFUSED_RETRY_MS = 5000;
 const FURTHER_DIAL_MS = 10_000;
 /** One attempt to connect ends after this much time at the latest, to be followed by another. */
 const DIAL_MS_MAX = 60_000;
+
 export class PeerLink {
   readonly address: PeerAddress;
   readonly stages = new Stages();

@@ -52,14 +52,25 @@ export interface BatchLimits {
   recordsMax: number;
 }
 
+/** Memory that a reader has views of, until it says that it is done. */
+interface Held {
+  loan: Loan;
+  done: () => void;
+}
+
+/** A block on its way from the file, and what it will lie in if that is given back. */
+interface Coming {
+  loan: Loan | undefined;
+  block: Promise<Block>;
+}
+
 export class Reader {
   private generation: number;
   private segment: Segment | undefined;
   private file: DiskFile | undefined;
   private block = EMPTY_BLOCK;
-  /** What the block lies in, and ends that this reader has views of it; neither for what is given away for good. */
-  private loan: Loan | undefined;
-  private done: (() => void) | undefined;
+  /** What the block lies in, and what ends that this reader has views of it; undefined for what is given away for good. */
+  private held: Held | undefined;
   /** Memory for blocks of files. */
   private readonly idle: Buffer[] = [];
   /** Whether the block comes from a file, and is to be checked. */
@@ -76,7 +87,7 @@ export class Reader {
   /** The record taken last, of any group. */
   private taken: JournalRecord | undefined;
   /** The next block, read while the caller works on the records of this one. */
-  private ahead: { offset: number; loan: Loan | undefined; block: Promise<Block> } | undefined;
+  private ahead: (Coming & { offset: number }) | undefined;
 
   constructor(
     private readonly state: JournalState,
@@ -91,7 +102,7 @@ export class Reader {
 
   /** For records that came last: has them given back. */
   share(): () => void {
-    return this.loan?.share() ?? (() => {});
+    return this.held?.loan.share() ?? (() => {});
   }
 
   /** The next records, at least one; undefined at the end. */
@@ -218,13 +229,13 @@ export class Reader {
     this.checkBehindTaken();
   }
 
-  private takeAhead(): { loan: Loan | undefined; block: Promise<Block> } | undefined {
+  private takeAhead(): Coming | undefined {
     const { ahead } = this;
     this.ahead = undefined;
     return ahead?.offset === this.offset ? ahead : undefined;
   }
 
-  private read(file: DiskFile, offset: number, end: number): { loan: Loan | undefined; block: Promise<Block> } {
+  private read(file: DiskFile, offset: number, end: number): Coming {
     const bytes = Math.min(this.blockBytes, end - offset);
     const loan =
       this.lends && bytes <= BLOCK_BYTES ? new Loan(this.memory(), (memory) => this.keep(memory)) : undefined;
@@ -239,17 +250,15 @@ export class Reader {
     if (this.idle.length < IDLE_MAX) this.idle.push(memory);
   }
 
-  private enter(block: Block, held: { loan: Loan; done: () => void } | undefined): void {
+  private enter(block: Block, held: Held | undefined): void {
     this.leave();
     this.block = block;
-    this.loan = held?.loan;
-    this.done = held?.done;
+    this.held = held;
   }
 
   private leave(): void {
-    this.done?.();
-    this.done = undefined;
-    this.loan = undefined;
+    this.held?.done();
+    this.held = undefined;
     this.block = EMPTY_BLOCK;
   }
 
@@ -273,9 +282,9 @@ export class Reader {
     )
       return;
     if (this.state.tail.holds(segment.address + offset)) return;
-    const { loan, block } = this.read(file, offset, end);
-    block.catch(() => {});
-    this.ahead = { offset, loan, block };
+    const coming = this.read(file, offset, end);
+    coming.block.catch(() => {});
+    this.ahead = { offset, ...coming };
   }
 
   /** Whether the block holds all of what comes next. */
