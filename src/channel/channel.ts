@@ -27,6 +27,8 @@ export interface ChannelOptions {
   windowBytesMax?: number;
   /** What is sent in the background takes only what others leave of the line: default `normal`. */
   priority?: Priority;
+  /** The peer has ended its side, and what it sent was handled; after this, what is queued goes out and this side ends too. */
+  onPeerEnd?: () => void;
   /** How long `end` waits while nothing moves: default 5000. */
   endTimeoutMs?: number;
   clock?: Clock;
@@ -302,7 +304,12 @@ export class Channel implements MemberHost {
     this.#moved();
     if (this.#members.hasUsable) void member.connection.end();
     // At the end of the session what came in is handled before the answer, as it may bring forth more to send.
-    else void this.#handled().then(() => this.end());
+    else void this.#handled().then(() => this.#answerEnd());
+  }
+
+  #answerEnd(): Promise<void> {
+    if (!this.#over) this.#o.onPeerEnd?.();
+    return this.end();
   }
 
   // ---- the way out ---------------------------------------------------------------------------------------------------

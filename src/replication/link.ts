@@ -315,7 +315,14 @@ export class PeerLink {
     const inbox = new FrameInbox(name);
     const onMessage = (message: Message) => inbox.accept(message);
     const { connection, role } = lead;
-    const channel = new Channel({ lead: connection, role, onMessage, windowBytesMax, priority: this.#priority });
+    const channel: Channel = new Channel({
+      lead: connection,
+      role,
+      onMessage,
+      onPeerEnd: () => this.#onPeerEnd(channel),
+      windowBytesMax,
+      priority: this.#priority,
+    });
     this.#channel = channel;
     this.traffic.attach(channel);
     void channel.closed.then((error) => inbox.close(error));
@@ -462,6 +469,12 @@ export class PeerLink {
     const { logged, applied } = this.#acked;
     this.logged = logged >= this.#owedThrough ? logged : 0;
     this.applied = applied >= this.#owedThrough ? applied : 0;
+  }
+
+  /** What has not gone out would be sent to nobody, for as long as a slow line takes: it goes to the next session. */
+  #onPeerEnd(channel: Channel): void {
+    if (channel.backlog.waitingBytes === 0) return;
+    channel.destroy(new ConnectionLostError(this.address.name, 'it ended the session'));
   }
 
   async #stream(channel: Channel, agreed: Agreement): Promise<void> {

@@ -265,6 +265,7 @@ export class Receiver {
     if (this.#closed) return;
     this.#closed = true;
     this.#readiness.done();
+    this.#session?.conclude();
     await this.#session?.channel.end();
     await this.#listener?.close();
     await this.#session?.idle();

@@ -114,6 +114,7 @@ export class Session {
   #generation = 0;
   /** Records of history that a batch of this generation was lost for; no further one of it is taken then. */
   #lost: PrefixRange[] | undefined;
+  #concluded = false;
 
   constructor(channel: SessionChannel, host: SessionHost) {
     this.channel = channel;
@@ -174,13 +175,27 @@ export class Session {
     this.channel.sendControl(FrameType.ack, encodeAck(ack));
   }
 
+  /** Batches that have not begun on their way to the log are let go of from here on: the sender has them. */
+  conclude(): void {
+    this.#concluded = true;
+    this.#room?.();
+    for (const drained of this.#drained.splice(0)) drained();
+  }
+
   /** Resolves when nothing that this session has begun with the log is under way any more. */
   async idle(): Promise<void> {
-    while (this.#unlogged > 0) {
-      await new Promise<void>((drained) => {
-        this.#drained.push(drained);
-      });
-    }
+    while (this.#unlogged > 0) await this.#change();
+  }
+
+  /** The same, but nobody who handles a message waits beyond the end. */
+  async #caughtUp(): Promise<void> {
+    while (this.#unlogged > 0 && !this.#concluded) await this.#change();
+  }
+
+  #change(): Promise<void> {
+    return new Promise((drained) => {
+      this.#drained.push(drained);
+    });
   }
 
   async #onHello(body: Buffer): Promise<void> {
@@ -240,13 +255,14 @@ export class Session {
 
   /** Counted as unlogged from here on, so that whoever takes over waits for a batch still being decoded. */
   async #onBatch({ body, generation }: { body: Buffer; generation: number }): Promise<void> {
+    if (this.#concluded) return;
     // What is dropped is not taken faster than the log takes what came before it.
-    if (!this.#takes(generation)) return this.idle();
+    if (!this.#takes(generation)) return this.#caughtUp();
     const bytes = Math.max(body.byteLength, Decoder.decodedBytes(body));
-    while (this.#unlogged > 0 && this.#unloggedBytes + bytes > UNLOGGED_BYTES_MAX) {
+    while (this.#unlogged > 0 && this.#unloggedBytes + bytes > UNLOGGED_BYTES_MAX && !this.#concluded) {
       await new Promise<void>((room) => (this.#room = room));
     }
-    if (this.#lost !== undefined) return this.idle();
+    if (this.#concluded || this.#lost !== undefined) return this.#caughtUp();
     // Now, while nothing is being decoded: that may look into what is being logged.
     this.#giveBack();
     const done = this.#atWork(bytes);
@@ -276,8 +292,8 @@ export class Session {
     if (error instanceof HistoryLost) this.#miss(error.ranges);
     done();
     // What it refers to may be in a batch before it that is lost itself: then it is asked for together with that.
-    await this.idle();
-    if (this.#lost === undefined) throw error;
+    await this.#caughtUp();
+    if (this.#lost === undefined && !this.#concluded) throw error;
   }
 
   /** Whether batches of a generation are taken; the first one of the next ends the wait for it. */

@@ -100,6 +100,7 @@ describe.skipIf(!zstdHere)('the addon itself', () => {
     const decoder = await codec.openDecoder?.(17, []);
     const values = [...JUNK, encoder, decoder, Object.create(encoder as object), new Proxy(encoder as object, {})];
     const tasks: Promise<unknown>[] = [];
+    const strange: unknown[] = [];
     for (const [name, call] of Object.entries(codec)) {
       if (typeof call !== 'function' || name === 'close') continue;
       expect(() => call()).toThrow(TypeError);
@@ -109,13 +110,14 @@ describe.skipIf(!zstdHere)('the addon itself', () => {
             try {
               tasks.push(Promise.resolve(call(first, second, third, false, [])).catch(() => {}));
             } catch (error) {
-              expect(error).toBeInstanceOf(TypeError);
+              if (!(error instanceof TypeError)) strange.push(error);
             }
           }
         }
       }
     }
     await Promise.all(tasks);
+    expect(strange).toEqual([]);
   });
 
   test('tells one kind of stream from another', async () => {

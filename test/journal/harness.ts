@@ -39,6 +39,19 @@ export function snapshot(dir: string): Map<string, string> {
   return new Map(files.map(({ parentPath, name }) => [join(parentPath, name), contentOf(join(parentPath, name))]));
 }
 
+const patterns = new Map<number, Uint8Array>();
+
+/** Bytes each of which tells its record and where in it it stands. There are 256 such patterns, and each is made once. */
+export function patternOf(sequence: number, bytes: number): Buffer {
+  const first = (sequence * 31) % 256;
+  let pattern = patterns.get(first);
+  if (pattern === undefined || pattern.byteLength < bytes) {
+    pattern = Uint8Array.from({ length: bytes }, (_, at) => first + at * 7 + (at >> 8));
+    patterns.set(first, pattern);
+  }
+  return Buffer.from(pattern.subarray(0, bytes));
+}
+
 export const VOLUME = '00112233445566778899aabbccddeeff';
 export const SEGMENT_BYTES_MIN = 64 * 1024;
 

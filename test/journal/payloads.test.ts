@@ -3,7 +3,7 @@ import { RECORD_HEADER_BYTES } from '../../src/engine/record-layout.js';
 import type { Journal, JournalOptions, SequenceRange } from '../../src/journal/journal.js';
 import { randomFor, rounds } from '../support/seed.js';
 import { FaultyFileSystem } from './faults.js';
-import { flipBit, newJournal, readBeside, recordsOf, segmentFiles } from './harness.js';
+import { flipBit, newJournal, patternOf, readBeside, recordsOf, segmentFiles } from './harness.js';
 
 /** Payloads of whole stretches of records, end to end. Every byte of a payload tells its record and where it stands. */
 
@@ -12,7 +12,7 @@ const GROUP_RECORDS = 5;
 
 function payloadOf(sequence: number): Buffer {
   const length = sequence % 7 === 0 ? 0 : (sequence * 1237) % PAYLOAD_BYTES_MAX;
-  return Buffer.from(Uint8Array.from({ length }, (_, at) => sequence * 31 + at * 7 + (at >> 8)));
+  return patternOf(sequence, length);
 }
 
 async function filled(records: number, o: Partial<JournalOptions> = {}) {

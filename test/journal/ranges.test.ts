@@ -6,15 +6,13 @@ import { SequenceGoneError } from '../../src/errors.js';
 import type { Journal, JournalOptions, PayloadRange } from '../../src/journal/journal.js';
 import { randomFor, rounds } from '../support/seed.js';
 import { FaultyFileSystem } from './faults.js';
-import { flipBit, newJournal, openJournal, readBeside, recordsOf, segmentFiles } from './harness.js';
+import { flipBit, newJournal, openJournal, patternOf, readBeside, recordsOf, segmentFiles } from './harness.js';
 
 /** Parts of payloads, read back in place. Every byte of a payload tells its record and where in it it stands. */
 
 const PAYLOAD_BYTES = 9000;
 
-function payloadOf(sequence: number, bytes = PAYLOAD_BYTES): Buffer {
-  return Buffer.from(Uint8Array.from({ length: bytes }, (_, at) => sequence * 31 + at * 7 + (at >> 8)));
-}
+const payloadOf = (sequence: number, bytes = PAYLOAD_BYTES): Buffer => patternOf(sequence, bytes);
 
 async function filled(records: number, o: Partial<JournalOptions> = {}) {
   const opened = await newJournal({ historyBytes: 0, ...o });

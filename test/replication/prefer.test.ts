@@ -10,16 +10,16 @@ const MIB = 1024 * 1024;
 const withZstd = engine.codecs.includes('zstd');
 
 const WORD_BYTES = 8;
+const WORDS = 1024;
 
 /** Text of some thousand words in no order. */
 function texts(count: number, bytes: number, seed: number): Buffer[] {
   const random = randomFor(seed);
-  const words = random.bytes((WORD_BYTES / 2) * 1024).toString('hex');
-  const wordAt = (index: number): string => words.slice(WORD_BYTES * index, WORD_BYTES * (index + 1));
+  const letters = new TextEncoder().encode(random.bytes((WORD_BYTES / 2) * WORDS).toString('hex'));
+  const words = new BigUint64Array(letters.buffer, 0, WORDS);
   return Array.from({ length: count }, () => {
-    const text = Buffer.alloc(bytes);
-    for (let at = 0; at < bytes; at += WORD_BYTES) text.write(wordAt(random.below(1024)), at, 'latin1');
-    return text;
+    const text = BigUint64Array.from({ length: bytes / WORD_BYTES }, () => words[random.below(WORDS)] ?? 0n);
+    return Buffer.from(text.buffer);
   });
 }
 
