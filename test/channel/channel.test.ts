@@ -4,6 +4,7 @@ import { FRAME_HEADER_BYTES } from '../../src/channel/frame.js';
 import { CONTROL_BODY_BYTES_MAX, MESSAGE_BYTES_MAX } from '../../src/channel/lanes.js';
 import { FrameType } from '../../src/channel/messages.js';
 import { ClosedError, ConnectionLostError, InvalidArgumentError } from '../../src/errors.js';
+import { gate } from '../support/nodes.js';
 import { channelPair, join, type Side, type SideOptions, sideOf, WINDOW_BYTES } from './channels.js';
 import { FakeClock } from './fake-clock.js';
 import { closeAll, collect, FAILING_HANDLERS, HANDLER_FAILURE, socketPair, turns, until } from './sockets.js';
@@ -88,6 +89,25 @@ describe.each([1, 4])('messages over %d connections', (connections) => {
     expect([left.messages.length, right.messages.length]).toEqual([11, 11]);
     await expect(left.channel.send(batch, Buffer.alloc(1))).rejects.toThrow(ClosedError);
     left.channel.sendControl(notice, Buffer.from('too late'));
+  });
+
+  test('the other side hears of the end before it answers, and need not send what it has', async () => {
+    const answering: SideOptions = {
+      peerWindowBytes: MIB,
+      onPeerEnd: () => {
+        expect(right.channel.backlog.waitingBytes).toBeGreaterThan(0);
+        right.channel.destroy(new ConnectionLostError('the peer', 'it ended'));
+      },
+    };
+    const { opened, open } = gate();
+    const ending: SideOptions = { windowBytesMax: MIB, onMessage: () => opened };
+    const [left, right]: [Side, Side] = await pairOf(connections, ending, answering);
+    for (let i = 0; i < 20; i++) void right.channel.send(batch, Buffer.alloc(MIB));
+    await until(() => right.channel.backlog.isHeldBack);
+    const ended = left.channel.end();
+    expect(await right.channel.closed).toMatchObject({ code: 'CONNECTION_LOST' });
+    open();
+    await ended;
   });
 
   test('end of one side is answered by the other, after its handlers and with what they brought forth', async () => {
