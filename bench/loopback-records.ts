@@ -16,7 +16,8 @@ export const loopbackRecords: Bench = {
   describe: 'random records of 64 KiB from one process to another on tmpfs until they are logged, with and without TLS',
   async run({ tiny, say, dir }) {
     const work = await Workspace.open('bench', dir ?? memoryDisk(say));
-    const took = { warmUp: tiny ? 0.1 : 3, measured: tiny ? 0.2 : 8 };
+    // A session lasts for days, and until V8 has compiled what each record passes it takes some ten seconds.
+    const took = { warmUp: tiny ? 0.1 : 12, measured: tiny ? 0.2 : 8 };
     try {
       const rounds: { plain: Figures[]; secured: Figures[] } = { plain: [], secured: [] };
       // In turns, so that what else the machine does strikes both alike.

@@ -114,6 +114,8 @@ interface Agreement {
 const REFUSED_RETRY_MS = 5000;
 /** So does one for a further connection of a session, which other connections carry meanwhile. */
 const FURTHER_DIAL_MS = 10_000;
+/** What is on its way at the end has this long to get there; on a thin line it stays in the queue, as what waits behind it. */
+const CLOSE_MS = 2000;
 /** One attempt to connect ends after this much time at the latest, to be followed by another. */
 const DIAL_MS_MAX = 60_000;
 
@@ -278,10 +280,18 @@ export class PeerLink {
 
   async close(): Promise<void> {
     this.#abort.abort();
-    await this.#channel?.end();
+    await this.#endChannel();
     await this.#running;
     await this.#cursor.move(this.#acked.logged);
     this.#enter('closed');
+  }
+
+  async #endChannel(): Promise<void> {
+    const channel = this.#channel;
+    if (channel === undefined) return;
+    const late = setTimeout(() => channel.destroy(new ClosedError('the sender')), CLOSE_MS);
+    await channel.end();
+    clearTimeout(late);
   }
 
   /** Gives back all memory that is counted, once the link is closed or when it is not started. */

@@ -237,7 +237,10 @@ export class Sender {
     for (const link of peer === undefined ? this.#links : [this.#link(peer)]) link.priority = checked;
   }
 
-  /** Ends the links, makes what is pending durable and closes the queue. Undelivered records stay in it. */
+  /**
+   * Ends the links, makes what is pending durable and closes the queue. Undelivered records stay in it: what is on its way has
+   * two seconds to arrive, and `drain` waits for all of it.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

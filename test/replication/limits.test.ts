@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { collector, gate, openReceiver, openSender, peer, text } from '../support/nodes.js';
 import { newDirectory } from '../support/temp.js';
@@ -96,11 +97,24 @@ describe('a receiver that cannot keep up', () => {
   });
 });
 
+test('a sender on a thin line is closed long before what is on its way could get there', async () => {
+  const receiver = await openReceiver({ apply: () => {} });
+  const sender = await openSender({ peers: [peer(receiver.port)], rate: '64kbit', compress: 'none' });
+  await sender.connected();
+  await Promise.all(Array.from({ length: 10 }, () => sender.append(randomBytes(MIB / 10))));
+  await until('some of it on its way', () => sender.status().wireBytesSent > 10_000);
+  // It would take two minutes.
+  const begun = performance.now();
+  await sender.close();
+  expect(performance.now() - begun).toBeLessThan(END_TIMEOUT_MS);
+});
+
 describe('status', () => {
   test('adds up: stages, wire, records, positions', async () => {
     const receiver = await openReceiver({ apply: () => {} });
     const sender = await openSender({ peers: [peer(receiver.port)], heartbeatMs: 50 });
-    for (let i = 0; i < 50; i++) await sender.append(Buffer.alloc(10_000, 'compressible '));
+    // Content that came before would be referred to, as soon as the peer has it.
+    for (let i = 0; i < 50; i++) await sender.append(Buffer.alloc(10_000, `compressible as record ${i} is `));
     await sender.drain('applied');
     await until('a heartbeat', () => sender.status().peers[0]?.roundTripMs !== undefined);
     const before = sender.status();
