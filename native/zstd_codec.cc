@@ -97,7 +97,7 @@ Napi::Value memory_bytes(const Info& info) {
 }
 
 Napi::Value close_stream(const Info& info) {
-  any_stream_of(info)->close();
+  any_stream_of(info)->close(info.Env());
   return info.Env().Undefined();
 }
 

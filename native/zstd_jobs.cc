@@ -74,7 +74,7 @@ void CodecJob::work(const std::atomic<bool>& leaving) {
 void CodecJob::settle(napi_env env, napi_deferred deferred) {
   napi_value result = outcome_.ok() ? result_of(env) : nullptr;
   if (result == nullptr && outcome_.ok()) outcome_ = {ZstdStatus::failed, "not enough memory for the result"};
-  release();
+  release(env);
   if (outcome_.ok()) {
     napi_resolve_deferred(env, deferred, result);
   } else {

@@ -23,7 +23,7 @@ class CodecJob : public Job {
   virtual ZstdOutcome call(const std::atomic<bool>& leaving) = 0;
   // nullptr when it cannot be made.
   virtual napi_value result_of(napi_env env) = 0;
-  virtual void release() {}
+  virtual void release(napi_env) {}
 
  private:
   ZstdOutcome outcome_;
@@ -38,7 +38,7 @@ class OpenJob : public CodecJob {
  protected:
   ZstdOutcome call(const std::atomic<bool>&) override { return open_(stream_->kernel); }
   napi_value result_of(napi_env env) override { return handle_of(env, stream_); }
-  void release() override { stream_->end_call(); }
+  void release(napi_env env) override { stream_->end_call(env); }
 
  private:
   std::shared_ptr<Kind> stream_;
@@ -56,7 +56,7 @@ class StreamJob : public CodecJob {
  protected:
   ZstdOutcome call(const std::atomic<bool>& leaving) override;
   napi_value result_of(napi_env env) override;
-  void release() override { stream_->end_call(); }
+  void release(napi_env env) override { stream_->end_call(env); }
 
  private:
   std::shared_ptr<Stream> stream_;

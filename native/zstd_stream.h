@@ -13,6 +13,9 @@
 
 namespace longhaul {
 
+// What part of a stream's memory the collector is told of.
+constexpr size_t kToldPart = 8;
+
 // All but `closed` is for JavaScript's thread alone.
 class Stream {
  public:
@@ -20,14 +23,18 @@ class Stream {
   virtual size_t memory_bytes() const = 0;
 
   void begin_call() { calls_++; }
-  void end_call() {
+  void end_call(napi_env env) {
     calls_--;
-    free_unused();
+    settle_memory(env);
   }
   // Frees what no call uses. One under way soon ends, and then the rest is freed.
-  void close() {
+  void close(napi_env env) {
     closed = true;
-    free_unused();
+    settle_memory(env);
+  }
+  void collected(napi_env env) {
+    collected_ = true;
+    settle_memory(env);
   }
 
   std::atomic<bool> closed{false};
@@ -36,13 +43,18 @@ class Stream {
   virtual void free() = 0;
 
  private:
-  // The collector is not told of this memory. It goes with `close`; hearing of so much at once, the collector would search
-  // the whole heap each time a stream is opened, and find nothing.
-  void free_unused() {
+  void settle_memory(napi_env env) {
     if (closed && calls_ == 0) free();
+    // The collector does not see this memory otherwise, and would let objects pile up that nobody closes. Told of all of it,
+    // it would search the whole heap each time a stream is opened, as a stream alone takes about what makes it do that.
+    const int64_t bytes = collected_ ? 0 : static_cast<int64_t>(memory_bytes() / kToldPart);
+    int64_t total = 0;
+    if (bytes != told_ && napi_adjust_external_memory(env, bytes - told_, &total) == napi_ok) told_ = bytes;
   }
 
   size_t calls_ = 0;
+  int64_t told_ = 0;
+  bool collected_ = false;
 };
 
 template <typename Kernel>
@@ -71,7 +83,10 @@ napi_value handle_of(napi_env env, const std::shared_ptr<Kind>& stream) {
   if (napi_create_object(env, &handle) != napi_ok) return nullptr;
   if (napi_type_tag_object(env, handle, &Kind::tag) != napi_ok) return nullptr;
   auto owner = std::make_unique<std::shared_ptr<Stream>>(stream);
-  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Stream>*>(data); };
+  const auto finalize = [](napi_env env, void* data, void*) {
+    const std::unique_ptr<std::shared_ptr<Stream>> owner(static_cast<std::shared_ptr<Stream>*>(data));
+    (*owner)->collected(env);
+  };
   if (napi_wrap(env, handle, owner.get(), finalize, nullptr, nullptr) != napi_ok) return nullptr;
   owner.release();
   return handle;
