@@ -1,7 +1,6 @@
 // `npm test`: every check in one command, cheapest first; the first stage that fails is the last one that runs.
 // The last line of the output is `N passed, N failed`: each test of vitest counts as one, and so does each other stage.
-// Arguments go to vitest (`npm test -- test/journal`), but for `--whole`: of each matrix every case is gone through then, in
-// the place of a share. Plain JavaScript because the compiler itself is the first stage.
+// Arguments go to vitest (`npm test -- test/journal`). Plain JavaScript because the compiler itself is the first stage.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +9,6 @@ import { fileURLToPath } from 'node:url';
 
 const reports = mkdtempSync(join(tmpdir(), 'longhaul-test-'));
 const report = join(reports, 'vitest.json');
-const given = process.argv.slice(2).filter((argument) => argument !== '--whole');
 const total = { passed: 0, failed: 0, skipped: 0 };
 
 /** Runs a command of node_modules/.bin or npm, with its output going straight through; true when it succeeded. */
@@ -33,7 +31,7 @@ function script(name) {
 function vitest() {
   console.log('\n== vitest');
   const args = ['run', '--config', 'test/vitest.config.ts', '--reporter=default', '--reporter=json'];
-  const succeeded = run('vitest', [...args, `--outputFile.json=${report}`, ...given]);
+  const succeeded = run('vitest', [...args, `--outputFile.json=${report}`, ...process.argv.slice(2)]);
   try {
     const result = JSON.parse(readFileSync(report, 'utf8'));
     total.passed += result.numPassedTests;
@@ -50,7 +48,6 @@ function vitest() {
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 process.env.PATH = join(process.cwd(), 'node_modules', '.bin') + delimiter + process.env.PATH;
 process.env.LONGHAUL_BUILT = '1';
-if (process.argv.includes('--whole')) process.env.LONGHAUL_WHOLE = '1';
 try {
   if (script('build') && script('lint') && script('layers')) vitest();
 } finally {

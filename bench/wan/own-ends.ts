@@ -1,15 +1,14 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Priority, ReceiverOptions } from '../../src/index.js';
-import { BUILT } from '../kit/built.js';
 import { makeIdentities } from '../kit/identities.js';
 import type { Latencies } from '../kit/latencies.js';
 import type { Program } from '../kit/program.js';
 import type { Workspace } from '../kit/workspace.js';
-import type { End, Link } from './link.js';
+import type { Link } from './link.js';
 import type { Mark } from './meter.js';
 import type { ProbeOptions } from './probe.js';
+import { runScript } from './script.js';
 import type { SenderMark, SenderSetup } from './sender-main.js';
 
 /** A `Sender` at the near end of a link and a `Receiver` at the far one, each a process of its own. */
@@ -44,13 +43,13 @@ export class OwnEnds {
     const identities = secured ? await makeIdentities(work) : undefined;
     const listen = { host: link.farHost, port: 0 };
     const receiving: ReceiverOptions = { dir: dirs.far, listen, ...identities?.far };
-    const receiver = start(link, 'far', 'receiver-main', receiving);
+    const receiver = runScript(link, 'far', 'bench/wan/receiver-main', JSON.stringify(receiving));
     const [, port = ''] = await receiver.line(/^listening on (\d+)$/);
     const peer = { name: 'far', ...(await link.reach(Number(port))) };
     const own = { dir: dirs.near, peers: [peer], ...identities?.near, compress: 'none' as const, priority };
     const rate = rateBytesPerSecond === undefined ? {} : { rate: rateBytesPerSecond };
     const setup: SenderSetup = { sender: { ...own, ...rate }, windowBytes };
-    const sender = start(link, 'near', 'sender-main', setup);
+    const sender = runScript(link, 'near', 'bench/wan/sender-main', JSON.stringify(setup));
     await sender.line(/^ready$/);
     const used = [dirs.near, dirs.far, identities?.near.identity, identities?.far.identity];
     return new OwnEnds(
@@ -97,9 +96,4 @@ export class OwnEnds {
     await this.#receiver.stop();
     for (const dir of this.#dirs) await rm(dir, { recursive: true });
   }
-}
-
-function start(link: Link, end: End, name: string, setup: object): Program {
-  const script = join(BUILT, 'bench', 'wan', `${name}.js`);
-  return link.run(end, name, process.execPath, [script, JSON.stringify(setup)], { input: true });
 }

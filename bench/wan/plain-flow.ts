@@ -1,8 +1,7 @@
-import { join } from 'node:path';
-import { BUILT } from '../kit/built.js';
 import type { Program } from '../kit/program.js';
-import type { End, Link } from './link.js';
+import type { Link } from './link.js';
 import type { PlainMark } from './plain-far-main.js';
+import { runScript } from './script.js';
 
 /** One TCP connection that sends as much as goes over a link, with the system's own congestion control at either end. */
 export class PlainFlow {
@@ -10,10 +9,10 @@ export class PlainFlow {
   readonly #far: Program;
 
   static async start(link: Link): Promise<PlainFlow> {
-    const far = run(link, 'far', 'plain-far-main', [link.farHost]);
+    const far = runScript(link, 'far', 'bench/wan/plain-far-main', link.farHost);
     const [, listening = ''] = await far.line(/^listening on (\d+)$/);
     const { host, port } = await link.reach(Number(listening));
-    return new PlainFlow(run(link, 'near', 'plain-near-main', [host, `${port}`]), far);
+    return new PlainFlow(runScript(link, 'near', 'bench/wan/plain-near-main', host, `${port}`), far);
   }
 
   private constructor(near: Program, far: Program) {
@@ -33,9 +32,4 @@ export class PlainFlow {
     await this.#near.stop();
     await this.#far.stop();
   }
-}
-
-function run(link: Link, end: End, name: string, args: readonly string[]): Program {
-  const script = join(BUILT, 'bench', 'wan', `${name}.js`);
-  return link.run(end, name, process.execPath, [script, ...args], { input: true });
 }

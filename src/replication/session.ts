@@ -104,8 +104,7 @@ export class Session {
   #hello: Hello | undefined;
   #unloggedBytes = 0;
   #unlogged = 0;
-  #room: (() => void) | undefined;
-  #drained: (() => void)[] = [];
+  readonly #awaitChange: (() => void)[] = [];
   #ackTimer: NodeJS.Timeout | undefined;
   #ackedAtMs = Number.NEGATIVE_INFINITY;
   /** Bodies of batches that are logged. */
@@ -178,8 +177,7 @@ export class Session {
   /** Batches that have not begun on their way to the log are let go of from here on: the sender has them. */
   conclude(): void {
     this.#concluded = true;
-    this.#room?.();
-    for (const drained of this.#drained.splice(0)) drained();
+    this.#changed();
   }
 
   /** Resolves when nothing that this session has begun with the log is under way any more. */
@@ -193,9 +191,11 @@ export class Session {
   }
 
   #change(): Promise<void> {
-    return new Promise((drained) => {
-      this.#drained.push(drained);
-    });
+    return new Promise((resolve) => this.#awaitChange.push(resolve));
+  }
+
+  #changed(): void {
+    for (const resolve of this.#awaitChange.splice(0)) resolve();
   }
 
   async #onHello(body: Buffer): Promise<void> {
@@ -260,7 +260,7 @@ export class Session {
     if (!this.#takes(generation)) return this.#caughtUp();
     const bytes = Math.max(body.byteLength, Decoder.decodedBytes(body));
     while (this.#unlogged > 0 && this.#unloggedBytes + bytes > UNLOGGED_BYTES_MAX && !this.#concluded) {
-      await new Promise<void>((room) => (this.#room = room));
+      await this.#change();
     }
     if (this.#concluded || this.#lost !== undefined) return this.#caughtUp();
     // Now, while nothing is being decoded: that may look into what is being logged.
@@ -346,12 +346,12 @@ export class Session {
     return () => {
       this.#unlogged--;
       this.#unloggedBytes -= bytes;
-      this.#room?.();
-      if (this.#unlogged > 0) return;
-      this.#giveBack();
-      // Nothing is under way that it could go together with.
-      if (this.#ackTimer !== undefined) this.#sendAck();
-      for (const drained of this.#drained.splice(0)) drained();
+      if (this.#unlogged === 0) {
+        this.#giveBack();
+        // Nothing is under way that it could go together with.
+        if (this.#ackTimer !== undefined) this.#sendAck();
+      }
+      this.#changed();
     };
   }
 

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { Random } from '../../fuzz/random.js';
 import { LonghaulError } from '../../src/errors.js';
 import { Journal, type JournalOptions } from '../../src/journal/journal.js';
-import { isDrawn, SEED } from '../support/seed.js';
+import { SEED } from '../support/seed.js';
 import { type FaultCode, type FaultDepth, FaultyFileSystem } from './faults.js';
 import { collect, counterClock, newDirectory, SEGMENT_BYTES_MIN } from './harness.js';
 import { MemoryDisk } from './memory-disk.js';
@@ -52,23 +52,13 @@ interface Kept {
 /** Calls that can fail after they have done something. */
 const DOES_SOMETHING = /^(rename|unlink|mkdir|file\.(sync|datasync|write|truncate|preallocate))/;
 
-export interface Fault {
-  code: FaultCode;
-  depth: FaultDepth;
-}
-
-/**
- * Fails each call in turn, where it can have done something if it is to have done that: in one of these ways, or in each of
- * them when the whole matrix is gone through. Returns how many calls there are, about.
- */
-export async function failEachCall(scenario: Scenario, faults: readonly Fault[], index: number): Promise<number> {
-  const { code, depth } = faults[index] as Fault;
+/** Fails each call in turn, where it can have done something if it is to have done that; returns how many there are. */
+export async function failEachCall(scenario: Scenario, code: FaultCode, depth: FaultDepth): Promise<number> {
   const dir = newDirectory();
   const start = new MemoryDisk({ preallocate: true, writeZeros: true, writeDurable: true });
   const kept = await prepared(scenario, dir, start);
   const strikes = (call: string) => depth !== 'all' || DOES_SOMETHING.test(call);
   for (let target = 0; ; target++) {
-    if (!isDrawn(target + index, faults.length)) continue;
     const attempt = new Attempt(scenario, dir, start.fork(), { ...kept }, { target, code, depth, strikes });
     if (!(await attempt.run())) return target;
   }
@@ -105,7 +95,12 @@ class Attempt {
     private readonly dir: string,
     private readonly disk: MemoryDisk,
     private readonly kept: Kept,
-    private readonly fault: Fault & { target: number; strikes: (call: string) => boolean },
+    private readonly fault: {
+      target: number;
+      strikes: (call: string) => boolean;
+      code: FaultCode;
+      depth: FaultDepth;
+    },
   ) {
     let calls = 0;
     const strikes = (_: number, call: string) => this.armed && fault.strikes(call) && calls++ === fault.target;

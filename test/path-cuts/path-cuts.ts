@@ -1,10 +1,8 @@
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { BUILT } from '../../bench/kit/built.js';
 import { makeIdentities } from '../../bench/kit/identities.js';
 import type { Program } from '../../bench/kit/program.js';
 import type { Workspace } from '../../bench/kit/workspace.js';
-import type { End } from '../../bench/wan/link.js';
+import { runScript } from '../../bench/wan/script.js';
 import { TunLink } from '../../bench/wan/tun-link.js';
 import type { Random } from '../../fuzz/random.js';
 import type { ReceiverSetup } from './receiver-main.js';
@@ -39,13 +37,14 @@ export async function cutPaths(work: Workspace, o: PathCutsOptions): Promise<Pat
   const problems: string[] = [];
   const link = await TunLink.start(work, CONDITIONS, { paths: PATHS, seed });
   const identities = await makeIdentities(work);
-  const receiver = start<ReceiverSetup>(link, 'far', 'receiver-main', {
+  const receiving: ReceiverSetup = {
     options: { dir: work.at('receiver'), listen: { host: '0.0.0.0', port: 0 }, ...HEARTBEATS, ...identities.far },
     seed,
-  });
+  };
+  const receiver = runScript(link, 'far', 'test/path-cuts/receiver-main', JSON.stringify(receiving));
   const port = Number((await receiver.line(/^listening on (\d+)$/))[1]);
   const at = (path: number) => ({ host: link.address('far', path), port });
-  const sender = start<SenderSetup>(link, 'near', 'sender-main', {
+  const sending: SenderSetup = {
     options: {
       dir: work.at('sender'),
       peers: [{ name: 'far', ...at(0), paths: [at(1), { ...at(2), spare: true }] }],
@@ -53,7 +52,8 @@ export async function cutPaths(work: Workspace, o: PathCutsOptions): Promise<Pat
       ...identities.near,
     },
     seed,
-  });
+  };
+  const sender = runScript(link, 'near', 'test/path-cuts/sender-main', JSON.stringify(sending));
   for (const program of [sender, receiver]) watch(program, problems);
   await sender.line(/^ready$/);
   for (let cut = 1; cut <= cuts && problems.length === 0; cut++) {
@@ -100,9 +100,4 @@ function watch(program: Program, problems: string[]): void {
     },
     () => {},
   );
-}
-
-function start<Setup>(link: TunLink, end: End, name: string, setup: Setup): Program {
-  const script = join(BUILT, 'test', 'path-cuts', `${name}.js`);
-  return link.run(end, name, process.execPath, [script, JSON.stringify(setup)], { input: true });
 }
